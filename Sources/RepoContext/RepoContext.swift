@@ -1,0 +1,1 @@
+// Namespace comment for the module; real files follow.
