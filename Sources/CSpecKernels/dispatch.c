@@ -1,1 +1,59 @@
-#include "spec_kernels.h"
+// Which kernels run: the best table that CPU and operating system support, or the one asked for by name.
+
+#include "tables.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+
+static spec_isa avx512, avx512_bf16;
+
+static void fill_tables(void) {
+    avx512 = spec_isa_generic_avx512;
+    avx512.q4_tile = spec_q4_tile_avx512;
+    avx512_bf16 = avx512;
+    avx512_bf16.name = "avx512-bf16";
+    avx512_bf16.attention_chunk = spec_attention_chunk_avx512_bf16;
+}
+
+// __builtin_cpu_supports also asks the operating system whether it saves the registers.
+static bool has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+
+static bool has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+
+const spec_isa *spec_isa_named(const char *name) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    __builtin_cpu_init();
+    pthread_once(&once, fill_tables);
+    if (strcmp(name, "avx512-bf16") == 0 && has_avx512() && __builtin_cpu_supports("avx512bf16")) return &avx512_bf16;
+    if (strcmp(name, "avx512") == 0 && has_avx512()) return &avx512;
+    if (strcmp(name, "avx2") == 0 && has_avx2()) return &spec_isa_avx2;
+    if (strcmp(name, "portable") == 0) return &spec_isa_portable;
+    return NULL;
+}
+
+#else
+
+const spec_isa *spec_isa_named(const char *name) {
+    return strcmp(name, "portable") == 0 ? &spec_isa_portable : NULL;
+}
+
+#endif
+
+const spec_isa *spec_isa_best(void) {
+    static const char *const names[] = {"avx512-bf16", "avx512", "avx2"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const spec_isa *isa = spec_isa_named(names[i]);
+        if (isa) return isa;
+    }
+    return &spec_isa_portable;
+}
+
+const char *spec_isa_name(const spec_isa *isa) { return isa->name; }

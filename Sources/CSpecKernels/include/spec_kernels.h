@@ -1,1 +1,247 @@
+// The compute kernels of SpecEngine, as plain C: the only header that Swift sees.
+//
+// Everything here is row-independent: the bits of an output row depend on that row's inputs alone, never on
+// how many rows are computed beside it, on the thread count, or on how a prompt was cut into passes. The
+// arithmetic is fixed by position (blocks of 32 along K, chunks of 128 keys), so cold, warm and speculative
+// passes agree bit for bit within one instruction set. docs/NUMERICS.md states the contract.
+//
+// Symbols: M rows (tokens), N outputs, K inputs, H query heads, G key/value heads, D head dimension.
+// None of these functions allocates, except the *_create functions. Sizes are validated by the caller.
+
 #pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __clang__
+#pragma clang assume_nonnull begin
+#endif
+
+// MARK: Instruction sets
+
+/// A set of kernels compiled for one instruction set. Immutable; lives as long as the process.
+typedef struct spec_isa spec_isa;
+
+/// The best set this CPU and operating system support.
+const spec_isa *spec_isa_best(void);
+
+/// The set of that name ("avx512-bf16", "avx512", "avx2", "portable"), or NULL where unknown or unsupported here.
+const spec_isa *_Nullable spec_isa_named(const char *name);
+
+const char *spec_isa_name(const spec_isa *isa);
+
+// MARK: Threads
+
+/// A team of threads that executes numbered tickets of a job; the calling thread takes part.
+/// One job at a time; only one thread may call spec_pool_run.
+typedef struct spec_pool spec_pool;
+
+/// `thread_count` includes the caller and is between 1 and 64. NULL when a thread cannot be started.
+spec_pool *_Nullable spec_pool_create(int32_t thread_count, const spec_isa *isa);
+void spec_pool_destroy(spec_pool *pool);
+int32_t spec_pool_thread_count(const spec_pool *pool);
+const spec_isa *spec_pool_isa(const spec_pool *pool);
+
+/// A cancel flag that other threads may raise and that every ticket polls before it starts.
+typedef struct spec_cancel spec_cancel;
+spec_cancel *_Nullable spec_cancel_create(void);
+void spec_cancel_destroy(spec_cancel *cancel);
+void spec_cancel_raise(spec_cancel *cancel);
+void spec_cancel_clear(spec_cancel *cancel);
+bool spec_cancel_is_raised(const spec_cancel *cancel);
+
+/// Between begin and end the helpers spin for work (microseconds between jobs); outside they sleep in the kernel.
+/// Tickets are skipped once `cancel` is raised.
+void spec_pool_begin(spec_pool *pool, const spec_cancel *_Nullable cancel);
+void spec_pool_end(spec_pool *pool);
+
+/// Runs `ticket` once for every index below `ticket_count` (< 2^20), in any order, on any thread.
+/// False when the cancel flag was raised, in which case some tickets did not run.
+bool spec_pool_run(spec_pool *pool, void (*ticket)(void *context, uint32_t index), void *context,
+                   uint32_t ticket_count);
+
+/// Sets flush-to-zero on the calling thread, as the pool does on its own: denormals cost hundreds of cycles.
+void spec_thread_flush_denormals(void);
+
+/// Names the calling thread in debuggers and top (15 bytes are kept).
+void spec_thread_set_name(const char *name);
+
+// MARK: Quantised rows (activations)
+
+/// Values per quantisation block, of activations and of Q4_0 weights alike.
+#define SPEC_BLOCK 32
+
+/// Bytes of one quantised activation row of K values: K int8, then K/32 f32 scales, then K/32 int32 sums
+/// (minus eight times the sum of a block's values: the offset of unsigned 4-bit weights). A multiple of 64.
+size_t spec_q8_row_bytes(int32_t k);
+
+/// x [rows, K] f32 with row stride `x_stride` (elements) → out: rows of spec_q8_row_bytes(k). K % 32 == 0.
+void spec_quantize_rows(const spec_isa *isa, const float *x, size_t x_stride, uint8_t *out, int32_t rows,
+                        int32_t k);
+
+// MARK: Weight matrices
+
+/// W [N, K] in panels of 16 output rows. Per panel: for each block of 32 inputs 256 bytes of nibbles
+/// (4 vectors; lane = output row, 4 consecutive inputs per lane; low nibble k, high nibble k + 16), then the
+/// f16 scales [K/32, 16]. Rows past N are zero.
+typedef struct spec_q4_matrix {
+    const uint8_t *panels;  // [ceil(N/16), spec_q4_panel_bytes(K)], 64-byte aligned
+    int32_t n;
+    int32_t k;
+} spec_q4_matrix;
+
+size_t spec_q4_panel_bytes(int32_t k);
+
+/// Repacks rows [panel_begin*16, panel_end*16) of a GGUF Q4_0 matrix. `rows` points at row 0; `out` at panel 0.
+void spec_q4_repack(const uint8_t *rows, int32_t n, int32_t k, uint8_t *out, int32_t panel_begin,
+                    int32_t panel_end);
+
+/// One row of a GGUF Q4_0 matrix to f32. `row` points at the row's first block.
+void spec_q4_dequantize_row(const uint8_t *row, float *out, int32_t k);
+
+/// y [M, N] = x [M, K] · Wᵀ with x quantised. K is reduced block by block in ascending order, one f32 fused
+/// multiply-add per block. y_stride in elements, ≥ N. False when cancelled.
+bool spec_linear_q4(spec_pool *pool, const spec_q4_matrix *w, const uint8_t *x, int32_t m, float *y,
+                    size_t y_stride);
+
+/// The gated unit of SwiGLU in one pass: out = quantise(silu(x·Wgᵀ) ⊙ (x·Wuᵀ)), both matrices [N, K], N % 32 == 0.
+/// `out` holds M rows of spec_q8_row_bytes(N). `scratch` holds M × 64 f32 per thread of the pool.
+bool spec_gated_linear_q4(spec_pool *pool, const spec_q4_matrix *gate, const spec_q4_matrix *up,
+                          const uint8_t *x, int32_t m, uint8_t *out);
+
+/// F32 weights [N, K] in panels of 16 output rows: [ceil(N/16), K, 16], 64-byte aligned, rows past N zero.
+typedef struct spec_f32_matrix {
+    const float *panels;
+    int32_t n;
+    int32_t k;
+} spec_f32_matrix;
+
+void spec_f32_repack(const float *rows, int32_t n, int32_t k, float *out);
+
+/// y [M, N] = x [M, K] · Wᵀ in f32, K ascending, one fused multiply-add per input.
+bool spec_linear_f32(spec_pool *pool, const spec_f32_matrix *w, const float *x, size_t x_stride, int32_t m,
+                     float *y, size_t y_stride);
+
+// MARK: Row operations
+
+/// out = x / rms(x) ⊙ weight, per row of `k` values.
+void spec_rms_norm(const spec_isa *isa, const float *x, size_t x_stride, const float *weight, float epsilon,
+                   float *out, size_t out_stride, int32_t rows, int32_t k);
+
+/// The step between two linear layers: residual += addend (when given), then out = quantise(rms_norm(residual)).
+/// residual [M, K] f32 contiguous, addend [M, K] f32 contiguous, out M rows of spec_q8_row_bytes(K).
+bool spec_add_norm_quantize(spec_pool *pool, float *residual, const float *_Nullable addend,
+                            const float *weight, float epsilon, uint8_t *out, int32_t m, int32_t k);
+
+/// Quantises M rows in parallel.
+bool spec_quantize(spec_pool *pool, const float *x, size_t x_stride, uint8_t *out, int32_t m, int32_t k);
+
+/// Half-split (NeoX) rotation of one head in place: x [D], cosines and sines [D/2].
+void spec_rope(const spec_isa *isa, float *x, const float *cosines, const float *sines, int32_t d);
+
+/// out = silu(gate) ⊙ up, n values.
+void spec_swiglu(const spec_isa *isa, const float *gate, const float *up, float *out, int32_t n);
+
+/// Index of the greatest value, the lowest index on ties; NaN never wins. n ≥ 1.
+int32_t spec_argmax(const spec_isa *isa, const float *x, int32_t n);
+
+/// The `count` greatest values in descending order (lowest index first on ties) into `indices`; count ≤ 64.
+/// Returns how many were written (fewer where values are NaN).
+int32_t spec_top_k(const spec_isa *isa, const float *x, int32_t n, int32_t count, int32_t *indices);
+
+/// The f32 exponential of the kernels, for tests of its error.
+void spec_exp(const spec_isa *isa, const float *x, float *out, int32_t n);
+
+// MARK: Key/value cache
+
+/// Positions per cache block, and per attention chunk: chunks are cut at multiples of this logical position.
+#define SPEC_CHUNK 128
+/// Keys per group, the unit that a chunk is made of.
+#define SPEC_GROUP 16
+
+/// One cache block holds SPEC_CHUNK positions of every layer: [layer][kv head] chunks of
+/// spec_kv_chunk_bytes(D). A chunk is 8 key groups [D/2][16 keys][2] then 8 value groups [8 key pairs][D][2],
+/// all bf16. Zero-filled when new: unwritten rows are multiplied by zero and must be finite.
+size_t spec_kv_chunk_bytes(int32_t d);
+
+/// Writes one position's key and value head (f32, rounded to bf16) into its chunk. `index` < SPEC_CHUNK.
+void spec_kv_store(uint8_t *chunk, int32_t index, const float *key, const float *value, int32_t d);
+
+/// What the attention of one layer needs. Rows are consecutive positions of one sequence.
+typedef struct spec_attention {
+    const float *queries;     // [M, q_stride]: H heads of D, normalised and rotated
+    size_t query_stride;
+    float *out;               // [M, out_stride]: H heads of D
+    size_t out_stride;
+    uint8_t *const _Nonnull *_Nonnull blocks;  // block table: block b holds positions [128 b, 128 b + 128)
+    size_t layer_offset;      // bytes from a block's start to this layer's first chunk
+    int32_t m;
+    int32_t first_position;   // position of row 0; its keys are [window start, first_position]
+    int32_t head_count;
+    int32_t kv_head_count;
+    int32_t head_dimension;   // D % 16 == 0
+    int32_t window;           // keys a query sees at most, its own included; 0 for all
+    float scale;              // 1/sqrt(D), folded into the queries
+    float *partials;          // scratch: spec_attention_scratch_floats
+} spec_attention;
+
+/// Scratch for `m` rows ending below `positions` with H heads of D.
+size_t spec_attention_scratch_floats(int32_t m, int32_t positions, int32_t head_count, int32_t d);
+
+/// Softmax(q·Kᵀ·scale)·V per row and head: chunk by chunk in ascending order, partial results merged by
+/// log-sum-exp in that order. False when cancelled.
+bool spec_attention_run(spec_pool *pool, const spec_attention *a);
+
+/// What happens to one layer's projections before attention: per-head RMS norm of queries and keys (weights NULL
+/// where the model has none), rotation, and the keys' and values' way into the cache.
+typedef struct spec_qkv {
+    float *qkv;               // [M, stride]: H query heads, G key heads, G value heads, each D; queries changed in place
+    size_t stride;
+    const float *_Nullable query_norm;  // [D]
+    const float *_Nullable key_norm;    // [D]
+    float epsilon;
+    const float *cosines;     // [M, D/2]
+    const float *sines;       // [M, D/2]
+    uint8_t *const _Nonnull *_Nonnull blocks;
+    size_t layer_offset;
+    int32_t m;
+    int32_t first_position;
+    int32_t head_count;
+    int32_t kv_head_count;
+    int32_t head_dimension;
+} spec_qkv;
+
+bool spec_qkv_finish(spec_pool *pool, const spec_qkv *a);
+
+// MARK: Float reference (--reference)
+
+/// Causal attention in f32 over contiguous caches, for golden comparisons: queries [M, H·D] at positions
+/// first_position…, keys and values [positions, G·D]. Row-independent.
+bool spec_reference_attention(spec_pool *pool, const float *queries, size_t query_stride, const float *keys,
+                              const float *values, size_t kv_stride, float *out, size_t out_stride, int32_t m,
+                              int32_t first_position, int32_t head_count, int32_t kv_head_count, int32_t d,
+                              int32_t window, float scale);
+
+// MARK: Naive twins (never vectorised by hand; the tests' oracle)
+
+void spec_naive_linear_q4(const uint8_t *gguf_rows, int32_t n, int32_t k, const uint8_t *x, int32_t m, float *y,
+                          size_t y_stride);
+void spec_naive_linear_f32(const float *rows, int32_t n, int32_t k, const float *x, size_t x_stride, int32_t m,
+                           float *y, size_t y_stride);
+void spec_naive_quantize_row(const float *x, uint8_t *out, int32_t k);
+void spec_naive_rms_norm(const float *x, const float *weight, float epsilon, float *out, int32_t k);
+void spec_naive_rope(float *x, const float *cosines, const float *sines, int32_t d);
+void spec_naive_swiglu(const float *gate, const float *up, float *out, int32_t n);
+int32_t spec_naive_argmax(const float *x, int32_t n);
+/// In double precision over the bf16 values that the cache holds.
+void spec_naive_attention(const spec_attention *a);
+
+// MARK: Half precision
+
+float spec_f16_to_f32(uint16_t h);
+uint16_t spec_f32_to_bf16(float f);
+
+#ifdef __clang__
+#pragma clang assume_nonnull end
+#endif

@@ -1,0 +1,200 @@
+// Attention over the block cache: cuts a layer's attention into tickets, calls the chunk kernel, merges partial
+// results. A row's result is the merge of its chunks' partials in ascending order, whichever thread made them;
+// few rows spread their chunks over the threads, many rows spread themselves.
+
+#include "isa.h"
+
+#include <math.h>
+#include <string.h>
+
+#define GROUPS (SPEC_CHUNK / SPEC_GROUP)
+/// Up to this many rows the chunks are spread over threads and the partials kept; above, rows are spread.
+#define CHUNK_PARALLEL_ROWS 16
+/// Rows per ticket when rows are spread: at 16k positions about half a millisecond.
+#define ROWS_PER_TICKET 8
+/// Chunks per ticket when chunks are spread: 128 KiB of keys and values at D = 64.
+#define CHUNKS_PER_TICKET 4
+/// Query rows that one ticket holds at once (rows × heads of a group); more are taken in turns.
+#define TICKET_QUERY_ROWS 128
+
+size_t spec_kv_chunk_bytes(int32_t d) { return (size_t)SPEC_CHUNK * (size_t)d * 2 * 2; }
+
+static size_t group_bytes(int32_t d) { return (size_t)SPEC_GROUP * (size_t)d * 2; }
+
+void spec_kv_store(uint8_t *chunk, int32_t index, const float *key, const float *value, int32_t d) {
+    const int32_t group = index / SPEC_GROUP, lane = index % SPEC_GROUP;
+    uint16_t *keys = (uint16_t *)(chunk + (size_t)group * group_bytes(d));
+    for (int32_t i = 0; i < d; i++)
+        keys[((size_t)(i / 2) * SPEC_GROUP + (size_t)lane) * 2 + (size_t)(i % 2)] = spec_f32_to_bf16(key[i]);
+    uint16_t *values = (uint16_t *)(chunk + (size_t)(GROUPS + group) * group_bytes(d));
+    for (int32_t i = 0; i < d; i++)
+        values[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)] = spec_f32_to_bf16(value[i]);
+}
+
+size_t spec_attention_scratch_floats(int32_t m, int32_t positions, int32_t head_count, int32_t d) {
+    const int32_t rows = m < CHUNK_PARALLEL_ROWS ? m : CHUNK_PARALLEL_ROWS;
+    const int32_t chunks = (positions + SPEC_CHUNK - 1) / SPEC_CHUNK;
+    return (size_t)rows * (size_t)chunks * (size_t)head_count * (size_t)(d + 2);
+}
+
+typedef struct attention_job {
+    const spec_isa *isa;
+    const spec_attention *a;
+    int32_t first_chunk, chunk_count;  // that any row sees
+    int32_t chunk_tickets;             // per kv head, when chunks are spread
+} attention_job;
+
+static int32_t first_key(const spec_attention *a, int32_t row) {
+    const int32_t position = a->first_position + row;
+    return a->window > 0 && position + 1 > a->window ? position + 1 - a->window : 0;
+}
+
+static void view_chunk(const spec_attention *a, int32_t kv_head, int32_t chunk, bool has_next, spec_chunk_view *view) {
+    const size_t offset = a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(a->head_dimension);
+    const uint8_t *base = a->blocks[chunk] + offset;
+    for (int32_t g = 0; g < GROUPS; g++) {
+        view->key_groups[g] = base + (size_t)g * group_bytes(a->head_dimension);
+        view->value_groups[g] = base + (size_t)(GROUPS + g) * group_bytes(a->head_dimension);
+    }
+    view->prefetch = has_next ? a->blocks[chunk + 1] + offset : NULL;
+}
+
+// The keys of `chunk` that the query rows see: query row i is row (row_begin + i / group) of the batch.
+static void visible_keys(const spec_attention *a, int32_t row_begin, int32_t query_rows, int32_t group, int32_t chunk,
+                         int32_t *low, int32_t *high) {
+    for (int32_t i = 0; i < query_rows; i++) {
+        const int32_t row = row_begin + i / group, start = chunk * SPEC_CHUNK;
+        const int32_t from = first_key(a, row) - start, to = a->first_position + row + 1 - start;
+        low[i] = from < 0 ? 0 : from;
+        high[i] = to > SPEC_CHUNK ? SPEC_CHUNK : to;
+    }
+}
+
+// Queries of one kv head's group, scaled, contiguous: [rows × group, D].
+static void gather_queries(const spec_attention *a, int32_t kv_head, int32_t row_begin, int32_t rows, float *out) {
+    const int32_t group = a->head_count / a->kv_head_count, d = a->head_dimension;
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t h = 0; h < group; h++, out += d) {
+            const float *q = a->queries + (size_t)(row_begin + r) * a->query_stride +
+                             (size_t)(kv_head * group + h) * (size_t)d;
+            for (int32_t i = 0; i < d; i++) out[i] = q[i] * a->scale;
+        }
+}
+
+// (maximum, sum, out) ← merge with a later chunk's partial. The one place where partial results meet.
+static void merge(const spec_isa *isa, float *maximum, float *sum, float *out, float m, float l, const float *o,
+                  int32_t d) {
+    if (*maximum == -INFINITY) {
+        *maximum = m;
+        *sum = l;
+        memcpy(out, o, (size_t)d * 4);
+        return;
+    }
+    const float greatest = *maximum > m ? *maximum : m;
+    float difference[2] = {*maximum - greatest, m - greatest}, factor[2];
+    isa->exp(difference, factor, 2);
+    *sum = *sum * factor[0] + l * factor[1];
+    isa->scale_add(out, factor[0], o, factor[1], d);
+    *maximum = greatest;
+}
+
+static void write_row(const spec_attention *a, int32_t row, int32_t head, float sum, const float *o) {
+    float *out = a->out + (size_t)row * a->out_stride + (size_t)head * (size_t)a->head_dimension;
+    const float inverse = 1.0f / sum;
+    for (int32_t i = 0; i < a->head_dimension; i++) out[i] = o[i] * inverse;
+}
+
+// MARK: Many rows: a ticket is some rows of one kv head, all their chunks
+
+static void rows_ticket(void *context, uint32_t index) {
+    const attention_job *job = context;
+    const spec_attention *a = job->a;
+    const int32_t d = a->head_dimension, group = a->head_count / a->kv_head_count;
+    const int32_t kv_head = (int32_t)index % a->kv_head_count;
+    const int32_t begin = (int32_t)index / a->kv_head_count * ROWS_PER_TICKET;
+    const int32_t end = begin + ROWS_PER_TICKET < a->m ? begin + ROWS_PER_TICKET : a->m;
+    const int32_t per_turn = TICKET_QUERY_ROWS / group < ROWS_PER_TICKET ? TICKET_QUERY_ROWS / group : ROWS_PER_TICKET;
+    float queries[TICKET_QUERY_ROWS * d], partial[TICKET_QUERY_ROWS * d], total[TICKET_QUERY_ROWS * d];
+    float maximum[TICKET_QUERY_ROWS], sum[TICKET_QUERY_ROWS], m[TICKET_QUERY_ROWS], l[TICKET_QUERY_ROWS];
+    int32_t low[TICKET_QUERY_ROWS], high[TICKET_QUERY_ROWS];
+    for (int32_t row = begin; row < end; row += per_turn) {
+        const int32_t rows = end - row < per_turn ? end - row : per_turn, query_rows = rows * group;
+        gather_queries(a, kv_head, row, rows, queries);
+        for (int32_t i = 0; i < query_rows; i++) maximum[i] = -INFINITY;
+        const int32_t last = (a->first_position + row + rows - 1) / SPEC_CHUNK;
+        for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
+            spec_chunk_view view;
+            view_chunk(a, kv_head, chunk, chunk < last, &view);
+            visible_keys(a, row, query_rows, group, chunk, low, high);
+            job->isa->attention_chunk(queries, query_rows, &view, low, high, d, m, l, partial);
+            for (int32_t i = 0; i < query_rows; i++)
+                if (high[i] > low[i])
+                    merge(job->isa, maximum + i, sum + i, total + (size_t)i * (size_t)d, m[i], l[i],
+                          partial + (size_t)i * (size_t)d, d);
+        }
+        for (int32_t i = 0; i < query_rows; i++)
+            write_row(a, row + i / group, kv_head * group + i % group, sum[i], total + (size_t)i * (size_t)d);
+    }
+}
+
+// MARK: Few rows: a ticket is some chunks of one kv head, all rows; then one ticket per row merges
+
+// Partials of one (kv head, chunk): maximum [R], sum [R], out [R, D] with R = M · group.
+static float *partials_of(const attention_job *job, int32_t kv_head, int32_t chunk) {
+    const spec_attention *a = job->a;
+    const size_t query_rows = (size_t)(a->m * (a->head_count / a->kv_head_count));
+    const size_t index = (size_t)kv_head * (size_t)job->chunk_count + (size_t)(chunk - job->first_chunk);
+    return a->partials + index * query_rows * (size_t)(a->head_dimension + 2);
+}
+
+static void chunks_ticket(void *context, uint32_t index) {
+    const attention_job *job = context;
+    const spec_attention *a = job->a;
+    const int32_t d = a->head_dimension, group = a->head_count / a->kv_head_count, query_rows = a->m * group;
+    const int32_t kv_head = (int32_t)index / job->chunk_tickets;
+    const int32_t begin = job->first_chunk + (int32_t)index % job->chunk_tickets * CHUNKS_PER_TICKET;
+    const int32_t limit = job->first_chunk + job->chunk_count;
+    const int32_t end = begin + CHUNKS_PER_TICKET < limit ? begin + CHUNKS_PER_TICKET : limit;
+    float queries[query_rows * d];
+    int32_t low[query_rows], high[query_rows];
+    gather_queries(a, kv_head, 0, a->m, queries);
+    for (int32_t chunk = begin; chunk < end; chunk++) {
+        spec_chunk_view view;
+        view_chunk(a, kv_head, chunk, chunk + 1 < end, &view);
+        visible_keys(a, 0, query_rows, group, chunk, low, high);
+        float *partials = partials_of(job, kv_head, chunk);
+        job->isa->attention_chunk(queries, query_rows, &view, low, high, d, partials, partials + query_rows,
+                                  partials + 2 * query_rows);
+    }
+}
+
+static void merge_ticket(void *context, uint32_t index) {
+    const attention_job *job = context;
+    const spec_attention *a = job->a;
+    const int32_t d = a->head_dimension, group = a->head_count / a->kv_head_count, query_rows = a->m * group;
+    const int32_t row = (int32_t)index;
+    float total[d];
+    for (int32_t head = 0; head < a->head_count; head++) {
+        const int32_t kv_head = head / group, i = row * group + head % group;
+        float maximum = -INFINITY, sum = 0;
+        const int32_t last = (a->first_position + row) / SPEC_CHUNK;
+        for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
+            const float *p = partials_of(job, kv_head, chunk);
+            merge(job->isa, &maximum, &sum, total, p[i], p[query_rows + i], p + 2 * query_rows + (size_t)i * (size_t)d, d);
+        }
+        write_row(a, row, head, sum, total);
+    }
+}
+
+bool spec_attention_run(spec_pool *pool, const spec_attention *a) {
+    attention_job job = {.isa = spec_pool_isa(pool), .a = a};
+    if (a->m > CHUNK_PARALLEL_ROWS) {
+        const int32_t row_tickets = (a->m + ROWS_PER_TICKET - 1) / ROWS_PER_TICKET;
+        return spec_pool_run(pool, rows_ticket, &job, (uint32_t)(row_tickets * a->kv_head_count));
+    }
+    job.first_chunk = first_key(a, 0) / SPEC_CHUNK;
+    job.chunk_count = (a->first_position + a->m - 1) / SPEC_CHUNK + 1 - job.first_chunk;
+    job.chunk_tickets = (job.chunk_count + CHUNKS_PER_TICKET - 1) / CHUNKS_PER_TICKET;
+    return spec_pool_run(pool, chunks_ticket, &job, (uint32_t)(job.chunk_tickets * a->kv_head_count)) &&
+           spec_pool_run(pool, merge_ticket, &job, (uint32_t)a->m);
+}

@@ -1,0 +1,258 @@
+// Hand-written AVX-512 kernels: the 4-bit linear tile with VNNI and the attention chunk with BF16 dot products.
+// Everything else is fast enough as the compiler makes it (generic.inc).
+
+#include "tables.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c")))
+#define TARGET_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")))
+#define INLINE static inline __attribute__((always_inline))
+// Row counts are constants where this is used: unrolled, the accumulators stay in registers.
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+// How far ahead of the multiply the weights are fetched. Panels follow each other in memory, so this runs on into
+// the next panel; 16 blocks cover DRAM latency at the rate one core consumes them.
+#define PREFETCH_BYTES 4096
+
+// MARK: 4-bit linear tile
+
+// `rows` is a constant in every caller, so the row loops unroll and the accumulators stay in registers.
+INLINE TARGET_VNNI void q4_rows(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k,
+                                const int rows, float *y, size_t y_stride) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    const uint8_t *weights = panel, *scales = panel + spec_q4_scale_offset(k);
+    const size_t scale_offset = (size_t)k, sum_offset = (size_t)k + (size_t)(k / SPEC_BLOCK) * 4;
+    __m512 accumulators[SPEC_TILE_ROWS];
+    UNROLL
+    for (int r = 0; r < rows; r++) accumulators[r] = _mm512_setzero_ps();
+    for (int32_t b = 0; b < k / SPEC_BLOCK; b++, weights += 256) {
+        __m512i low[4], high[4];
+        UNROLL
+        for (int v = 0; v < 4; v++) {
+            _mm_prefetch((const char *)(weights + PREFETCH_BYTES + v * 64), _MM_HINT_T0);
+            const __m512i w = _mm512_load_si512(weights + v * 64);
+            low[v] = _mm512_and_si512(w, nibble);
+            high[v] = _mm512_and_si512(_mm512_srli_epi16(w, 4), nibble);
+        }
+        const __m512 scale = _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(scales + (size_t)b * 32)));
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const uint8_t *row = x + (size_t)r * x_row_bytes;
+            const int32_t *q = (const int32_t *)(row + (size_t)b * SPEC_BLOCK);
+            __m512i dot = _mm512_set1_epi32(*(const int32_t *)(row + sum_offset + (size_t)b * 4));
+            UNROLL
+            for (int v = 0; v < 4; v++) {
+                dot = _mm512_dpbusd_epi32(dot, low[v], _mm512_set1_epi32(q[v]));
+                dot = _mm512_dpbusd_epi32(dot, high[v], _mm512_set1_epi32(q[v + 4]));
+            }
+            const __m512 x_scale = _mm512_set1_ps(*(const float *)(row + scale_offset + (size_t)b * 4));
+            accumulators[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scale, x_scale), accumulators[r]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) _mm512_storeu_ps(y + (size_t)r * y_stride, accumulators[r]);
+}
+
+TARGET_VNNI void spec_q4_tile_avx512(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k,
+                                     int32_t rows, float *y, size_t y_stride) {
+    switch (rows) {
+    case 1: q4_rows(panel, x, x_row_bytes, k, 1, y, y_stride); break;
+    case 2: q4_rows(panel, x, x_row_bytes, k, 2, y, y_stride); break;
+    case 3: q4_rows(panel, x, x_row_bytes, k, 3, y, y_stride); break;
+    case 4: q4_rows(panel, x, x_row_bytes, k, 4, y, y_stride); break;
+    case 5: q4_rows(panel, x, x_row_bytes, k, 5, y, y_stride); break;
+    case 6: q4_rows(panel, x, x_row_bytes, k, 6, y, y_stride); break;
+    case 7: q4_rows(panel, x, x_row_bytes, k, 7, y, y_stride); break;
+    default: q4_rows(panel, x, x_row_bytes, k, 8, y, y_stride); break;
+    }
+}
+
+// MARK: Attention chunk
+
+#define GROUPS (SPEC_CHUNK / SPEC_GROUP)
+#define SCORE_ROWS 8   // query rows per pass over a pair of key groups: 16 accumulators
+#define VALUE_ROWS 6   // query rows per pass over the values: 24 accumulators for 64 dimensions
+#define MAXIMUM_PAIRS 128  // D ≤ 256
+
+INLINE TARGET_BF16 __m512bh as_bf16(__m512i v) { return (__m512bh)v; }
+
+// Scores of `rows` rows against key groups g and g + 1. q: bf16 pairs [rows, pairs].
+INLINE TARGET_BF16 void score_rows(const uint32_t *q, const int rows, int32_t pairs, const uint8_t *keys0,
+                                   const uint8_t *keys1, float *scores) {
+    __m512 a0[SCORE_ROWS], a1[SCORE_ROWS];
+    UNROLL
+    for (int r = 0; r < rows; r++) a0[r] = a1[r] = _mm512_setzero_ps();
+    for (int32_t i = 0; i < pairs; i++) {
+        const __m512bh k0 = as_bf16(_mm512_load_si512(keys0 + (size_t)i * 64));
+        const __m512bh k1 = as_bf16(_mm512_load_si512(keys1 + (size_t)i * 64));
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const __m512bh b = as_bf16(_mm512_set1_epi32((int32_t)q[(size_t)r * (size_t)pairs + (size_t)i]));
+            a0[r] = _mm512_dpbf16_ps(a0[r], k0, b);
+            a1[r] = _mm512_dpbf16_ps(a1[r], k1, b);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        _mm512_store_ps(scores + (size_t)r * SPEC_CHUNK, a0[r]);
+        _mm512_store_ps(scores + (size_t)r * SPEC_CHUNK + 16, a1[r]);
+    }
+}
+
+INLINE TARGET_BF16 void score_tile(const uint32_t *q, int32_t rows, int32_t pairs, const uint8_t *keys0,
+                                   const uint8_t *keys1, float *scores) {
+    switch (rows) {
+    case 1: score_rows(q, 1, pairs, keys0, keys1, scores); break;
+    case 2: score_rows(q, 2, pairs, keys0, keys1, scores); break;
+    case 3: score_rows(q, 3, pairs, keys0, keys1, scores); break;
+    case 4: score_rows(q, 4, pairs, keys0, keys1, scores); break;
+    case 5: score_rows(q, 5, pairs, keys0, keys1, scores); break;
+    case 6: score_rows(q, 6, pairs, keys0, keys1, scores); break;
+    case 7: score_rows(q, 7, pairs, keys0, keys1, scores); break;
+    default: score_rows(q, 8, pairs, keys0, keys1, scores); break;
+    }
+}
+
+// out[r, 64 dims at c] = Σ over key pairs [first, last) of p · v. p: bf16 pairs [rows, 64].
+INLINE TARGET_BF16 void value_rows(const uint32_t *p, const int rows, const spec_chunk_view *chunk, int32_t first,
+                                   int32_t last, int32_t d, int32_t c, float *out) {
+    __m512 a[VALUE_ROWS][4];
+    UNROLL
+    for (int r = 0; r < rows; r++)
+        UNROLL
+        for (int j = 0; j < 4; j++) a[r][j] = _mm512_setzero_ps();
+    for (int32_t i = first; i < last; i++) {
+        const uint8_t *v = chunk->value_groups[i / 8] + ((size_t)(i % 8) * (size_t)d + (size_t)c) * 4;
+        __m512bh values[4];
+        UNROLL
+        for (int j = 0; j < 4; j++) values[j] = as_bf16(_mm512_load_si512(v + j * 64));
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const __m512bh b = as_bf16(_mm512_set1_epi32((int32_t)p[(size_t)r * (SPEC_CHUNK / 2) + (size_t)i]));
+            UNROLL
+            for (int j = 0; j < 4; j++) a[r][j] = _mm512_dpbf16_ps(a[r][j], values[j], b);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++)
+        UNROLL
+        for (int j = 0; j < 4; j++) _mm512_storeu_ps(out + (size_t)r * (size_t)d + (size_t)(c + j * 16), a[r][j]);
+}
+
+INLINE TARGET_BF16 void value_tile(const uint32_t *p, int32_t rows, const spec_chunk_view *chunk, int32_t first,
+                                   int32_t last, int32_t d, int32_t c, float *out) {
+    switch (rows) {
+    case 1: value_rows(p, 1, chunk, first, last, d, c, out); break;
+    case 2: value_rows(p, 2, chunk, first, last, d, c, out); break;
+    case 3: value_rows(p, 3, chunk, first, last, d, c, out); break;
+    case 4: value_rows(p, 4, chunk, first, last, d, c, out); break;
+    case 5: value_rows(p, 5, chunk, first, last, d, c, out); break;
+    default: value_rows(p, 6, chunk, first, last, d, c, out); break;
+    }
+}
+
+// The polynomial of generic.inc's exp16, here inlined into the softmax.
+INLINE TARGET_BF16 __m512 exponential(__m512 x) {
+    const __mmask16 alive = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.3f), _CMP_NLT_UQ);
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0.693359375f), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(2.12194440e-4f), r);
+    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1f));
+    p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1));
+    return _mm512_maskz_scalef_ps(alive, p, n);
+}
+
+INLINE TARGET_BF16 __mmask16 visible(int32_t group, int32_t low, int32_t high) {
+    const int32_t from = low - group * SPEC_GROUP, to = high - group * SPEC_GROUP;
+    const uint32_t below_to = to >= 16 ? 0xffffu : to <= 0 ? 0 : (1u << to) - 1;
+    const uint32_t below_from = from >= 16 ? 0xffffu : from <= 0 ? 0 : (1u << from) - 1;
+    return (__mmask16)(below_to & ~below_from);
+}
+
+// One row's scores → exponentials as bf16 pairs; keys outside [low, high) become exact zeros.
+INLINE TARGET_BF16 void soften(float *scores, int32_t first, int32_t last, int32_t low, int32_t high, uint32_t *p,
+                               float *maximum, float *sum) {
+    const __m512 minus_infinity = _mm512_set1_ps(-__builtin_inff());
+    __m512 greatest = minus_infinity;
+    for (int32_t g = first; g < last; g++) {
+        const __m512 s = _mm512_mask_mov_ps(minus_infinity, visible(g, low, high), _mm512_load_ps(scores + g * 16));
+        _mm512_store_ps(scores + g * 16, s);
+        greatest = _mm512_max_ps(greatest, s);
+    }
+    *maximum = _mm512_reduce_max_ps(greatest);
+    const __m512 m = _mm512_set1_ps(*maximum);
+    __m512 total = _mm512_setzero_ps();
+    for (int32_t g = first; g < last; g++) {
+        const __m512 e = exponential(_mm512_sub_ps(_mm512_load_ps(scores + g * 16), m));
+        total = _mm512_add_ps(total, e);
+        _mm256_store_si256((__m256i *)(p + g * 8), (__m256i)_mm512_cvtneps_pbh(e));
+    }
+    *sum = _mm512_reduce_add_ps(total);
+}
+
+INLINE void prefetch_range(const uint8_t *p, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)(p + i), _MM_HINT_T0);
+}
+
+// At most SCORE_ROWS rows, none of them blind (high > low).
+INLINE TARGET_BF16 void attend_tile(const uint32_t *q, int32_t rows, const spec_chunk_view *chunk,
+                                    const int32_t *low, const int32_t *high, int32_t d, float *maximum, float *sum,
+                                    float *out) {
+    _Alignas(64) float scores[SCORE_ROWS * SPEC_CHUNK];
+    _Alignas(64) uint32_t p[SCORE_ROWS * SPEC_CHUNK / 2];
+    int32_t first = GROUPS, last = 0;
+    for (int32_t r = 0; r < rows; r++) {
+        if (low[r] / SPEC_GROUP < first) first = low[r] / SPEC_GROUP;
+        if ((high[r] + SPEC_GROUP - 1) / SPEC_GROUP > last) last = (high[r] + SPEC_GROUP - 1) / SPEC_GROUP;
+    }
+    first &= ~1;  // key groups go by twos, four keys pairs of values by eights
+    last = (last + 1) & ~1;
+    const size_t group_bytes = (size_t)d * SPEC_GROUP * 2;
+    for (int32_t g = first; g < last; g += 2) {
+        score_tile(q, rows, d / 2, chunk->key_groups[g], chunk->key_groups[g + 1], scores + g * 16);
+        prefetch_range(chunk->value_groups[g], group_bytes);
+        prefetch_range(chunk->value_groups[g + 1], group_bytes);
+    }
+    for (int32_t r = 0; r < rows; r++)
+        soften(scores + r * SPEC_CHUNK, first, last, low[r], high[r], p + r * (SPEC_CHUNK / 2), maximum + r, sum + r);
+    if (chunk->prefetch) prefetch_range(chunk->prefetch, group_bytes * 2);
+    for (int32_t c = 0; c < d; c += 64)
+        for (int32_t r = 0; r < rows; r += VALUE_ROWS)
+            value_tile(p + (size_t)r * (SPEC_CHUNK / 2), rows - r < VALUE_ROWS ? rows - r : VALUE_ROWS, chunk,
+                       first * 8, last * 8, d, c, out + (size_t)r * (size_t)d);
+}
+
+TARGET_BF16 void spec_attention_chunk_avx512_bf16(const float *queries, int32_t rows, const spec_chunk_view *chunk,
+                                                  const int32_t *low, const int32_t *high, int32_t d,
+                                                  float *maximum, float *sum, float *out) {
+    if (d % 64 != 0 || d > 2 * MAXIMUM_PAIRS) {
+        spec_isa_generic_avx512.attention_chunk(queries, rows, chunk, low, high, d, maximum, sum, out);
+        return;
+    }
+    uint32_t q[SCORE_ROWS * MAXIMUM_PAIRS];
+    for (int32_t r = 0; r < rows;) {
+        if (high[r] <= low[r]) {
+            r++;
+            continue;
+        }
+        int32_t count = 1;
+        while (count < SCORE_ROWS && r + count < rows && high[r + count] > low[r + count]) count++;
+        for (int32_t i = 0; i < count * d; i += 32) {
+            const float *x = queries + (size_t)r * (size_t)d + (size_t)i;
+            const __m512bh pair = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x));
+            _mm512_storeu_si512(q + i / 2, (__m512i)pair);
+        }
+        attend_tile(q, count, chunk, low + r, high + r, d, maximum + r, sum + r, out + (size_t)r * (size_t)d);
+        r += count;
+    }
+}
+
+#endif

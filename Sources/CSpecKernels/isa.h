@@ -1,0 +1,61 @@
+// The inner kernels as a table of function pointers, one table per instruction set. Internal to this target:
+// the drivers (linear.c, attention.c, rows.c) cut work into tickets and call through the table.
+
+#pragma once
+
+#include "spec_kernels.h"
+
+#pragma clang assume_nonnull begin
+
+/// Rows that one call of a linear tile handles: eight accumulators, eight weight vectors and temporaries fill
+/// the 32 registers of AVX-512.
+#define SPEC_TILE_ROWS 8
+/// Output rows per weight panel: one per 32-bit lane of a 512-bit vector.
+#define SPEC_PANEL 16
+
+/// One attention chunk as eight key groups and eight value groups, which need not be adjacent: a tree node's
+/// last chunk mixes committed groups with private ones.
+typedef struct spec_chunk_view {
+    const uint8_t *_Nonnull key_groups[SPEC_CHUNK / SPEC_GROUP];
+    const uint8_t *_Nonnull value_groups[SPEC_CHUNK / SPEC_GROUP];
+    const uint8_t *_Nullable prefetch;  // where the next chunk's keys begin, or NULL
+} spec_chunk_view;
+
+/// Attention of `rows` query rows over one chunk; row r sees keys [low[r], high[r]) of it.
+/// queries [rows, D] f32, scaled; scores: maximum [rows], sum [rows], out [rows, D], all unnormalised partials.
+/// Rows with high ≤ low leave their outputs untouched.
+typedef void spec_attention_chunk_fn(const float *queries, int32_t rows, const spec_chunk_view *chunk,
+                                     const int32_t *low, const int32_t *high, int32_t d, float *maximum,
+                                     float *sum, float *out);
+
+struct spec_isa {
+    const char *name;
+    /// One panel of 16 outputs for 1…8 rows. y: 16 values per row at y_stride.
+    void (*q4_tile)(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k, int32_t rows, float *y,
+                    size_t y_stride);
+    void (*f32_tile)(const float *panel, const float *x, size_t x_stride, int32_t k, int32_t rows, float *y,
+                     size_t y_stride);
+    void (*quantize_row)(const float *x, uint8_t *out, int32_t k);
+    void (*gated_quantize)(const float *gate, const float *up, uint8_t *values, float *scale, int32_t *sum);
+    void (*rms_norm)(const float *x, const float *weight, float epsilon, float *out, int32_t k);
+    void (*add_norm_quantize)(float *residual, const float *_Nullable addend, const float *weight, float epsilon,
+                              uint8_t *out, int32_t k);
+    void (*rope)(float *x, const float *cosines, const float *sines, int32_t d);
+    void (*swiglu)(const float *gate, const float *up, float *out, int32_t n);
+    void (*exp)(const float *x, float *out, int32_t n);
+    void (*scale_add)(float *accumulator, float a, const float *x, float b, int32_t n);  // acc = acc·a + x·b
+    float (*dot)(const float *a, const float *b, int32_t n);
+    int32_t (*argmax)(const float *x, int32_t n);
+    spec_attention_chunk_fn *attention_chunk;
+};
+
+/// Field offsets of a quantised row of K values.
+static inline const float *spec_q8_scales(const uint8_t *row, int32_t k) { return (const float *)(row + k); }
+static inline const int32_t *spec_q8_sums(const uint8_t *row, int32_t k) {
+    return (const int32_t *)(row + k + (size_t)(k / SPEC_BLOCK) * 4);
+}
+
+/// Panel layout: nibbles of all blocks, then the scales of all blocks.
+static inline size_t spec_q4_scale_offset(int32_t k) { return (size_t)(k / SPEC_BLOCK) * 256; }
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,196 @@
+// The naive twins of the kernels, as the formulas say and nothing more, and the f32 attention of --reference.
+// Never vectorised by hand: tests compare everything else with these.
+
+#include "isa.h"
+
+#include <math.h>
+#include <string.h>
+
+float spec_f16_to_f32(uint16_t h) {
+    _Float16 value;
+    memcpy(&value, &h, 2);
+    return (float)value;
+}
+
+// Round to nearest, ties to even; NaN stays NaN. Denormals flush to zero, as the hardware conversion does.
+uint16_t spec_f32_to_bf16(float f) {
+    uint32_t bits;
+    memcpy(&bits, &f, 4);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+    if ((bits & 0x7f800000) == 0) return (uint16_t)(bits >> 16 & 0x8000);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float bf16_to_f32(uint16_t h) {
+    const uint32_t bits = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+void spec_naive_linear_q4(const uint8_t *gguf_rows, int32_t n, int32_t k, const uint8_t *x, int32_t m, float *y,
+                          size_t y_stride) {
+    for (int32_t r = 0; r < m; r++)
+        for (int32_t o = 0; o < n; o++) {
+            const uint8_t *row = x + (size_t)r * spec_q8_row_bytes(k), *block = gguf_rows + (size_t)o * (size_t)(k / 32) * 18;
+            float accumulator = 0;
+            for (int32_t b = 0; b < k / 32; b++, block += 18) {
+                uint16_t scale;
+                memcpy(&scale, block, 2);
+                int32_t dot = 0;
+                for (int32_t j = 0; j < 16; j++) {
+                    dot += ((block[2 + j] & 15) - 8) * (int8_t)row[b * 32 + j];
+                    dot += ((block[2 + j] >> 4) - 8) * (int8_t)row[b * 32 + 16 + j];
+                }
+                accumulator = fmaf((float)dot, spec_f16_to_f32(scale) * spec_q8_scales(row, k)[b], accumulator);
+            }
+            y[(size_t)r * y_stride + (size_t)o] = accumulator;
+        }
+}
+
+void spec_naive_linear_f32(const float *rows, int32_t n, int32_t k, const float *x, size_t x_stride, int32_t m,
+                           float *y, size_t y_stride) {
+    for (int32_t r = 0; r < m; r++)
+        for (int32_t o = 0; o < n; o++) {
+            float accumulator = 0;
+            for (int32_t i = 0; i < k; i++)
+                accumulator = fmaf(rows[(size_t)o * (size_t)k + (size_t)i], x[(size_t)r * x_stride + (size_t)i], accumulator);
+            y[(size_t)r * y_stride + (size_t)o] = accumulator;
+        }
+}
+
+void spec_naive_quantize_row(const float *x, uint8_t *out, int32_t k) {
+    for (int32_t b = 0; b < k / 32; b++) {
+        float greatest = 0;
+        for (int32_t i = 0; i < 32; i++) greatest = fmaxf(greatest, fabsf(x[b * 32 + i]));
+        const float inverse = greatest > 0 ? 127.0f / greatest : 0;
+        int32_t sum = 0;
+        for (int32_t i = 0; i < 32; i++) {
+            const int32_t q = (int32_t)nearbyintf(x[b * 32 + i] * inverse);
+            ((int8_t *)out)[b * 32 + i] = (int8_t)q;
+            sum += q;
+        }
+        ((float *)(out + k))[b] = greatest / 127.0f;
+        ((int32_t *)(out + k + (size_t)(k / 32) * 4))[b] = -8 * sum;
+    }
+}
+
+void spec_naive_rms_norm(const float *x, const float *weight, float epsilon, float *out, int32_t k) {
+    double total = 0;
+    for (int32_t i = 0; i < k; i++) total += (double)x[i] * (double)x[i];
+    const double inverse = 1.0 / sqrt(total / k + (double)epsilon);
+    for (int32_t i = 0; i < k; i++) out[i] = (float)((double)x[i] * inverse * (double)weight[i]);
+}
+
+void spec_naive_rope(float *x, const float *cosines, const float *sines, int32_t d) {
+    for (int32_t i = 0; i < d / 2; i++) {
+        const double a = (double)x[i], b = (double)x[i + d / 2], c = (double)cosines[i], s = (double)sines[i];
+        x[i] = (float)(a * c - b * s);
+        x[i + d / 2] = (float)(b * c + a * s);
+    }
+}
+
+void spec_naive_swiglu(const float *gate, const float *up, float *out, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        const double g = (double)gate[i];
+        out[i] = (float)(g / (1 + exp(-g)) * (double)up[i]);
+    }
+}
+
+int32_t spec_naive_argmax(const float *x, int32_t n) {
+    int32_t best = 0;
+    for (int32_t i = 1; i < n; i++)
+        if (x[i] > x[best] || (isnan(x[best]) && !isnan(x[i]))) best = i;
+    return best;
+}
+
+static void cached_head(const spec_attention *a, int32_t kv_head, int32_t position, bool value, float *out) {
+    const int32_t d = a->head_dimension, group = position % SPEC_CHUNK / SPEC_GROUP, lane = position % SPEC_GROUP;
+    const uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(d);
+    const uint16_t *p = (const uint16_t *)(chunk + (size_t)(group + (value ? 8 : 0)) * (size_t)d * 32);
+    for (int32_t i = 0; i < d; i++)
+        out[i] = bf16_to_f32(value ? p[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)]
+                                   : p[((size_t)(i / 2) * SPEC_GROUP + (size_t)lane) * 2 + (size_t)(i % 2)]);
+}
+
+void spec_naive_attention(const spec_attention *a) {
+    const int32_t d = a->head_dimension;
+    for (int32_t r = 0; r < a->m; r++)
+        for (int32_t h = 0; h < a->head_count; h++) {
+            const int32_t kv_head = h / (a->head_count / a->kv_head_count), position = a->first_position + r;
+            const int32_t first = a->window > 0 && position + 1 > a->window ? position + 1 - a->window : 0;
+            const float *q = a->queries + (size_t)r * a->query_stride + (size_t)h * (size_t)d;
+            double maximum = -INFINITY, sum = 0, out[d];
+            float head[d];
+            memset(out, 0, sizeof out);
+            for (int32_t pass = 0; pass < 2; pass++)
+                for (int32_t t = first; t <= position; t++) {
+                    double score = 0;
+                    cached_head(a, kv_head, t, false, head);
+                    for (int32_t i = 0; i < d; i++) score += (double)q[i] * (double)head[i];
+                    score *= (double)a->scale;
+                    if (pass == 0) {
+                        maximum = fmax(maximum, score);
+                        continue;
+                    }
+                    const double p = exp(score - maximum);
+                    sum += p;
+                    cached_head(a, kv_head, t, true, head);
+                    for (int32_t i = 0; i < d; i++) out[i] += p * (double)head[i];
+                }
+            for (int32_t i = 0; i < d; i++)
+                a->out[(size_t)r * a->out_stride + (size_t)h * (size_t)d + (size_t)i] = (float)(out[i] / sum);
+        }
+}
+
+// MARK: f32 attention of --reference
+
+typedef struct reference_job {
+    const spec_isa *isa;
+    const float *queries, *keys, *values;
+    float *out;
+    size_t query_stride, kv_stride, out_stride;
+    int32_t first_position, heads, kv_heads, d, window;
+    float scale;
+} reference_job;
+
+// One ticket is one row and head: online softmax over single keys, in ascending order.
+static void reference_ticket(void *context, uint32_t index) {
+    const reference_job *job = context;
+    const int32_t row = (int32_t)index / job->heads, head = (int32_t)index % job->heads, d = job->d;
+    const size_t kv_offset = (size_t)(head / (job->heads / job->kv_heads)) * (size_t)d;
+    const float *q = job->queries + (size_t)row * job->query_stride + (size_t)head * (size_t)d;
+    float *out = job->out + (size_t)row * job->out_stride + (size_t)head * (size_t)d;
+    const int32_t position = job->first_position + row;
+    const int32_t first = job->window > 0 && position + 1 > job->window ? position + 1 - job->window : 0;
+    float scores[SPEC_CHUNK], maximum = -INFINITY, sum = 0;
+    memset(out, 0, (size_t)d * 4);
+    for (int32_t t = first; t <= position; t += SPEC_CHUNK) {
+        const int32_t count = position + 1 - t < SPEC_CHUNK ? position + 1 - t : SPEC_CHUNK;
+        float greatest = maximum;
+        for (int32_t i = 0; i < count; i++) {
+            scores[i] = job->isa->dot(q, job->keys + (size_t)(t + i) * job->kv_stride + kv_offset, d) * job->scale;
+            greatest = scores[i] > greatest ? scores[i] : greatest;
+        }
+        const float rescale = expf(maximum - greatest);
+        sum *= rescale;
+        for (int32_t i = 0; i < count; i++) {
+            const float p = expf(scores[i] - greatest);
+            sum += p;
+            job->isa->scale_add(out, i == 0 ? rescale : 1, job->values + (size_t)(t + i) * job->kv_stride + kv_offset, p, d);
+        }
+        maximum = greatest;
+    }
+    for (int32_t i = 0; i < d; i++) out[i] /= sum;
+}
+
+bool spec_reference_attention(spec_pool *pool, const float *queries, size_t query_stride, const float *keys,
+                              const float *values, size_t kv_stride, float *out, size_t out_stride, int32_t m,
+                              int32_t first_position, int32_t head_count, int32_t kv_head_count, int32_t d,
+                              int32_t window, float scale) {
+    reference_job job = {.isa = spec_pool_isa(pool), .queries = queries, .keys = keys, .values = values, .out = out,
+                         .query_stride = query_stride, .kv_stride = kv_stride, .out_stride = out_stride,
+                         .first_position = first_position, .heads = head_count, .kv_heads = kv_head_count, .d = d,
+                         .window = window, .scale = scale};
+    return spec_pool_run(pool, reference_ticket, &job, (uint32_t)(m * head_count));
+}

@@ -1,0 +1,122 @@
+// Row operations between the linear layers, cut into tickets of rows.
+
+#include "isa.h"
+
+#include <string.h>
+
+void spec_quantize_rows(const spec_isa *isa, const float *x, size_t x_stride, uint8_t *out, int32_t rows,
+                        int32_t k) {
+    for (int32_t r = 0; r < rows; r++)
+        isa->quantize_row(x + (size_t)r * x_stride, out + (size_t)r * spec_q8_row_bytes(k), k);
+}
+
+void spec_rms_norm(const spec_isa *isa, const float *x, size_t x_stride, const float *weight, float epsilon,
+                   float *out, size_t out_stride, int32_t rows, int32_t k) {
+    for (int32_t r = 0; r < rows; r++)
+        isa->rms_norm(x + (size_t)r * x_stride, weight, epsilon, out + (size_t)r * out_stride, k);
+}
+
+void spec_rope(const spec_isa *isa, float *x, const float *cosines, const float *sines, int32_t d) {
+    isa->rope(x, cosines, sines, d);
+}
+
+void spec_swiglu(const spec_isa *isa, const float *gate, const float *up, float *out, int32_t n) {
+    isa->swiglu(gate, up, out, n);
+}
+
+int32_t spec_argmax(const spec_isa *isa, const float *x, int32_t n) { return isa->argmax(x, n); }
+
+void spec_exp(const spec_isa *isa, const float *x, float *out, int32_t n) { isa->exp(x, out, n); }
+
+int32_t spec_top_k(const spec_isa *isa, const float *x, int32_t n, int32_t count, int32_t *indices) {
+    (void)isa;
+    int32_t found = 0;
+    for (int32_t i = 0; i < n; i++) {
+        if (!(x[i] == x[i])) continue;
+        if (found == count && !(x[i] > x[indices[count - 1]])) continue;
+        int32_t at = found < count ? found++ : count - 1;
+        for (; at > 0 && x[i] > x[indices[at - 1]]; at--) indices[at] = indices[at - 1];
+        indices[at] = i;
+    }
+    return found;
+}
+
+typedef struct rows_job {
+    const spec_isa *isa;
+    float *residual;
+    const float *addend;
+    const float *weight;
+    float epsilon;
+    const float *x;
+    size_t x_stride;
+    uint8_t *out;
+    int32_t m;
+    int32_t k;
+} rows_job;
+
+/// Rows per ticket: about ten microseconds of work.
+#define ROWS_PER_TICKET 8
+
+static void add_norm_ticket(void *context, uint32_t index) {
+    const rows_job *job = context;
+    const int32_t begin = (int32_t)index * ROWS_PER_TICKET;
+    const int32_t end = begin + ROWS_PER_TICKET < job->m ? begin + ROWS_PER_TICKET : job->m;
+    const size_t k = (size_t)job->k, out_bytes = spec_q8_row_bytes(job->k);
+    for (int32_t r = begin; r < end; r++)
+        job->isa->add_norm_quantize(job->residual + (size_t)r * k, job->addend ? job->addend + (size_t)r * k : NULL,
+                                    job->weight, job->epsilon, job->out + (size_t)r * out_bytes, job->k);
+}
+
+static void quantize_ticket(void *context, uint32_t index) {
+    const rows_job *job = context;
+    const int32_t begin = (int32_t)index * ROWS_PER_TICKET;
+    const int32_t end = begin + ROWS_PER_TICKET < job->m ? begin + ROWS_PER_TICKET : job->m;
+    for (int32_t r = begin; r < end; r++)
+        job->isa->quantize_row(job->x + (size_t)r * job->x_stride, job->out + (size_t)r * spec_q8_row_bytes(job->k),
+                               job->k);
+}
+
+bool spec_add_norm_quantize(spec_pool *pool, float *residual, const float *addend, const float *weight,
+                            float epsilon, uint8_t *out, int32_t m, int32_t k) {
+    rows_job job = {.isa = spec_pool_isa(pool), .residual = residual, .addend = addend, .weight = weight,
+                    .epsilon = epsilon, .out = out, .m = m, .k = k};
+    return spec_pool_run(pool, add_norm_ticket, &job, (uint32_t)((m + ROWS_PER_TICKET - 1) / ROWS_PER_TICKET));
+}
+
+bool spec_quantize(spec_pool *pool, const float *x, size_t x_stride, uint8_t *out, int32_t m, int32_t k) {
+    rows_job job = {.isa = spec_pool_isa(pool), .x = x, .x_stride = x_stride, .out = out, .m = m, .k = k};
+    return spec_pool_run(pool, quantize_ticket, &job, (uint32_t)((m + ROWS_PER_TICKET - 1) / ROWS_PER_TICKET));
+}
+
+typedef struct qkv_job {
+    const spec_isa *isa;
+    const spec_qkv *a;
+} qkv_job;
+
+static void qkv_ticket(void *context, uint32_t index) {
+    const qkv_job *job = context;
+    const spec_qkv *a = job->a;
+    const int32_t d = a->head_dimension, heads = a->head_count, kv_heads = a->kv_head_count;
+    const int32_t begin = (int32_t)index * ROWS_PER_TICKET;
+    const int32_t end = begin + ROWS_PER_TICKET < a->m ? begin + ROWS_PER_TICKET : a->m;
+    for (int32_t r = begin; r < end; r++) {
+        float *row = a->qkv + (size_t)r * a->stride;
+        const float *cosines = a->cosines + (size_t)r * (size_t)(d / 2), *sines = a->sines + (size_t)r * (size_t)(d / 2);
+        for (int32_t h = 0; h < heads + kv_heads; h++) {
+            float *head = row + (size_t)h * (size_t)d;
+            const float *norm = h < heads ? a->query_norm : a->key_norm;
+            if (norm) job->isa->rms_norm(head, norm, a->epsilon, head, d);
+            job->isa->rope(head, cosines, sines, d);
+        }
+        const int32_t position = a->first_position + r;
+        uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset;
+        for (int32_t g = 0; g < kv_heads; g++)
+            spec_kv_store(chunk + (size_t)g * spec_kv_chunk_bytes(d), position % SPEC_CHUNK,
+                          row + (size_t)(heads + g) * (size_t)d, row + (size_t)(heads + kv_heads + g) * (size_t)d, d);
+    }
+}
+
+bool spec_qkv_finish(spec_pool *pool, const spec_qkv *a) {
+    qkv_job job = {.isa = spec_pool_isa(pool), .a = a};
+    return spec_pool_run(pool, qkv_ticket, &job, (uint32_t)((a->m + ROWS_PER_TICKET - 1) / ROWS_PER_TICKET));
+}
