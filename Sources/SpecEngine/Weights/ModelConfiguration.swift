@@ -1,0 +1,178 @@
+// The numbers that define a model, read from GGUF metadata and checked, so that everything after can compute
+// sizes from them without fear of overflow. It reads no weights. Key names: ggml's docs/gguf.md.
+
+/// The model families that GGUF files name in `general.architecture`.
+package enum Architecture: String, Sendable, CaseIterable {
+    case qwen3
+    case qwen2
+    case llama
+
+    /// Whether this version can run models of the family.
+    package var isSupported: Bool {
+        switch self {
+        case .qwen3: true
+        case .qwen2, .llama: false
+        }
+    }
+
+    /// The names of the families that can be run, for error messages.
+    package static var supportedNames: [String] { allCases.filter(\.isSupported).map(\.rawValue) }
+}
+
+/// A decoder-only transformer's dimensions and constants. All counts are at least 1 and within `Limits`.
+package struct ModelConfiguration: Sendable, Equatable {
+    package let architecture: Architecture
+    /// `general.name`, for logs.
+    package let name: String
+    package let layerCount: Int
+    /// The width of the residual stream.
+    package let hiddenSize: Int
+    package let feedForwardSize: Int
+    /// Query heads; a multiple of `kvHeadCount`.
+    package let headCount: Int
+    package let kvHeadCount: Int
+    /// Width of one query, key and value head; even, because rotary embedding turns pairs.
+    package let headDimension: Int
+    package let vocabularySize: Int
+    /// How many positions the model was trained for.
+    package let contextLength: Int
+    package let ropeFrequencyBase: Float
+    package let rmsNormEpsilon: Float
+    /// The output projection is the embedding matrix (the file has no `output.weight`).
+    package let hasTiedEmbeddings: Bool
+
+    /// Bounds far above any model that a CPU can serve, low enough that products of three fit in an `Int`.
+    package enum Limits {
+        package static let layerCount = 1_024
+        package static let hiddenSize = 65_536
+        package static let feedForwardSize = 1 << 20
+        package static let headCount = 1_024
+        package static let headDimension = 1_024
+        package static let vocabularySize = 1 << 21
+        package static let contextLength = 1 << 24
+    }
+
+    /// Reads and checks the configuration of `file`.
+    package init(_ file: GGUFFile) throws(GGUFError) {
+        let reader = try ConfigurationReader(file)
+        architecture = reader.architecture
+        name = try file.metadata.string("general.name") ?? "unnamed"
+        try reader.refuseUnsupportedFeatures()
+        layerCount = try reader.count("block_count", limit: Limits.layerCount)
+        hiddenSize = try reader.count("embedding_length", limit: Limits.hiddenSize)
+        feedForwardSize = try reader.count("feed_forward_length", limit: Limits.feedForwardSize)
+        contextLength = try reader.count("context_length", limit: Limits.contextLength)
+        headCount = try reader.count("attention.head_count", limit: Limits.headCount)
+        kvHeadCount = try reader.kvHeadCount(headCount: headCount)
+        headDimension = try reader.headDimension(hiddenSize: hiddenSize, headCount: headCount)
+        vocabularySize = try reader.vocabularySize(hiddenSize: hiddenSize)
+        // 10,000 is the format's default base.
+        ropeFrequencyBase = try reader.positiveFloat("rope.freq_base", below: 1e12, standard: 10_000)
+        rmsNormEpsilon = try reader.positiveFloat(
+            "attention.layer_norm_rms_epsilon", below: 1, standard: nil)
+        hasTiedEmbeddings = file.tensors["output.weight"] == nil
+    }
+}
+
+/// Reads the keys of one architecture, `qwen3.block_count` and so on.
+private struct ConfigurationReader {
+    let architecture: Architecture
+    private let file: GGUFFile
+
+    init(_ file: GGUFFile) throws(GGUFError) {
+        let name = try file.metadata.requiredString("general.architecture")
+        guard let architecture = Architecture(rawValue: name), architecture.isSupported else {
+            throw GGUFError(
+                path: file.path,
+                problem: .unsupportedArchitecture(found: name, supported: Architecture.supportedNames))
+        }
+        self.architecture = architecture
+        self.file = file
+    }
+
+    private func key(_ name: String) -> String { "\(architecture.rawValue).\(name)" }
+
+    private func invalid(_ name: String, _ expected: String, _ found: String) -> GGUFError {
+        GGUFError(path: file.path, problem: .invalidValue(key: key(name), expected: expected, found: found))
+    }
+
+    func count(_ name: String, limit: Int) throws(GGUFError) -> Int {
+        let raw = try file.metadata.requiredUInt(key(name))
+        guard raw >= 1, raw <= UInt64(limit) else { throw invalid(name, "from 1 to \(limit)", "\(raw)") }
+        return Int(raw)
+    }
+
+    func positiveFloat(_ name: String, below limit: Double, standard: Float?) throws(GGUFError) -> Float {
+        if let standard, file.metadata[key(name)] == nil { return standard }
+        let raw = try file.metadata.requiredFloat(key(name))
+        guard raw.isFinite, raw < limit, Float(raw) > 0 else {
+            throw invalid(name, "a number above 0 and below \(limit)", "\(raw)")
+        }
+        return Float(raw)
+    }
+
+    func kvHeadCount(headCount: Int) throws(GGUFError) -> Int {
+        let name = "attention.head_count_kv"
+        guard file.metadata[key(name)] != nil else { return headCount }
+        let count = try count(name, limit: headCount)
+        guard headCount % count == 0 else {
+            throw invalid(name, "a divisor of the \(headCount) query heads", "\(count)")
+        }
+        return count
+    }
+
+    func headDimension(hiddenSize: Int, headCount: Int) throws(GGUFError) -> Int {
+        let name = "attention.key_length"
+        let dimension: Int
+        if file.metadata[key(name)] != nil {
+            dimension = try count(name, limit: ModelConfiguration.Limits.headDimension)
+        } else {
+            guard hiddenSize % headCount == 0,
+                hiddenSize / headCount <= ModelConfiguration.Limits.headDimension
+            else { throw invalid("attention.head_count", "a divisor of \(hiddenSize)", "\(headCount)") }
+            dimension = hiddenSize / headCount
+        }
+        guard dimension % 2 == 0 else { throw invalid(name, "even", "\(dimension)") }
+        if let valueLength = try file.metadata.uint(key("attention.value_length")),
+            valueLength != UInt64(dimension)
+        {
+            throw invalid(
+                "attention.value_length", "\(dimension), the same as the key length", "\(valueLength)")
+        }
+        return dimension
+    }
+
+    /// From the embedding matrix, which must agree with the metadata where that names a size.
+    func vocabularySize(hiddenSize: Int) throws(GGUFError) -> Int {
+        let name = "token_embd.weight"
+        guard let embedding = file.tensors[name] else {
+            throw GGUFError(path: file.path, problem: .missingTensor(name))
+        }
+        guard embedding.dimensions.count == 2, embedding.dimensions[0] == hiddenSize else {
+            let reason =
+                "has the dimensions \(embedding.dimensions) instead of \(hiddenSize) × the vocabulary"
+            throw GGUFError(path: file.path, problem: .badTensor(name: name, reason: reason))
+        }
+        let size = embedding.dimensions[1]
+        guard size <= ModelConfiguration.Limits.vocabularySize else {
+            throw GGUFError(path: file.path, problem: .badTensor(name: name, reason: "has \(size) rows"))
+        }
+        if let declared = try file.metadata.uint(key("vocab_size")), declared != UInt64(size) {
+            throw invalid("vocab_size", "\(size), the rows of \(name)", "\(declared)")
+        }
+        return size
+    }
+
+    /// Features that would change the arithmetic. Running such a model without them gives wrong completions.
+    func refuseUnsupportedFeatures() throws(GGUFError) {
+        if let scaling = try file.metadata.string(key("rope.scaling.type")), scaling != "none" {
+            throw GGUFError(path: file.path, problem: .unsupportedFeature("the rope scaling \(scaling)"))
+        }
+        if let window = try file.metadata.uint(key("attention.sliding_window")), window != 0 {
+            throw GGUFError(path: file.path, problem: .unsupportedFeature("sliding-window attention"))
+        }
+        if let experts = try file.metadata.uint(key("expert_count")), experts != 0 {
+            throw GGUFError(path: file.path, problem: .unsupportedFeature("a mixture of experts"))
+        }
+    }
+}
