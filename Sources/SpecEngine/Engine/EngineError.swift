@@ -1,0 +1,46 @@
+// What can go wrong between a model file and a completion, each with what to do about it.
+
+/// An error of the engine that a user can meet.
+package enum EngineError: Error, CustomStringConvertible {
+    /// The model file is missing, damaged or of a kind that is not supported.
+    case model(GGUFError)
+    /// A tensor is stored in a format that the engine does not compute with.
+    case unsupportedTensorType(path: String, tensor: String, type: TensorType)
+    /// A shape that the kernels cannot compute with.
+    case unsupportedShape(path: String, reason: String)
+    case emptyPrompt
+    case promptTooLong(tokenCount: Int, limit: Int)
+    case invalidToken(TokenID, vocabularySize: Int)
+    case threadsUnavailable(count: Int)
+
+    package var message: String {
+        switch self {
+        case .model(let error): error.message
+        case .unsupportedTensorType(let path, let tensor, let type):
+            "\(path): tensor \(tensor) is stored as \(type.name), which the engine does not compute with yet"
+        case .unsupportedShape(let path, let reason): "\(path): \(reason)"
+        case .emptyPrompt: "the prompt is empty"
+        case .promptTooLong(let tokenCount, let limit):
+            "the prompt has \(tokenCount) tokens; with this model at most \(limit) fit"
+        case .invalidToken(let token, let size): "token \(token) is outside the vocabulary of \(size)"
+        case .threadsUnavailable(let count): "\(count) compute threads could not be started"
+        }
+    }
+
+    /// What the user can do.
+    package var fix: String {
+        switch self {
+        case .model(let error): error.fix
+        case .unsupportedTensorType: "use a model quantised to Q4_0 (or F32)"
+        case .unsupportedShape: "use another model"
+        case .emptyPrompt: "give at least one character of text"
+        case .promptTooLong: "shorten the prompt or lower --context-tokens"
+        case .invalidToken: "use the tokenizer of the model that is loaded"
+        case .threadsUnavailable:
+            "choose --threads between \(EngineLimits.threadCounts.lowerBound) and "
+                + "\(EngineLimits.threadCounts.upperBound), and check the limit on processes (ulimit -u)"
+        }
+    }
+
+    package var description: String { "\(message); \(fix)" }
+}

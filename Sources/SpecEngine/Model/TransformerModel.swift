@@ -1,0 +1,198 @@
+// The forward pass of a Qwen3-family decoder with quantised weights: pre-norm blocks with grouped-query attention
+// (RMS-normalised queries and keys, rotary positions) and SwiGLU. Reads top to bottom like the model: numbered
+// steps in `runLayer`. Rows are tokens; M rows enter a pass and each is computed as if it were alone.
+
+import CSpecKernels
+
+/// The model that serves: int8 activations, bf16 keys and values. Engine thread only.
+final class TransformerModel: LanguageModel {
+    let configuration: ModelConfiguration
+    let cache: KVCache
+    private let weights: TransformerWeights
+    private let team: ThreadTeam
+    private let scratch: TransformerScratch
+    private let rotary: RotaryTable
+
+    init(weights: TransformerWeights, team: ThreadTeam, positionLimit: Int) {
+        self.weights = weights
+        self.team = team
+        configuration = weights.configuration
+        cache = KVCache(configuration: configuration, capacity: positionLimit)
+        scratch = TransformerScratch(configuration: configuration, positionLimit: positionLimit)
+        rotary = RotaryTable(
+            headDimension: configuration.headDimension, frequencyBase: configuration.ropeFrequencyBase)
+    }
+
+    var positionLimit: Int { cache.capacity }
+    var tokens: [TokenID] { cache.tokens }
+    func truncate(to count: Int) { cache.truncate(to: count) }
+    func reserve(upTo count: Int) { cache.reserve(upTo: count) }
+
+    func append(_ tokens: ArraySlice<TokenID>, logitRowCount: Int) -> Bool {
+        precondition(!tokens.isEmpty && tokens.count <= EngineLimits.rowsPerPass)
+        precondition(logitRowCount <= min(tokens.count, EngineLimits.logitRowsPerPass))
+        let round = KVRound(on: cache, rowCount: tokens.count)
+        guard forward(tokens, firstPosition: round.base, logitRowCount: logitRowCount) else { return false }
+        round.commit(tokens)
+        return true
+    }
+
+    func logits(row: Int) -> UnsafeBufferPointer<Float> {
+        let size = configuration.vocabularySize
+        return UnsafeBufferPointer(start: scratch.logits + row * size, count: size)
+    }
+
+    // MARK: The pass
+
+    private func forward(_ tokens: ArraySlice<TokenID>, firstPosition: Int, logitRowCount: Int) -> Bool {
+        let rows = tokens.count
+        let hidden = configuration.hiddenSize
+        for (row, token) in tokens.enumerated() {
+            weights.embed(token, into: scratch.residual + row * hidden)
+        }
+        rotary.fill(
+            cosines: scratch.cosines, sines: scratch.sines, firstPosition: firstPosition, rowCount: rows)
+        let lastLayer = configuration.layerCount - 1
+        for index in 0..<lastLayer {
+            guard runLayer(index, rows: rows, outputRows: rows, firstPosition: firstPosition) else { return false }
+        }
+        // Of the last layer's rows all keep their keys and values, but only those with logits go on.
+        guard runLayer(lastLayer, rows: rows, outputRows: logitRowCount, firstPosition: firstPosition) else {
+            return false
+        }
+        return logitRowCount == 0 || runHead(rows: rows, logitRowCount: logitRowCount)
+    }
+
+    /// One block over M rows. `outputRows` of them, the last ones, get past attention.
+    private func runLayer(_ index: Int, rows: Int, outputRows: Int, firstPosition: Int) -> Bool {
+        let layer = weights.layers[index]
+        let c = configuration
+        // 1. Add the previous block's feed-forward output, normalise.
+        let previous = index == 0 ? nil : scratch.feedForwardOutput
+        guard normalize(layer.attentionNorm, adding: previous, firstRow: 0, rows: rows, for: layer.queryKeyValue),
+            // 2. Project to queries, keys and values; normalise and rotate heads; keys and values to the cache.
+            linear(layer.queryKeyValue, rows: rows, into: scratch.queryKeyValue),
+            finishProjections(layer, index: index, rows: rows, firstPosition: firstPosition)
+        else { return false }
+        if outputRows == 0 { return true }
+        // 3. Attention over the cache, projected back.
+        let first = rows - outputRows
+        guard attend(layerIndex: index, firstRow: first, rows: outputRows, firstPosition: firstPosition),
+            prepare(
+                scratch.attended, stride: c.headCount * c.headDimension, rows: outputRows,
+                for: layer.attentionOutput),
+            linear(layer.attentionOutput, rows: outputRows, into: scratch.attentionOutput),
+            // 4. Add it, normalise, and the gated feed-forward network.
+            normalize(
+                layer.feedForwardNorm, adding: scratch.attentionOutput, firstRow: first, rows: outputRows,
+                for: layer.gate)
+        else { return false }
+        return feedForward(layer, rows: outputRows)
+    }
+
+    private func runHead(rows: Int, logitRowCount: Int) -> Bool {
+        normalize(
+            weights.outputNorm, adding: scratch.feedForwardOutput, firstRow: rows - logitRowCount,
+            rows: logitRowCount, for: weights.head)
+            && linear(weights.head, rows: logitRowCount, into: scratch.logits)
+    }
+
+    // MARK: Steps
+
+    /// residual += addend, then the normalised rows into the input of `matrix` (int8 or f32, as it reads).
+    private func normalize(
+        _ weight: UnsafePointer<Float>, adding addend: UnsafeMutablePointer<Float>?, firstRow: Int, rows: Int,
+        for matrix: PackedMatrix
+    ) -> Bool {
+        let hidden = configuration.hiddenSize
+        let residual = scratch.residual + firstRow * hidden
+        switch matrix.storage {
+        case .q4:
+            return spec_add_norm_quantize(
+                team.pool, residual, addend, weight, configuration.rmsNormEpsilon, scratch.quantized, Int32(rows),
+                Int32(hidden))
+        case .f32:
+            if let addend {
+                for index in 0..<rows * hidden { residual[index] += addend[index] }
+            }
+            spec_rms_norm(
+                team.instructionSet.raw, residual, hidden, weight, configuration.rmsNormEpsilon, scratch.floats,
+                hidden, Int32(rows), Int32(hidden))
+            return true
+        }
+    }
+
+    /// Rows that are not normalised on their way into `matrix`.
+    private func prepare(
+        _ x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, for matrix: PackedMatrix
+    ) -> Bool {
+        switch matrix.storage {
+        case .q4:
+            return spec_quantize(
+                team.pool, x, stride, scratch.quantized, Int32(rows), Int32(matrix.inputCount))
+        case .f32:
+            for row in 0..<rows {
+                (scratch.floats + row * matrix.inputCount).update(from: x + row * stride, count: matrix.inputCount)
+            }
+            return true
+        }
+    }
+
+    /// out [M, N] = prepared rows · matrixᵀ.
+    private func linear(_ matrix: PackedMatrix, rows: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
+        switch matrix.storage {
+        case .q4(var q4):
+            return spec_linear_q4(team.pool, &q4, scratch.quantized, Int32(rows), out, matrix.outputCount)
+        case .f32(var f32):
+            return spec_linear_f32(
+                team.pool, &f32, scratch.floats, matrix.inputCount, Int32(rows), out, matrix.outputCount)
+        }
+    }
+
+    private func finishProjections(
+        _ layer: TransformerWeights.Layer, index: Int, rows: Int, firstPosition: Int
+    ) -> Bool {
+        let c = configuration
+        var step = spec_qkv(
+            qkv: scratch.queryKeyValue, stride: layer.queryKeyValue.outputCount, query_norm: layer.queryNorm,
+            key_norm: layer.keyNorm, epsilon: c.rmsNormEpsilon, cosines: scratch.cosines, sines: scratch.sines,
+            blocks: cache.blockTable, layer_offset: index * cache.layerByteCount, m: Int32(rows),
+            first_position: Int32(firstPosition), head_count: Int32(c.headCount),
+            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension))
+        return spec_qkv_finish(team.pool, &step)
+    }
+
+    private func attend(layerIndex: Int, firstRow: Int, rows: Int, firstPosition: Int) -> Bool {
+        let c = configuration
+        let stride = (c.headCount + 2 * c.kvHeadCount) * c.headDimension
+        var step = spec_attention(
+            queries: scratch.queryKeyValue + firstRow * stride, query_stride: stride, out: scratch.attended,
+            out_stride: c.headCount * c.headDimension, blocks: cache.blockTable,
+            layer_offset: layerIndex * cache.layerByteCount, m: Int32(rows),
+            first_position: Int32(firstPosition + firstRow), head_count: Int32(c.headCount),
+            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension), window: 0,
+            scale: 1 / Float(c.headDimension).squareRoot(), partials: scratch.attentionPartials)
+        return spec_attention_run(team.pool, &step)
+    }
+
+    private func feedForward(_ layer: TransformerWeights.Layer, rows: Int) -> Bool {
+        switch (layer.gate.storage, layer.up.storage) {
+        case (.q4(var gate), .q4(var up)):
+            guard spec_gated_linear_q4(team.pool, &gate, &up, scratch.quantized, Int32(rows), scratch.gated)
+            else { return false }
+            guard case .q4(var down) = layer.down.storage else { return false }
+            return spec_linear_q4(
+                team.pool, &down, scratch.gated, Int32(rows), scratch.feedForwardOutput, layer.down.outputCount)
+        default:
+            let size = configuration.feedForwardSize
+            guard linear(layer.gate, rows: rows, into: scratch.gateFloats),
+                linear(layer.up, rows: rows, into: scratch.upFloats)
+            else { return false }
+            spec_swiglu(
+                team.instructionSet.raw, scratch.gateFloats, scratch.upFloats, scratch.gateFloats,
+                Int32(rows * size))
+            return prepare(scratch.gateFloats, stride: size, rows: rows, for: layer.down)
+                && linear(layer.down, rows: rows, into: scratch.feedForwardOutput)
+        }
+    }
+}

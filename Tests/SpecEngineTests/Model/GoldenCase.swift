@@ -1,0 +1,38 @@
+// The reference outputs of the default model, made with transformers in float32: prompts, the ten greatest logits
+// of the last eight prompt positions, and a greedy continuation with its ten greatest logits at each step.
+
+import Foundation
+import TestSupport
+
+@testable import SpecEngine
+
+struct GoldenCase: Decodable {
+    let prompt: String
+    let promptTokens: [Int32]
+    /// [8][10] pairs of token and logit.
+    let lastTopLogits: [[[Double]]]
+    let greedyTokens: [Int32]
+    let greedyTopLogits: [[[Double]]]
+
+    enum CodingKeys: String, CodingKey {
+        case prompt
+        case promptTokens = "prompt_tokens"
+        case lastTopLogits = "last8_top10"
+        case greedyTokens = "greedy_tokens"
+        case greedyTopLogits = "greedy_top10"
+    }
+
+    private struct File: Decodable { let cases: [String: GoldenCase] }
+
+    /// All cases by name.
+    static let all: [String: GoldenCase] = {
+        do {
+            let bytes = try FixturePaths.bytes(FixturePaths.engineGoldenDirectory + "/target.json")
+            return try JSONDecoder().decode(File.self, from: Data(bytes)).cases
+        } catch {
+            preconditionFailure("the golden file does not load: \(error)")
+        }
+    }()
+
+    static let names = all.keys.sorted()
+}

@@ -1,0 +1,52 @@
+// The default model for tests, loaded in the way each test asks for.
+
+import TestSupport
+
+@testable import SpecEngine
+
+enum ModelFixture {
+    static func file() throws -> GGUFFile { try GGUFFile.open(FixturePaths.defaultModel) }
+
+    static func team(threadCount: Int = 2, instructionSet: InstructionSet = .best) throws -> ThreadTeam {
+        guard let team = ThreadTeam(threadCount: threadCount, instructionSet: instructionSet) else {
+            throw EngineError.threadsUnavailable(count: threadCount)
+        }
+        return team
+    }
+
+    static func quantized(
+        threadCount: Int = 2, instructionSet: InstructionSet = .best, positionLimit: Int = 8_192
+    ) throws -> TransformerModel {
+        let file = try file()
+        let weights = try TransformerWeights(file: file, configuration: ModelConfiguration(file))
+        return TransformerModel(
+            weights: weights, team: try team(threadCount: threadCount, instructionSet: instructionSet),
+            positionLimit: positionLimit)
+    }
+
+    static func reference(positionLimit: Int = 8_192) throws -> ReferenceModel {
+        let file = try file()
+        return try ReferenceModel(
+            file: file, configuration: ModelConfiguration(file), team: team(), positionLimit: positionLimit)
+    }
+}
+
+extension LanguageModel {
+    /// Prefills a prompt in passes of the greatest size; logits of the last `logitRowCount` rows.
+    func prefill(_ prompt: [TokenID], logitRowCount: Int = 1) {
+        var start = tokens.count
+        // The last pass must hold every row whose logits are wanted.
+        while prompt.count - start > EngineLimits.rowsPerPass {
+            let end = min(start + EngineLimits.rowsPerPass, prompt.count - logitRowCount)
+            precondition(append(prompt[start..<end], logitRowCount: 0))
+            start = end
+        }
+        precondition(append(prompt[start...], logitRowCount: logitRowCount))
+    }
+
+    /// The greedy choice after the last pass.
+    func greedyToken(row: Int = 0) -> TokenID {
+        let logits = logits(row: row)
+        return TokenID(Int32(logits.indices.max { logits[$0] < logits[$1] || logits[$0] == logits[$1] && $0 > $1 }!))
+    }
+}
