@@ -2,6 +2,8 @@
 // futex between requests. Dynamic tickets because a helper that the scheduler has taken off its core must not
 // hold up a join for a time slice: developers compile while they type.
 
+#define _GNU_SOURCE  // sched_getaffinity
+
 #include "isa.h"
 
 #include <errno.h>
@@ -183,3 +185,10 @@ void spec_thread_flush_denormals(void) {
 }
 
 void spec_thread_set_name(const char *name) { prctl(PR_SET_NAME, name); }
+
+int32_t spec_available_cores(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    const int count = CPU_COUNT(&set);
+    return count < 1 ? 1 : count;
+}

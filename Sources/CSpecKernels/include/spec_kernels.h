@@ -64,6 +64,9 @@ bool spec_pool_run(spec_pool *pool, void (*ticket)(void *context, uint32_t index
 /// Sets flush-to-zero on the calling thread, as the pool does on its own: denormals cost hundreds of cycles.
 void spec_thread_flush_denormals(void);
 
+/// Cores that this process may run on (affinity masks and cpusets respected), at least 1.
+int32_t spec_available_cores(void);
+
 /// Names the calling thread in debuggers and top (15 bytes are kept).
 void spec_thread_set_name(const char *name);
 

@@ -22,7 +22,8 @@ final class ReferenceModel: LanguageModel {
     private var values: AlignedBuffer
     private var capacity = 0
 
-    /// Rows of one sgemm call. Passes are padded to it, so a row's bits do not depend on its neighbours' number.
+    /// Rows of one sgemm call. Tiles are cut at multiples of this of the logical position and padded with zeros:
+    /// a row has the same place in its tile whatever is computed beside it, so its bits depend on it alone.
     static let tileRows = 32
     /// Output columns of one sgemm call: the unit that threads share.
     static let tileColumns = 256
@@ -97,7 +98,8 @@ final class ReferenceModel: LanguageModel {
         normalize(x + first * c.hiddenSize, weights.outputNorm, into: normalized, rows: logitRowCount)
         return logitRowCount == 0
             || multiply(
-                normalized, weights.head, rows: logitRowCount, into: scratch.logits.pointer(to: Float.self))
+                normalized, weights.head, rows: logitRowCount, firstPosition: firstPosition + first,
+                into: scratch.logits.pointer(to: Float.self))
     }
 
     private func runLayer(_ index: Int, rows: Int, firstPosition: Int) -> Bool {
@@ -113,9 +115,9 @@ final class ReferenceModel: LanguageModel {
         let newKeys = layerKeys + firstPosition * kvSize
 
         normalize(x, layer.attentionNorm, into: normalized, rows: rows)
-        guard multiply(normalized, layer.query, rows: rows, into: queries),
-            multiply(normalized, layer.key, rows: rows, into: newKeys),
-            multiply(normalized, layer.value, rows: rows, into: layerValues + firstPosition * kvSize)
+        guard multiply(normalized, layer.query, rows: rows, firstPosition: firstPosition, into: queries),
+            multiply(normalized, layer.key, rows: rows, firstPosition: firstPosition, into: newKeys),
+            multiply(normalized, layer.value, rows: rows, firstPosition: firstPosition, into: layerValues + firstPosition * kvSize)
         else { return false }
         rotate(queries, norm: layer.queryNorm, headCount: c.headCount, rows: rows)
         rotate(newKeys, norm: layer.keyNorm, headCount: c.kvHeadCount, rows: rows)
@@ -125,17 +127,17 @@ final class ReferenceModel: LanguageModel {
                 team.pool, queries, heads, layerKeys, layerValues, kvSize, attended, heads, Int32(rows),
                 Int32(firstPosition), Int32(c.headCount), Int32(c.kvHeadCount), Int32(c.headDimension), 0,
                 1 / Float(c.headDimension).squareRoot()),
-            multiply(attended, layer.attentionOutput, rows: rows, into: output)
+            multiply(attended, layer.attentionOutput, rows: rows, firstPosition: firstPosition, into: output)
         else { return false }
         add(output, to: x, count: rows * c.hiddenSize)
 
         normalize(x, layer.feedForwardNorm, into: normalized, rows: rows)
         let (gate, up) = (scratch.gate.pointer(to: Float.self), scratch.up.pointer(to: Float.self))
-        guard multiply(normalized, layer.gate, rows: rows, into: gate),
-            multiply(normalized, layer.up, rows: rows, into: up)
+        guard multiply(normalized, layer.gate, rows: rows, firstPosition: firstPosition, into: gate),
+            multiply(normalized, layer.up, rows: rows, firstPosition: firstPosition, into: up)
         else { return false }
         spec_swiglu(team.instructionSet.raw, gate, up, gate, Int32(rows * c.feedForwardSize))
-        guard multiply(gate, layer.down, rows: rows, into: output) else { return false }
+        guard multiply(gate, layer.down, rows: rows, firstPosition: firstPosition, into: output) else { return false }
         add(output, to: x, count: rows * c.hiddenSize)
         return true
     }
@@ -172,20 +174,20 @@ final class ReferenceModel: LanguageModel {
         for index in 0..<count { x[index] += addend[index] }
     }
 
-    /// out [M, N] = x [M, K] · Wᵀ in tiles of `tileRows` rows (the last one padded with zeros) and `tileColumns`
-    /// columns, one single-threaded sgemm each, shared between our threads.
+    /// out [M, N] = x [M, K] · Wᵀ for rows at consecutive positions, in tiles of `tileRows` positions and
+    /// `tileColumns` columns, one single-threaded sgemm each, shared between our threads.
     private func multiply(
-        _ x: UnsafePointer<Float>, _ matrix: ReferenceWeights.Matrix, rows: Int,
+        _ x: UnsafePointer<Float>, _ matrix: ReferenceWeights.Matrix, rows: Int, firstPosition: Int,
         into out: UnsafeMutablePointer<Float>
     ) -> Bool {
-        let rowTiles = (rows + Self.tileRows - 1) / Self.tileRows
+        let offset = firstPosition % Self.tileRows
+        let rowTiles = (offset + rows + Self.tileRows - 1) / Self.tileRows
         let columnTiles = (matrix.outputCount + Self.tileColumns - 1) / Self.tileColumns
         let padded = scratch.padded.pointer(to: Float.self)
-        let used = rows * matrix.inputCount
-        padded.update(from: x, count: used)
-        (padded + used).update(repeating: 0, count: rowTiles * Self.tileRows * matrix.inputCount - used)
+        padded.update(repeating: 0, count: rowTiles * Self.tileRows * matrix.inputCount)
+        (padded + offset * matrix.inputCount).update(from: x, count: rows * matrix.inputCount)
         var job = ProductJob(
-            x: padded, weights: matrix.rows, out: out, rows: rows, outputs: matrix.outputCount,
+            x: padded, weights: matrix.rows, out: out, rows: rows, offset: offset, outputs: matrix.outputCount,
             inputs: matrix.inputCount, columnTiles: columnTiles,
             tileOutput: scratch.tileOutput.pointer(to: Float.self))
         matrixProductCount += rowTiles * columnTiles
@@ -201,6 +203,7 @@ final class ReferenceModel: LanguageModel {
         let weights: UnsafePointer<Float>
         let out: UnsafeMutablePointer<Float>
         let rows: Int
+        let offset: Int  // of the first row in the first tile
         let outputs: Int
         let inputs: Int
         let columnTiles: Int
@@ -215,9 +218,9 @@ final class ReferenceModel: LanguageModel {
                 CblasRowMajor, CblasNoTrans, CblasTrans, blasint(ReferenceModel.tileRows), blasint(columns),
                 blasint(inputs), 1, x + row * inputs, blasint(inputs), weights + column * inputs, blasint(inputs),
                 0, result, blasint(ReferenceModel.tileColumns))
-            for index in 0..<min(ReferenceModel.tileRows, rows - row) {
-                (out + (row + index) * outputs + column)
-                    .update(from: result + index * ReferenceModel.tileColumns, count: columns)
+            for slot in max(row, offset)..<min(row + ReferenceModel.tileRows, offset + rows) {
+                (out + (slot - offset) * outputs + column)
+                    .update(from: result + (slot - row) * ReferenceModel.tileColumns, count: columns)
             }
         }
     }
@@ -228,7 +231,8 @@ final class ReferenceModel: LanguageModel {
             AlignedBuffer
 
         init(_ c: ModelConfiguration) {
-            let rows = EngineLimits.rowsPerPass
+            // One tile more: the first row of a pass may lie anywhere in its tile.
+            let rows = EngineLimits.rowsPerPass + ReferenceModel.tileRows
             let heads = c.headCount * c.headDimension
             func buffer(_ columns: Int) -> AlignedBuffer { AlignedBuffer(byteCount: rows * columns * 4) }
             residual = buffer(c.hiddenSize)
@@ -242,7 +246,7 @@ final class ReferenceModel: LanguageModel {
             let widest = max(heads, c.feedForwardSize, c.hiddenSize)
             let tiles = max(
                 rows / ReferenceModel.tileRows * (widest / ReferenceModel.tileColumns + 1),
-                EngineLimits.logitRowsPerPass / ReferenceModel.tileRows
+                (EngineLimits.logitRowsPerPass / ReferenceModel.tileRows + 1)
                     * (c.vocabularySize / ReferenceModel.tileColumns + 1))
             tileOutput = AlignedBuffer(byteCount: tiles * ReferenceModel.tileRows * ReferenceModel.tileColumns * 4)
             cosines = buffer(c.headDimension / 2)

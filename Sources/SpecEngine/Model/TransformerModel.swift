@@ -23,6 +23,7 @@ final class TransformerModel: LanguageModel {
             headDimension: configuration.headDimension, frequencyBase: configuration.ropeFrequencyBase)
     }
 
+    var weightByteCount: Int { weights.byteCount }
     var positionLimit: Int { cache.capacity }
     var tokens: [TokenID] { cache.tokens }
     func truncate(to count: Int) { cache.truncate(to: count) }

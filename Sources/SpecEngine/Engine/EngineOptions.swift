@@ -1,0 +1,31 @@
+// How an engine is set up: threads, arithmetic, limits.
+
+import CSpecKernels
+
+/// Choices made once, when an engine is loaded.
+package struct EngineOptions: Sendable {
+    /// Compute threads; nil chooses by the machine.
+    package var threadCount: Int?
+    package var instructionSet: InstructionSet
+    /// Compute in f32 throughout, for checking.
+    package var usesReference: Bool
+    /// Positions of the resident sequence; nil takes the model's own context length.
+    package var positionLimit: Int?
+
+    package init(
+        threadCount: Int? = nil, instructionSet: InstructionSet = .best, usesReference: Bool = false,
+        positionLimit: Int? = nil
+    ) {
+        self.threadCount = threadCount
+        self.instructionSet = instructionSet
+        self.usesReference = usesReference
+        self.positionLimit = positionLimit
+    }
+
+    /// All cores up to two; beyond that one core is left to the editor and the developer's own programs, and
+    /// eight are enough: a small model is bound by memory long before.
+    package static var automaticThreadCount: Int {
+        let cores = Int(spec_available_cores())
+        return cores <= 2 ? max(1, cores) : min(8, cores - 1)
+    }
+}
