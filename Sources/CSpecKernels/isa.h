@@ -43,6 +43,7 @@ struct spec_isa {
     void (*rope)(float *x, const float *cosines, const float *sines, int32_t d);
     void (*swiglu)(const float *gate, const float *up, float *out, int32_t n);
     void (*exp)(const float *x, float *out, int32_t n);
+    float (*sum_exp)(const float *x, int32_t n, float maximum);
     void (*scale_add)(float *accumulator, float a, const float *x, float b, int32_t n);  // acc = acc·a + x·b
     float (*dot)(const float *a, const float *b, int32_t n);
     int32_t (*argmax)(const float *x, int32_t n);

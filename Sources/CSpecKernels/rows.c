@@ -2,6 +2,7 @@
 
 #include "isa.h"
 
+#include <math.h>
 #include <string.h>
 
 void spec_quantize_rows(const spec_isa *isa, const float *x, size_t x_stride, uint8_t *out, int32_t rows,
@@ -27,6 +28,10 @@ void spec_swiglu(const spec_isa *isa, const float *gate, const float *up, float 
 int32_t spec_argmax(const spec_isa *isa, const float *x, int32_t n) { return isa->argmax(x, n); }
 
 void spec_exp(const spec_isa *isa, const float *x, float *out, int32_t n) { isa->exp(x, out, n); }
+
+float spec_log_sum_exp(const spec_isa *isa, const float *x, int32_t n, float maximum) {
+    return maximum + logf(isa->sum_exp(x, n, maximum));
+}
 
 int32_t spec_top_k(const spec_isa *isa, const float *x, int32_t n, int32_t count, int32_t *indices) {
     (void)isa;

@@ -153,6 +153,9 @@ int32_t spec_argmax(const spec_isa *isa, const float *x, int32_t n);
 /// Returns how many were written (fewer where values are NaN).
 int32_t spec_top_k(const spec_isa *isa, const float *x, int32_t n, int32_t count, int32_t *indices);
 
+/// ln Σ e^x over the values that are not NaN, given their maximum.
+float spec_log_sum_exp(const spec_isa *isa, const float *x, int32_t n, float maximum);
+
 /// The f32 exponential of the kernels, for tests of its error.
 void spec_exp(const spec_isa *isa, const float *x, float *out, int32_t n);
 

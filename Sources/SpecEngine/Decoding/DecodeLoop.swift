@@ -1,0 +1,85 @@
+// Plain decoding, one token per pass: forward, sample, emit. Prefill comes first and keeps whatever leading part of
+// the prompt the resident sequence already holds.
+
+/// Decodes one request on one model. A value made per request; engine thread only.
+struct DecodeLoop<Model: LanguageModel> {
+    let model: Model
+    let tokenizer: Tokenizer
+    let request: GenerationRequest
+    private var sampler: Sampler
+    private var detokenizer = StreamingDetokenizer()
+    private var generation = Generation()
+
+    init(model: Model, tokenizer: Tokenizer, request: GenerationRequest, sampler: Sampler) {
+        self.model = model
+        self.tokenizer = tokenizer
+        self.request = request
+        self.sampler = sampler
+        generation.promptTokenCount = request.prompt.count
+    }
+
+    /// Runs to the end. Everything is allocated before the first token.
+    consuming func run() -> Generation {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let room = model.positionLimit - request.prompt.count
+        let limit = min(request.maximumTokens, room)
+        model.reserve(upTo: request.prompt.count + limit)
+        generation.tokens.reserveCapacity(limit)
+        generation.logProbabilities.reserveCapacity(limit)
+        generation.text.reserveCapacity(limit * 8)
+
+        let prefilled = prefill()
+        let prefillEnd = clock.now
+        generation.prefillTime = prefillEnd - start
+        generation.stopReason = prefilled ? decode(limit: limit, room: room) : .cancelled
+        detokenizer.finish()
+        generation.decodeTime = clock.now - prefillEnd
+        return generation
+    }
+
+    /// Keeps the common prefix, computes the rest. False when cancelled; the passes done so far stay valid.
+    private mutating func prefill() -> Bool {
+        let prompt = request.prompt
+        // The last token is always computed: its logits are what decoding starts from.
+        let reused = min(commonPrefixLength(model.tokens, prompt), prompt.count - 1)
+        model.truncate(to: reused)
+        generation.reusedTokenCount = reused
+        var position = reused
+        while position < prompt.count {
+            let end = min(position + EngineLimits.rowsPerPass, prompt.count)
+            guard model.append(prompt[position..<end], logitRowCount: end == prompt.count ? 1 : 0) else {
+                return false
+            }
+            position = end
+        }
+        return true
+    }
+
+    private mutating func decode(limit: Int, room: Int) -> StopReason {
+        while generation.tokens.count < limit {
+            if request.cancellation.isRaised { return .cancelled }
+            let sampled = sampler.sample(logits: model.logits(row: 0))
+            if request.endTokens.contains(sampled.token) { return .endOfText }
+            emit(sampled)
+            if let shouldStop = request.shouldStop, shouldStop(generation.text) { return .stopRule }
+            if generation.tokens.count == limit { break }
+            guard model.append([sampled.token], logitRowCount: 1) else { return .cancelled }
+        }
+        return limit == room && limit < request.maximumTokens ? .contextFull : .maximumTokens
+    }
+
+    private mutating func emit(_ sampled: SampledToken) {
+        generation.tokens.append(sampled.token)
+        generation.logProbabilities.append(sampled.logProbability)
+        detokenizer.append(tokenizer.bytes(of: sampled.token), to: &generation.text)
+    }
+}
+
+/// How many leading tokens two sequences share.
+func commonPrefixLength(_ a: [TokenID], _ b: [TokenID]) -> Int {
+    var length = 0
+    let limit = min(a.count, b.count)
+    while length < limit, a[length] == b[length] { length += 1 }
+    return length
+}

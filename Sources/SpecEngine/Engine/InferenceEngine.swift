@@ -1,0 +1,120 @@
+// The engine's public face: an actor on a thread of its own that owns one model and its one resident sequence.
+// Calls are synchronous inside: no suspension between the start and the end of a generation, so no reentrancy.
+
+/// Loads a model and continues prompts. One generation at a time, in order of the calls; a generation ends early
+/// when its cancellation flag is raised, within a ticket of work.
+package actor InferenceEngine {
+    private let thread: ComputeThread
+    private let team: ThreadTeam
+    private let model: Model
+
+    /// The model's tokenizer; usable from any thread.
+    package nonisolated let tokenizer: Tokenizer
+    package nonisolated let configuration: ModelConfiguration
+    /// The most positions a prompt and its continuation can have together.
+    package nonisolated let positionLimit: Int
+    package nonisolated let threadCount: Int
+    package nonisolated let instructionSet: InstructionSet
+    /// Where the model was read from.
+    package nonisolated let modelPath: String
+
+    private enum Model {
+        case quantized(TransformerModel)
+        case reference(ReferenceModel)
+    }
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// Reads and prepares a model. Takes about a tenth of a second for the default model.
+    package init(modelPath: String, options: EngineOptions) throws(EngineError) {
+        let file: GGUFFile
+        let configuration: ModelConfiguration
+        let tokenizer: Tokenizer
+        do {
+            file = try GGUFFile.open(modelPath)
+            configuration = try ModelConfiguration(file)
+            tokenizer = try Tokenizer(file)
+        } catch {
+            throw EngineError.model(error)
+        }
+        let threadCount = options.threadCount ?? EngineOptions.automaticThreadCount
+        guard let team = ThreadTeam(threadCount: threadCount, instructionSet: options.instructionSet) else {
+            throw EngineError.threadsUnavailable(count: threadCount)
+        }
+        let positionLimit = min(options.positionLimit ?? configuration.contextLength, EngineLimits.positions)
+        if options.usesReference {
+            model = .reference(
+                try ReferenceModel(
+                    file: file, configuration: configuration, team: team, positionLimit: positionLimit))
+        } else {
+            model = .quantized(
+                TransformerModel(
+                    weights: try TransformerWeights(file: file, configuration: configuration), team: team,
+                    positionLimit: positionLimit))
+        }
+        self.team = team
+        self.tokenizer = tokenizer
+        self.configuration = configuration
+        self.positionLimit = positionLimit
+        self.threadCount = threadCount
+        self.modelPath = modelPath
+        instructionSet = options.instructionSet
+        thread = ComputeThread(name: "compute")
+    }
+
+    /// Continues a prompt. Errors are about the request; a cancelled generation is a result.
+    package func generate(_ request: GenerationRequest) throws(EngineError) -> Generation {
+        try check(request)
+        let sampler = Sampler(request.sampling, vocabularySize: configuration.vocabularySize)
+        return team.withLiveRequest(cancellation: request.cancellation) {
+            switch model {
+            case .quantized(let model):
+                DecodeLoop(model: model, tokenizer: tokenizer, request: request, sampler: sampler).run()
+            case .reference(let model):
+                DecodeLoop(model: model, tokenizer: tokenizer, request: request, sampler: sampler).run()
+            }
+        }
+    }
+
+    /// Tokens per second of prefill on this machine as it is now, from two passes. Empties the resident sequence.
+    package func measurePrefillRate() -> Double {
+        let rows = EngineLimits.rowsPerPass
+        let tokens = [TokenID](repeating: TokenID(0), count: 2 * rows)
+        let clock = ContinuousClock()
+        return team.withLiveRequest(cancellation: nil) {
+            let model = languageModel
+            model.truncate(to: 0)
+            guard model.positionLimit >= tokens.count else { return 0 }
+            _ = model.append(tokens[..<rows], logitRowCount: 0)
+            let time = clock.measure { _ = model.append(tokens[rows...], logitRowCount: 0) }
+            model.truncate(to: 0)
+            return Double(rows) / (time / .seconds(1))
+        }
+    }
+
+    /// Bytes of weights and of keys and values in memory.
+    package func memoryByteCounts() -> (weights: Int, cache: Int) {
+        switch model {
+        case .quantized(let model): (model.weightByteCount, model.cache.byteCount)
+        case .reference: (0, 0)
+        }
+    }
+
+    private var languageModel: any LanguageModel {
+        switch model {
+        case .quantized(let model): model
+        case .reference(let model): model
+        }
+    }
+
+    private func check(_ request: GenerationRequest) throws(EngineError) {
+        guard !request.prompt.isEmpty else { throw .emptyPrompt }
+        guard request.prompt.count < positionLimit else {
+            throw .promptTooLong(tokenCount: request.prompt.count, limit: positionLimit - 1)
+        }
+        let size = configuration.vocabularySize
+        if let bad = request.prompt.first(where: { !(0..<size).contains(Int($0.rawValue)) }) {
+            throw .invalidToken(bad, vocabularySize: size)
+        }
+    }
+}
