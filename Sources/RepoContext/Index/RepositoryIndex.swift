@@ -30,6 +30,9 @@ package final class RepositoryIndex {
     /// Files with a record.
     package var fileCount: Int { entries.count }
 
+    /// Bytes of source that the records were made from.
+    private(set) var byteCount = 0
+
     /// The record of a path, whatever content it was made from.
     func record(_ path: RelativePath) -> FileRecord? { entries[path]?.record }
 
@@ -53,6 +56,7 @@ package final class RepositoryIndex {
         nextNumber &+= 1
         entries[path] = Entry(number: number, key: key, record: record)
         pathByNumber[number] = path
+        byteCount += record.byteCount
         guard !record.isUnhelpful else { return }
         for definition in record.definitions {
             if definers[definition.name, default: []].count < RepositoryIndex.maximumDefinerCount {
@@ -65,6 +69,7 @@ package final class RepositoryIndex {
     func remove(_ path: RelativePath) {
         guard let entry = entries.removeValue(forKey: path) else { return }
         pathByNumber[entry.number] = nil
+        byteCount -= entry.record.byteCount
         for definition in entry.record.definitions {
             guard let place = definers[definition.name]?.firstIndex(of: entry.number) else { continue }
             definers[definition.name]?.remove(at: place)

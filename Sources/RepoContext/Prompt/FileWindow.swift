@@ -9,6 +9,9 @@ struct FileWindow: Equatable {
     /// Where the suffix ends, in bytes; it starts at the cursor.
     var suffixEnd: Int
 
+    /// A window of less than a quarter of what it may be (long lines) is worse than a finer grid.
+    private static let minimumShare = 4
+
     /// The smallest start on the grid with at most `maximumByteCount` up to the cursor.
     ///
     /// Lines are counted from the file's start, which typing at the cursor does not move. Where one grid step
@@ -31,8 +34,7 @@ struct FileWindow: Equatable {
                 start = lineFeed + 1
                 line += 1
             }
-            // An empty window is worse than a finer grid.
-            if start < cursor { return start }
+            if start < cursor, step == 1 || cursor - start >= maximumByteCount / minimumShare { return start }
             step /= 2
         }
         return characterStart(in: text, atOrAfter: min(cursor, (earliest + 255) / 256 * 256))
@@ -60,7 +62,7 @@ struct FileWindow: Equatable {
                 end = lineFeed + 1
                 linesAfter += 1
             }
-            if end > cursor { return end }
+            if end > cursor, step == 1 || end - cursor >= maximumByteCount / minimumShare { return end }
             step /= 2
         }
         var end = latest
