@@ -91,7 +91,8 @@ package struct RootDirectory: ~Copyable {
 
     /// Opens a folder beneath the root; the caller closes it. -1 when it is not there or behind a link.
     func openFolder(_ folder: String) -> Int32 {
-        var current = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        // Not a duplicate, which would share the position of an earlier listing.
+        var current = openat(descriptor, ".", RootDirectory.folderFlags)
         for component in folder.utf8.split(separator: UInt8(ascii: "/")) {
             guard current >= 0 else { return -1 }
             let next = openat(current, String(Substring(component)), RootDirectory.folderFlags)

@@ -45,6 +45,9 @@ package struct GitRepository: ~Copyable {
         return repository
     }
 
+    /// Whether history ends at commits whose parents were not cloned.
+    package var isShallow: Bool { git_repository_is_shallow(raw) == 1 }
+
     /// The commit that HEAD resolves to; nil on an unborn branch.
     package func headCommitID() throws(GitError) -> GitObjectID? {
         var oid = git_oid()

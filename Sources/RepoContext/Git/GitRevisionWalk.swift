@@ -1,6 +1,6 @@
 // Commits reachable from HEAD, newest first as far as they are known: GIT_SORT_NONE is lazy, whereas sorting
-// by time parses the whole history before the first commit. A shallow clone has commits whose parents are
-// missing; libgit2's walk fails there at once, so the walk then follows first parents by hand.
+// by time parses the whole history before the first commit. In a shallow clone the walk fails for want of
+// parents; ChangeHistory follows first parents there by hand.
 
 import CGit2
 

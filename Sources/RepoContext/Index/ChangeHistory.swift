@@ -66,6 +66,11 @@ package struct ChangeHistory: Sendable, Equatable {
             isComplete = true
             return nil
         }
+        if repository.isShallow {
+            readFirstParents(from: head, of: repository)
+            isComplete = true
+            return nil
+        }
         do throws(GitError) {
             var walk = try GitRevisionWalk.open(from: head, of: repository)
             // A walk cannot be kept between calls; passing over commits again costs some 20 microseconds each.
@@ -81,13 +86,8 @@ package struct ChangeHistory: Sendable, Equatable {
             return nil
         } catch {
             isComplete = true
-            // A shallow clone: the walk fails at its first step because parents are missing.
-            guard error.kind == .notFound, commits.isEmpty else {
-                return "history cannot be read further (\(error)); recent changes count less"
-            }
+            return "history cannot be read further (\(error)); recent changes count less"
         }
-        readFirstParents(from: head, of: repository)
-        return nil
     }
 
     private mutating func add(_ id: GitObjectID, of repository: borrowing GitRepository) throws(GitError) {
@@ -99,7 +99,8 @@ package struct ChangeHistory: Sendable, Equatable {
         }
     }
 
-    /// The part of a shallow clone's history that exists; shallow means short, so it is read in one go.
+    /// The part of a shallow clone's history that exists. libgit2's walk fails there for want of the parents;
+    /// shallow means short, so it is read in one go.
     private mutating func readFirstParents(from head: GitObjectID, of repository: borrowing GitRepository) {
         var next: GitObjectID? = head
         var count = 0

@@ -95,14 +95,15 @@ package struct ContextSelector {
         for (path, share) in companions.prefix(ContextSelector.maximumCandidateCountPerSignal) {
             add([path].compactMap(snapshot.index(of:)), .companion, strength: min(1, share))
         }
-        addUsedNames(subject, to: &scores)
-        // These two say too little to make a candidate of a file on their own.
+        // These say too little to make a candidate of a file on their own, or to lift one into zone 1 that only
+        // the cursor names.
         for index in scores.keys {
             let file = snapshot.files[index]
             if file.change != .unchanged { scores[index]?.add(.modified) }
             scores[index]?.add(.recentCommit, strength: history.recency(of: file.path))
             if SourceLanguage(path: file.path) != subject.language { scores[index]?.add(.otherLanguage) }
         }
+        addUsedNames(subject, to: &scores)
         return scores.compactMap { candidate($0.key, $0.value, subject) }
             .sorted { ($1.score.total, $0.path) < ($0.score.total, $1.path) }
     }
