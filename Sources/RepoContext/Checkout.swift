@@ -1,0 +1,304 @@
+// One root at work: its snapshot, the index over it, its history, and what of that is still to be read. All
+// reading happens in small steps that stop when their time is over. Owned by RepositoryContext; `index` thread
+// only, so nothing here is Sendable or locked.
+
+/// A root that prompts are built from.
+final class Checkout {
+    /// Bytes scanned per root at most; the files nearest to the cursor come first.
+    static let maximumIndexedByteCount = 128 << 20
+    /// Repositories with more files get their status in the background: reading it cannot be interrupted, and
+    /// it costs about 5 microseconds per file.
+    static let maximumImmediateStatusCount = 5_000
+    /// Saved paths remembered until the next query; beyond that everything is listed anew.
+    static let maximumSavedPathCount = 1_000
+
+    let location: RepositoryLocation
+    let rootPath: String
+    private(set) var snapshot: RepositorySnapshot
+    private(set) var paths: PathIndex
+    let index = RepositoryIndex()
+    private(set) var history = ChangeHistory(head: nil)
+    /// What could not be read, one line each.
+    private(set) var degradations: [String] = []
+
+    private let root: RootDirectory
+    private var gitStamps: [FileStamp?] = []
+    /// Places in `snapshot.files` still to be scanned, the next one last.
+    private var pendingPlaces: [Int] = []
+    private var isPendingKnown = false
+    private var savedPaths = Set<RelativePath>()
+    private var mustReload = false
+    /// Paths whose record is that of an open document.
+    private var documentPaths = Set<RelativePath>()
+
+    /// Lists the root; nil when it is gone or cannot be listed.
+    init?(_ location: RepositoryLocation) {
+        self.location = location
+        switch location {
+        case .repository(let rootPath, _), .folder(let rootPath): self.rootPath = rootPath
+        case .none: return nil
+        }
+        guard let root = RootDirectory.open(rootPath) else { return nil }
+        self.root = root
+        guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return nil }
+        self.snapshot = snapshot
+        self.degradations = degradations
+        paths = PathIndex(snapshot)
+        gitStamps = currentGitStamps()
+    }
+
+    private static func list(
+        _ location: RepositoryLocation, rootPath: String
+    ) -> (RepositorySnapshot, [String])? {
+        var builder = SnapshotBuilder()
+        if case .repository = location {
+            do throws(GitError) {
+                if let repository = try GitRepository.discover(fromFolder: rootPath),
+                    let snapshot = builder.listing(of: repository) {
+                    return (snapshot, builder.degradations)
+                }
+            } catch {
+                let line = "the repository at \(rootPath) cannot be opened (\(error)); context comes without git"
+                return builder.folderListing(rootPath: rootPath).map { ($0, [line] + builder.degradations) }
+            }
+        }
+        return builder.folderListing(rootPath: rootPath).map { ($0, builder.degradations) }
+    }
+
+    // MARK: Following changes
+
+    /// The files that git rewrites when HEAD or the index moves.
+    private func currentGitStamps() -> [FileStamp?] {
+        guard case .repository(_, let gitDirectoryPath) = location else { return [] }
+        return ["HEAD", "index", "logs/HEAD"].map { FileStamp.of(path: gitDirectoryPath + "/" + $0) }
+    }
+
+    /// Notes a save, a creation or a removal; looked at by the next query.
+    func noteSaved(_ path: RelativePath) {
+        if path.fileName == ".gitignore" || savedPaths.count >= Checkout.maximumSavedPathCount { mustReload = true }
+        savedPaths.insert(path)
+    }
+
+    /// Brings the snapshot up to date if something has changed: everything when git moved, else saved paths.
+    func refresh() {
+        let stamps = currentGitStamps()
+        if mustReload || stamps != gitStamps {
+            gitStamps = stamps
+            mustReload = false
+            savedPaths.removeAll()
+            reload()
+        } else if !savedPaths.isEmpty {
+            refreshSavedPaths()
+        }
+    }
+
+    private func reload() {
+        // A root that cannot be listed any more keeps what was known; its files no longer open.
+        guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return }
+        self.snapshot = snapshot
+        self.degradations = degradations
+        didChangeFiles()
+    }
+
+    private func refreshSavedPaths() {
+        let fileCount = snapshot.files.count
+        var isListChanged = false
+        let ignores = isIgnored(savedPaths.filter { snapshot.index(of: $0) == nil })
+        for path in savedPaths.sorted() {
+            let wasListed = snapshot.index(of: path) != nil
+            SnapshotBuilder.refresh(path, root: root, isIgnored: ignores.contains, in: &snapshot)
+            isListChanged = isListChanged || wasListed != (snapshot.index(of: path) != nil)
+            if let place = snapshot.index(of: path) { scan(place) } else { index.remove(path) }
+        }
+        savedPaths.removeAll()
+        if isListChanged || fileCount != snapshot.files.count { didChangeFiles() }
+    }
+
+    private func isIgnored(_ paths: Set<RelativePath>) -> Set<RelativePath> {
+        guard !paths.isEmpty, case .repository = location else { return [] }
+        var ignored = Set<RelativePath>()
+        do throws(GitError) {
+            guard let repository = try GitRepository.discover(fromFolder: rootPath) else { return [] }
+            for path in paths where try repository.isIgnored(path) { ignored.insert(path) }
+        } catch {
+            // Rules that cannot be read ignore nothing; the same failure has its line from the listing.
+            return ignored
+        }
+        return ignored
+    }
+
+    private func didChangeFiles() {
+        paths = PathIndex(snapshot)
+        index.keepOnly { snapshot.index(of: $0) != nil }
+        isPendingKnown = false
+    }
+
+    // MARK: Reading in steps
+
+    /// True when nothing is left to read.
+    var isComplete: Bool {
+        snapshot.isStatusKnown && isPendingKnown && pendingPlaces.isEmpty && history.head == head && history.isComplete
+    }
+
+    private var head: GitObjectID? {
+        if case .git(let head) = snapshot.origin { return head }
+        return nil
+    }
+
+    /// Reads on until everything is read or the time is over: status, files from `focus` outwards, history.
+    ///
+    /// - Parameter mayBlock: allows the status of a large repository, which cannot be interrupted.
+    func advance(focus: RelativePath?, mayBlock: Bool, isTimeOver: () -> Bool) {
+        if !snapshot.isStatusKnown, mayBlock || snapshot.files.count <= Checkout.maximumImmediateStatusCount {
+            readStatus()
+        }
+        if !isPendingKnown { findPending(focus: focus) }
+        while !pendingPlaces.isEmpty, !isTimeOver() { scan(pendingPlaces.removeLast()) }
+        if history.head != head { history = ChangeHistory(head: head) }
+        if !history.isComplete, !isTimeOver() { readHistory(isTimeOver) }
+    }
+
+    private func readStatus() {
+        var builder = SnapshotBuilder()
+        do throws(GitError) {
+            guard let repository = try GitRepository.discover(fromFolder: rootPath) else {
+                snapshot.isStatusKnown = true
+                return
+            }
+            builder.applyStatus(of: repository, root: root, to: &snapshot)
+        } catch {
+            snapshot.isStatusKnown = true
+            degradations.append("the work tree's status cannot be read (\(error)); untracked files are not seen")
+        }
+        degradations += builder.degradations
+        didChangeFiles()
+    }
+
+    private func readHistory(_ isTimeOver: () -> Bool) {
+        do throws(GitError) {
+            guard head != nil, let repository = try GitRepository.discover(fromFolder: rootPath) else {
+                history = .empty(head: head)
+                return
+            }
+            if let line = history.readOn(of: repository, isTimeOver: isTimeOver) { degradations.append(line) }
+        } catch {
+            history = .empty(head: head)
+            degradations.append("history cannot be read (\(error)); recent changes do not count")
+        }
+    }
+
+    private func findPending(focus: RelativePath?) {
+        isPendingKnown = true
+        let focusFolder = focus?.folder ?? ""
+        let unread = snapshot.files.indices.filter { isWorthScanning($0) && !isScanned($0) }
+        let distances = unread.map { place in
+            (place: place, shared: PathIndex.sharedFolderCount(snapshot.files[place].path.folder, focusFolder))
+        }
+        // Last comes first: the files that share most folders with the focus, each group in path order.
+        pendingPlaces = distances.sorted { ($0.shared, $1.place) < ($1.shared, $0.place) }.map(\.place)
+        let bound = RepositoryIndex.maximumFileCount
+        if pendingPlaces.count > bound {
+            pendingPlaces.removeFirst(pendingPlaces.count - bound)
+            degradations.append("more than \(bound) source files; definitions in the farthest are not known")
+        }
+    }
+
+    private func isWorthScanning(_ place: Int) -> Bool {
+        let file = snapshot.files[place]
+        guard let language = SourceLanguage(path: file.path), language != .plainText else { return false }
+        return !SecretPolicy.isDenied(path: file.path)
+            && (file.byteCount ?? 0) <= RepositoryIndex.maximumFileByteCount
+    }
+
+    /// Whether the index holds this file's present content, as far as can be told without reading it.
+    private func isScanned(_ place: Int) -> Bool {
+        let file = snapshot.files[place]
+        if let id = file.blobID, file.change == .unchanged {
+            if index.key(file.path) == .blob(id) { return true }
+            if let record = index.idleRecord(.blob(id)) {
+                index.set(file.path, key: .blob(id), record: record)
+                return true
+            }
+        }
+        guard case .file(let known)? = index.key(file.path) else { return false }
+        return (file.stamp ?? root.stamp(file.path)) == known
+    }
+
+    /// Reads and scans one file.
+    private func scan(_ place: Int) {
+        guard place < snapshot.files.count, isWorthScanning(place) else { return }
+        let file = snapshot.files[place]
+        guard index.byteCount < Checkout.maximumIndexedByteCount else {
+            let line = "more than \(Checkout.maximumIndexedByteCount >> 20) MiB of source; definitions in the rest "
+                + "are not known"
+            if degradations.last != line { degradations.append(line) }
+            return
+        }
+        switch content(of: file) {
+        case .text(let bytes, let stamp):
+            let language = SourceLanguage(path: file.path) ?? .other
+            index.set(file.path, key: key(of: file, stamp: stamp), record: .scan(bytes, language: language))
+        case .skipped(.missing):
+            index.remove(file.path)
+        case .skipped:
+            index.set(file.path, key: key(of: file, stamp: root.stamp(file.path)), record: .withoutText)
+        }
+    }
+
+    /// The blob where the file is known to be equal to it, else the file's own stamp.
+    private func key(of file: RepositorySnapshot.File, stamp: FileStamp?) -> ContentKey {
+        if let id = file.blobID {
+            guard let stamp else { return .blob(id) }
+            if file.indexEntry.map(stamp.matches) ?? false { return .blob(id) }
+        }
+        return stamp.map { .file($0) } ?? .document(byteCount: 0, hash: 0)
+    }
+
+    private func content(of file: RepositorySnapshot.File) -> FileContent {
+        if file.isInWorkTree { return root.read(file.path, maximumByteCount: RepositoryIndex.maximumFileByteCount) }
+        guard let id = file.blobID else { return .skipped(.missing) }
+        do throws(GitError) {
+            guard let repository = try GitRepository.discover(fromFolder: rootPath) else { return .skipped(.missing) }
+            let blob = try GitBlob.open(id, of: repository)
+            guard let bytes = blob.bytes(maximumByteCount: RepositoryIndex.maximumFileByteCount) else {
+                return .skipped(.tooLarge)
+            }
+            return .checked(bytes, stamp: nil)
+        } catch {
+            return .skipped(.unreadable)  // a partial clone does not have every blob, and none is fetched
+        }
+    }
+
+    // MARK: Open documents
+
+    /// Lets open documents override what the index knows of their files.
+    func overlay(_ documents: [RelativePath: [UInt8]]) {
+        for path in documentPaths.sorted() where documents[path] == nil {
+            if let place = snapshot.index(of: path) { scan(place) } else { index.remove(path) }
+        }
+        documentPaths = Set(documents.keys)
+        for (path, text) in documents {
+            guard text.count <= RepositoryIndex.maximumFileByteCount, !SecretPolicy.isDenied(path: path),
+                let language = SourceLanguage(path: path)
+            else { continue }
+            let key = ContentKey.document(byteCount: text.count, hash: identifierHash(text[...]))
+            guard index.key(path) != key else { continue }
+            index.set(path, key: key, record: .scan(text, language: language))
+        }
+    }
+
+    /// The present text of a file for a prompt: the document where it is open, else from disk.
+    func text(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> [UInt8]? {
+        guard !SecretPolicy.isDenied(path: path) else { return nil }
+        let content: FileContent
+        if let document = documents[path] {
+            content = .checked(document, stamp: nil)
+        } else if let place = snapshot.index(of: path) {
+            content = self.content(of: snapshot.files[place])
+        } else {
+            return nil
+        }
+        if case .text(let bytes, _) = content { return bytes }
+        return nil
+    }
+}

@@ -1,0 +1,149 @@
+// Reads files beneath one root and nowhere else. Each component of a path is opened relative to the folder
+// before it and without following links, so neither a link in the tree nor a race with one can lead out.
+// Only regular files are opened, without blocking, up to a size: FIFOs and devices are never waited for.
+
+import Glibc
+
+/// Why a file has no text for us.
+package enum FileSkipReason: Equatable, Sendable {
+    /// Missing, or a component of the path is a link or no folder.
+    case missing
+    /// A link, FIFO, socket, device or folder.
+    case notRegular
+    /// Larger than the bound.
+    case tooLarge
+    /// Holds a NUL byte.
+    case binary
+    /// Is not valid UTF-8.
+    case notUTF8
+    /// Holds a private key.
+    case secret
+    /// Permission denied, an I/O error, an object missing from the repository.
+    case unreadable
+}
+
+/// A file's text, or why there is none.
+package enum FileContent: Sendable, Equatable {
+    case text([UInt8], FileStamp?)
+    case skipped(FileSkipReason)
+
+    /// Applies the content rules (binary, UTF-8, private keys) to bytes from any source.
+    static func checked(_ bytes: [UInt8], stamp: FileStamp?) -> FileContent {
+        if bytes.contains(0) { return .skipped(.binary) }
+        guard (try? UTF8Span(validating: bytes.span)) != nil else {
+            return .skipped(.notUTF8)  // the error says where; only the fact matters here
+        }
+        if SecretPolicy.containsPrivateKey(bytes) { return .skipped(.secret) }
+        return .text(bytes, stamp)
+    }
+}
+
+/// An open root folder.
+package struct RootDirectory: ~Copyable {
+    let descriptor: Int32
+    /// Absolute path, as given.
+    package let path: String
+    /// The root's device; walks do not leave it.
+    let device: dev_t
+
+    private init(descriptor: Int32, path: String, device: dev_t) {
+        self.descriptor = descriptor
+        self.path = path
+        self.device = device
+    }
+
+    deinit { close(descriptor) }
+
+    /// Opens the folder; nil when it is not a readable folder.
+    package static func open(_ path: String) -> RootDirectory? {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            close(descriptor)
+            return nil
+        }
+        return RootDirectory(descriptor: descriptor, path: path, device: status.st_dev)
+    }
+
+    /// The stamp of a regular file, or nil.
+    package func stamp(_ path: RelativePath) -> FileStamp? {
+        guard let status = status(path), status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return FileStamp(status)
+    }
+
+    /// Whether anything at all is at the path.
+    package func holdsSomething(at path: RelativePath) -> Bool { status(path) != nil }
+
+    private func status(_ path: RelativePath) -> stat? {
+        withParent(of: path) { parent, name in
+            var status = stat()
+            return fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
+        }
+    }
+
+    /// Reads the whole file.
+    package func read(_ path: RelativePath, maximumByteCount: Int) -> FileContent {
+        withParent(of: path) { parent, name in
+            RootDirectory.read(name, in: parent, maximumByteCount: maximumByteCount)
+        } ?? .skipped(.missing)
+    }
+
+    /// Opens a folder beneath the root; the caller closes it. -1 when it is not there or behind a link.
+    func openFolder(_ folder: String) -> Int32 {
+        // Not a duplicate, which would share the position of an earlier listing.
+        var current = openat(descriptor, ".", RootDirectory.folderFlags)
+        for component in folder.utf8.split(separator: UInt8(ascii: "/")) {
+            guard current >= 0 else { return -1 }
+            let next = openat(current, String(Substring(component)), RootDirectory.folderFlags)
+            close(current)
+            current = next
+        }
+        return current
+    }
+
+    static let folderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
+
+    private func withParent<Result>(of path: RelativePath, _ body: (Int32, String) -> Result?) -> Result? {
+        let name = String(path.fileName)
+        if path.folder.isEmpty { return body(descriptor, name) }
+        let parent = openFolder(String(path.folder))
+        guard parent >= 0 else { return nil }
+        defer { close(parent) }
+        return body(parent, name)
+    }
+
+    private static func read(_ name: String, in parent: Int32, maximumByteCount: Int) -> FileContent {
+        var status = stat()
+        guard fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return .skipped(.missing) }
+        // Asked before opening, because opening some devices has effects; asked again after, because the
+        // name may have been exchanged in between.
+        guard status.st_mode & S_IFMT == S_IFREG else { return .skipped(.notRegular) }
+        let file = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        guard file >= 0 else { return .skipped(errno == ENOENT ? .missing : .unreadable) }
+        defer { close(file) }
+        guard fstat(file, &status) == 0 else { return .skipped(.unreadable) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .skipped(.notRegular) }
+        guard status.st_size <= maximumByteCount else { return .skipped(.tooLarge) }
+        guard let bytes = readAll(file, expectedByteCount: Int(status.st_size))
+        else { return .skipped(.unreadable) }
+        return .checked(bytes, stamp: FileStamp(status))
+    }
+
+    /// Reads up to the size that fstat gave; a file that shrinks meanwhile comes out shorter.
+    private static func readAll(_ file: Int32, expectedByteCount: Int) -> [UInt8]? {
+        var failed = false
+        let bytes = [UInt8](unsafeUninitializedCapacity: max(1, expectedByteCount)) { buffer, count in
+            while count < expectedByteCount {
+                let readCount = Glibc.read(file, buffer.baseAddress! + count, expectedByteCount - count)
+                if readCount < 0, errno == EINTR { continue }
+                if readCount <= 0 {
+                    failed = readCount < 0
+                    return
+                }
+                count += readCount
+            }
+        }
+        return failed ? nil : bytes
+    }
+}

@@ -1,0 +1,46 @@
+// The SHA-1 name of a git object as a plain value. Repositories with SHA-256 names are not opened at all
+// (libgit2 1.5 cannot), so 20 bytes are enough.
+
+import CGit2
+
+/// The name of a blob, tree or commit.
+package struct GitObjectID: Hashable, Sendable, CustomStringConvertible {
+    private let high: UInt64
+    private let middle: UInt64
+    private let low: UInt32
+
+    /// Copies libgit2's representation.
+    init(_ oid: git_oid) {
+        var copy = oid
+        let bytes = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { buffer in
+            foretoken_git_oid_bytes(&copy, buffer.baseAddress)
+            return (
+                UnsafeRawPointer(buffer.baseAddress!).loadUnaligned(as: UInt64.self),
+                UnsafeRawPointer(buffer.baseAddress! + 8).loadUnaligned(as: UInt64.self),
+                UnsafeRawPointer(buffer.baseAddress! + 16).loadUnaligned(as: UInt32.self)
+            )
+        }
+        (high, middle, low) = (bytes.0.bigEndian, bytes.1.bigEndian, bytes.2.bigEndian)
+    }
+
+    /// libgit2's representation, for a call.
+    var oid: git_oid {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(20)
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: high >> shift)) }
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: middle >> shift)) }
+        for shift in stride(from: 24, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: low >> shift)) }
+        var oid = git_oid()
+        foretoken_git_oid_from_bytes(&oid, bytes)
+        return oid
+    }
+
+    /// 40 lower-case hexadecimal digits.
+    package var description: String {
+        func hex(_ value: some FixedWidthInteger & UnsignedInteger) -> String {
+            let digits = String(value, radix: 16)
+            return String(repeating: "0", count: value.bitWidth / 4 - digits.utf8.count) + digits
+        }
+        return hex(high) + hex(middle) + hex(low)
+    }
+}

@@ -1,1 +1,0 @@
-// Namespace comment for the module; real files follow.

@@ -1,0 +1,23 @@
+// The errors that a caller of RepositoryContext must show. Everything that only makes context smaller is a
+// degradation, not an error.
+
+/// Why there is no prompt at all.
+package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The file's name is on the deny list.
+    case secretFile(path: String)
+    /// The text holds a private key.
+    case privateKey(path: String)
+    /// The path is not absolute, or has no file name.
+    case unusablePath(path: String)
+
+    package var description: String {
+        switch self {
+        case .secretFile(let path):
+            "no completion in '\(path)': files with this name hold credentials. Rename the file if it holds none."
+        case .privateKey(let path):
+            "no completion in '\(path)': it contains a private key. Remove the key to complete in this file."
+        case .unusablePath(let path):
+            "'\(path)' is no absolute path of a file. Give the full path, starting with /."
+        }
+    }
+}

@@ -1,0 +1,337 @@
+// The module's face: an actor on the `index` thread that answers "which prompt for this cursor?". It finds the
+// root, keeps a few of them warm, and reads on in the background between queries. Whatever is missing makes a
+// prompt smaller and is reported once; only files that must not be completed in are refused.
+
+/// What a prompt was made from.
+package enum PromptScope: Sendable, Equatable {
+    /// A git work tree.
+    case repository(rootPath: String)
+    /// A plain folder.
+    case folder(rootPath: String)
+    /// The file alone: outside every repository and workspace folder, or the repository is refused.
+    case fileAlone
+}
+
+/// Where the time of one query went.
+package struct ContextTiming: Sendable, Equatable {
+    /// Finding the root and following changes.
+    package var snapshot = Duration.zero
+    /// Reading and scanning files.
+    package var indexing = Duration.zero
+    /// Ranking, choosing and reading the chosen files.
+    package var selection = Duration.zero
+    /// Encoding.
+    package var tokenisation = Duration.zero
+    package var total = Duration.zero
+}
+
+/// A prompt and how it came about.
+package struct PromptResult: Sendable {
+    package var prompt: Prompt
+    package var scope: PromptScope
+    /// Files in the prompt, in their order there.
+    package var contextPaths: [RelativePath]
+    /// All files chosen with their scores; the last ranks may have been left out for want of tokens.
+    package var selection: [SelectedFile]
+    /// What made the context smaller than it could be, one line each.
+    package var degradations: [String]
+    /// False when files were still unread: a later query may give a better prompt.
+    package var isIndexComplete: Bool
+    package var timing: ContextTiming
+}
+
+/// What `doctor` shows of a file's root.
+package struct ContextReport: Sendable {
+    package var scope: PromptScope
+    package var head: String?
+    package var fileCount: Int
+    package var indexedFileCount: Int
+    package var degradations: [String]
+}
+
+/// Builds prompts. Runs on the `index` thread: every call waits for the ones before it, none blocks Swift's pool.
+package actor RepositoryContext {
+    /// Settings.
+    package struct Configuration: Sendable {
+        /// Absolute paths of the folders that the user opened. Outside a repository, context comes from these.
+        package var workspaceFolders: [String]
+        package var order: FillInMiddleOrder
+        /// Reading stops after this long in one query and goes on in the background.
+        package var queryTimeLimit: Duration
+        /// Length of one background step; a query waits at most this long for it (and for a large status).
+        package var backgroundTimeLimit: Duration
+        package var clock: MonotonicClock
+        /// Called once per distinct line, on the `index` thread.
+        package var onDegradation: @Sendable (String) -> Void
+
+        package init(
+            workspaceFolders: [String] = [], order: FillInMiddleOrder = .suffixFirst,
+            queryTimeLimit: Duration = .milliseconds(150), backgroundTimeLimit: Duration = .milliseconds(20),
+            clock: MonotonicClock = .system, onDegradation: @escaping @Sendable (String) -> Void
+        ) {
+            self.workspaceFolders = workspaceFolders
+            self.order = order
+            self.queryTimeLimit = queryTimeLimit
+            self.backgroundTimeLimit = backgroundTimeLimit
+            self.clock = clock
+            self.onDegradation = onDegradation
+        }
+    }
+
+    /// Roots kept warm; the one unused for longest goes.
+    package static let maximumCheckoutCount = 4
+    /// Folders whose root is remembered.
+    static let maximumLocationCount = 256
+    /// How long a location is believed: `git init` or a changed safe.directory shows after that.
+    static let locationLifetime = Duration.seconds(10)
+    /// Distinct degradation lines remembered as reported.
+    static let maximumReportCount = 256
+    /// Bytes planned per token when files are chosen: a little more than they take, because PromptBuilder cuts
+    /// what is too much but cannot add what is missing.
+    static let plannedBytesPerToken = 3.4
+
+    private let configuration: Configuration
+    private let locator: RepositoryLocator
+    private var locations: [String: (location: RepositoryLocation, degradation: String?, time: UInt64)] = [:]
+    private var checkouts: [(checkout: Checkout, isIndexing: Bool)] = []
+    private var reported = Set<String>()
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        IndexThread.shared.asUnownedSerialExecutor()
+    }
+
+    package init(_ configuration: Configuration) {
+        self.configuration = configuration
+        locator = RepositoryLocator(workspaceFolders: configuration.workspaceFolders)
+    }
+
+    /// Whether completion in this file is refused for its name; cheap, callable anywhere.
+    package nonisolated static func isDenied(_ path: String) -> Bool {
+        if SecretPolicy.isDenied(path) { return true }
+        // A link with a harmless name to a key.
+        return RepositoryLocator.realPath(path).map(SecretPolicy.isDenied) ?? false
+    }
+
+    // MARK: Queries
+
+    /// The prompt for a cursor.
+    ///
+    /// - Throws: for files that hold secrets and for unusable paths; everything else degrades.
+    package func prompt(
+        for query: ContextQuery, tokenizer: any PromptTokenizer
+    ) throws(RepoContextError) -> PromptResult {
+        let clock = configuration.clock
+        let start = clock.nanoseconds()
+        try check(query)
+        var timing = ContextTiming()
+        let located = locate(query.filePath)
+        let checkout = self.checkout(for: located.location)
+        if query.includeContext { checkout?.refresh() }
+        timing.snapshot = clock.duration(since: start)
+
+        let builder = PromptBuilder(tokenizer: tokenizer, order: configuration.order)
+        let path = located.path ?? RepositoryContext.fileNamePath(query.filePath)
+        let file = CurrentFile(path: path, text: query.text, cursorOffset: query.cursorOffset)
+        let usesContext = query.includeContext && checkout != nil && builder.supportsContext
+        let budget = PromptBudget(totalTokenCount: query.tokenBudget, includesContext: usesContext)
+        var lap = clock.nanoseconds()
+        let currentPart = builder.currentPart(file, budget: budget)
+        timing.tokenisation = clock.duration(since: lap)
+
+        var selection: [SelectedFile] = []
+        var files: [ContextFile] = []
+        if usesContext, let checkout {
+            lap = clock.nanoseconds()
+            let limit = configuration.queryTimeLimit
+            checkout.advance(focus: path, mayBlock: false) { clock.duration(since: start) >= limit }
+            timing.indexing = clock.duration(since: lap)
+            lap = clock.nanoseconds()
+            let tokenCount = budget.contextTokenCount(currentFileTokenCount: currentPart.tokenCount)
+            (selection, files) = chooseFiles(checkout, query: query, file: file, tokenCount: tokenCount)
+            timing.selection = clock.duration(since: lap)
+            readOnInBackground(checkout, focus: path)
+        }
+        lap = clock.nanoseconds()
+        let prompt = builder.prompt(
+            repositoryName: checkout?.snapshot.name ?? "", contextFiles: files, currentPart: currentPart, budget: budget
+        )
+        timing.tokenisation += clock.duration(since: lap)
+        timing.total = clock.duration(since: start)
+        let degradations = [located.degradation].compactMap { $0 } + (usesContext ? checkout?.degradations ?? [] : [])
+        report(degradations)
+        return PromptResult(
+            prompt: prompt, scope: RepositoryContext.scope(located.location, checkout),
+            contextPaths: prompt.contextPaths, selection: selection, degradations: degradations,
+            isIndexComplete: checkout?.isComplete ?? true, timing: timing
+        )
+    }
+
+    private func check(_ query: ContextQuery) throws(RepoContextError) {
+        guard query.filePath.utf8.first == UInt8(ascii: "/"), query.filePath.utf8.last != UInt8(ascii: "/"),
+            !query.filePath.utf8.contains(0)
+        else { throw .unusablePath(path: query.filePath) }
+        if RepositoryContext.isDenied(query.filePath) { throw .secretFile(path: query.filePath) }
+        if SecretPolicy.containsPrivateKey(query.text) { throw .privateKey(path: query.filePath) }
+    }
+
+    private func chooseFiles(
+        _ checkout: Checkout, query: ContextQuery, file: CurrentFile, tokenCount: Int
+    ) -> ([SelectedFile], [ContextFile]) {
+        let relative = { (absolute: String) -> RelativePath? in
+            RepositorySnapshot.relativePath(of: RepositoryLocator.canonicalPath(absolute), beneath: checkout.rootPath)
+        }
+        var documents: [RelativePath: [UInt8]] = [:]
+        for document in query.openDocuments {
+            if let path = relative(document.path), path != file.path { documents[path] = document.text }
+        }
+        checkout.overlay(documents)
+        let subject = ContextSelector.Subject(
+            path: file.path, text: file.text, cursor: file.cursorOffset, openPaths: documents.keys.sorted(),
+            recentPaths: query.recentPaths.compactMap(relative)
+        )
+        let selector = ContextSelector(
+            snapshot: checkout.snapshot, paths: checkout.paths, index: checkout.index, history: checkout.history
+        )
+        let byteCount = Int(Double(tokenCount) * RepositoryContext.plannedBytesPerToken)
+        let selection = selector.selection(selector.ranked(subject), byteCount: byteCount)
+        let files = selection.compactMap { selected -> ContextFile? in
+            guard let text = checkout.text(of: selected.path, documents: documents) else { return nil }
+            let excerpt = FileExcerpt.excerpt(
+                text, byteCount: selected.byteCount, wanted: selected.score.usedNames,
+                language: SourceLanguage(path: selected.path) ?? .other
+            )
+            return ContextFile(path: selected.path, text: excerpt, rank: selected.rank)
+        }
+        return (selection, files)
+    }
+
+    // MARK: Around queries
+
+    /// Reads everything about the root of a file, without a time limit: for `warm`, for `complete`, after a
+    /// workspace was opened. Other calls get their turn between steps.
+    package func prepare(file filePath: String) async {
+        let located = locate(filePath)
+        guard let checkout = checkout(for: located.location) else { return }
+        checkout.refresh()
+        while !checkout.isComplete {
+            step(checkout, focus: located.path)
+            await Task.yield()
+        }
+        report([located.degradation].compactMap { $0 } + checkout.degradations)
+    }
+
+    /// Tells that a file was written, created or removed. Cheap: the next query looks at it.
+    package func noteSaved(_ filePath: String) {
+        let canonical = RepositoryLocator.canonicalPath(filePath)
+        for (checkout, _) in checkouts {
+            if let path = checkout.snapshot.relativePath(of: canonical) { checkout.noteSaved(path) }
+        }
+    }
+
+    /// What is known about the root of a file, for `doctor`.
+    package func report(forFile filePath: String) -> ContextReport {
+        let located = locate(filePath)
+        let checkout = checkout(for: located.location)
+        checkout?.refresh()
+        var head: String?
+        if case .git(let id)? = checkout?.snapshot.origin { head = id.map { "\($0)" } }
+        return ContextReport(
+            scope: RepositoryContext.scope(located.location, checkout), head: head,
+            fileCount: checkout?.snapshot.files.count ?? 0, indexedFileCount: checkout?.index.fileCount ?? 0,
+            degradations: [located.degradation].compactMap { $0 } + (checkout?.degradations ?? [])
+        )
+    }
+
+    private func step(_ checkout: Checkout, focus: RelativePath?) {
+        let clock = configuration.clock
+        let start = clock.nanoseconds()
+        let limit = configuration.backgroundTimeLimit
+        var isFirst = true
+        checkout.advance(focus: focus, mayBlock: true) {
+            // At least one file per step, so that a clock that jumps cannot stop the work for good.
+            defer { isFirst = false }
+            return !isFirst && clock.duration(since: start) >= limit
+        }
+    }
+
+    private func readOnInBackground(_ checkout: Checkout, focus: RelativePath) {
+        guard !checkout.isComplete, let place = checkouts.firstIndex(where: { $0.checkout === checkout }),
+            !checkouts[place].isIndexing
+        else { return }
+        checkouts[place].isIndexing = true
+        let rootPath = checkout.rootPath
+        Task { [weak self] in
+            while await self?.backgroundStep(rootPath, focus: focus) ?? false { await Task.yield() }
+        }
+    }
+
+    /// One step; false when there is nothing more to do.
+    private func backgroundStep(_ rootPath: String, focus: RelativePath) -> Bool {
+        guard let place = checkouts.firstIndex(where: { $0.checkout.rootPath == rootPath }) else { return false }
+        let checkout = checkouts[place].checkout
+        step(checkout, focus: focus)
+        checkouts[place].isIndexing = !checkout.isComplete
+        return !checkout.isComplete
+    }
+
+    private func locate(_ filePath: String) -> LocatedFile {
+        let canonical = RepositoryLocator.canonicalPath(filePath)
+        let folder = PathIndex.parent(canonical)
+        let now = configuration.clock.nanoseconds()
+        if let known = locations[folder],
+            configuration.clock.duration(since: known.time) < RepositoryContext.locationLifetime {
+            let path = RepositoryContext.rootPath(known.location).flatMap {
+                RepositorySnapshot.relativePath(of: canonical, beneath: $0)
+            }
+            if path != nil || known.location == .none {
+                return LocatedFile(location: known.location, path: path, degradation: known.degradation)
+            }
+        }
+        let located = locator.locate(canonical)
+        if locations.count >= RepositoryContext.maximumLocationCount { locations.removeAll() }
+        locations[folder] = (located.location, located.degradation, now)
+        return located
+    }
+
+    /// The warm checkout of a location, or a new one; the last used one stands last.
+    private func checkout(for location: RepositoryLocation) -> Checkout? {
+        if let place = checkouts.firstIndex(where: { $0.checkout.location == location }) {
+            let found = checkouts.remove(at: place)
+            checkouts.append(found)
+            return found.checkout
+        }
+        guard let checkout = Checkout(location) else { return nil }
+        if checkouts.count >= RepositoryContext.maximumCheckoutCount { checkouts.removeFirst() }
+        checkouts.append((checkout, false))
+        return checkout
+    }
+
+    private func report(_ degradations: [String]) {
+        for line in degradations where !reported.contains(line) {
+            if reported.count >= RepositoryContext.maximumReportCount { reported.removeAll() }
+            reported.insert(line)
+            configuration.onDegradation(line)
+        }
+    }
+
+    private static func rootPath(_ location: RepositoryLocation) -> String? {
+        switch location {
+        case .repository(let rootPath, _), .folder(let rootPath): rootPath
+        case .none: nil
+        }
+    }
+
+    private static func scope(_ location: RepositoryLocation, _ checkout: Checkout?) -> PromptScope {
+        guard let checkout else { return .fileAlone }
+        switch checkout.snapshot.origin {
+        case .git: return .repository(rootPath: checkout.rootPath)
+        case .folder: return .folder(rootPath: checkout.rootPath)
+        }
+    }
+
+    /// The file's name as a path of one component; control characters become "_".
+    private static func fileNamePath(_ filePath: String) -> RelativePath {
+        let name = PathIndex.lastComponent(filePath).utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "_") : $0 }
+        return RelativePath(bytes: name) ?? RelativePath(bytes: Array("untitled".utf8))!
+    }
+}

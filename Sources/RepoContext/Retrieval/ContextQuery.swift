@@ -1,0 +1,48 @@
+// The question: a cursor in a file, and what the editor knows besides.
+
+/// A document as the editor has it; it overrides the file on disk.
+package struct OpenDocument: Sendable, Equatable {
+    /// Absolute.
+    package var path: String
+    package var text: [UInt8]
+
+    package init(path: String, text: [UInt8]) {
+        self.path = path
+        self.text = text
+    }
+}
+
+/// Asks for the prompt at one cursor.
+package struct ContextQuery: Sendable {
+    /// Documents and recent paths looked at, at most.
+    package static let maximumOpenDocumentCount = 32
+    package static let maximumRecentPathCount = 32
+
+    /// Absolute path of the file that is completed in; it need not exist on disk.
+    package var filePath: String
+    /// Its text as the editor has it.
+    package var text: [UInt8]
+    /// The cursor, in bytes of `text`.
+    package var cursorOffset: Int
+    /// Other documents that are open.
+    package var openDocuments: [OpenDocument]
+    /// Absolute paths of files that the user edited or looked at lately, newest first.
+    package var recentPaths: [String]
+    /// Tokens of the whole prompt.
+    package var tokenBudget: Int
+    /// False for a prompt of the current file alone.
+    package var includeContext: Bool
+
+    package init(
+        filePath: String, text: [UInt8], cursorOffset: Int, openDocuments: [OpenDocument] = [],
+        recentPaths: [String] = [], tokenBudget: Int, includeContext: Bool = true
+    ) {
+        self.filePath = filePath
+        self.text = text
+        self.cursorOffset = cursorOffset
+        self.openDocuments = Array(openDocuments.prefix(ContextQuery.maximumOpenDocumentCount))
+        self.recentPaths = Array(recentPaths.prefix(ContextQuery.maximumRecentPathCount))
+        self.tokenBudget = tokenBudget
+        self.includeContext = includeContext
+    }
+}
