@@ -1,0 +1,74 @@
+// What the language server asks of whatever makes completions, in the server's inner terms: snapshots, byte
+// offsets, a flag to stop. No wire type appears here. The real provider joins repository context and the engine;
+// the tests' provider answers from a script.
+
+/// Makes completions. Called by the server; every method may be called from any thread.
+protocol CompletionProvider: Sendable {
+    /// Once, after `initialize` was answered and before any other call. Must not block.
+    func workspaceOpened(_ workspace: WorkspaceDescription)
+
+    /// The completions for one place in one snapshot. May take long; should return `cancelled` soon after
+    /// `request.cancellation` is set. Calls overlap: a newer request may start before an older one returns.
+    func complete(_ request: CompletionRequest) async -> CompletionOutcome
+
+    /// The text is now on disk. Must not block.
+    func documentSaved(_ document: DocumentSnapshot)
+
+    /// The client let go of the document; what was kept for it may be freed. Must not block.
+    func documentClosed(_ uri: DocumentURI)
+}
+
+/// What `initialize` said.
+struct WorkspaceDescription: Sendable {
+    /// Absolute paths, in the client's order; empty when the client opened single files.
+    let rootPaths: [String]
+    /// The editor's own name, nil when it gave none.
+    let clientName: String?
+    /// The client's settings, as sent.
+    let initializationOptions: JSONValue?
+}
+
+/// One request for completions.
+struct CompletionRequest: Sendable {
+    /// The text at the time of the request. Later edits do not show in it.
+    let document: DocumentSnapshot
+    /// The cursor in UTF-8 bytes of `document.bytes`, on a character boundary.
+    let byteOffset: Int
+    let triggerKind: InlineCompletionTriggerKind
+    /// The item that the editor's completion menu highlights. Completions that do not begin with it
+    /// are not shown.
+    let selectedCompletion: SelectedCompletion?
+    /// The other open documents, the most recently touched first.
+    let openDocuments: [DocumentSnapshot]
+    /// Absolute paths of recently touched files, the most recent first, closed ones included.
+    let recentPaths: [String]
+    /// Set when nobody waits for the answer any more.
+    let cancellation: RequestCancellation
+}
+
+/// The completion menu's highlighted item.
+struct SelectedCompletion: Equatable, Sendable {
+    /// Bytes of the document that accepting it would replace.
+    let replaceRange: Range<Int>
+    let text: String
+}
+
+/// What came of a request.
+enum CompletionOutcome: Equatable, Sendable {
+    /// The best first. Empty is the same as `none`.
+    case items([CompletionItem])
+    /// Nothing to suggest; the reason is for the log and holds no document text.
+    case none(reason: String)
+    /// Stopped because of the request's cancellation.
+    case cancelled
+    /// Something is wrong that the user can act on; the message says what to do.
+    case failed(message: String)
+}
+
+/// One suggestion.
+struct CompletionItem: Equatable, Sendable {
+    let text: String
+    /// Bytes of the snapshot to replace, within one line, ends on character boundaries. Empty at the cursor for
+    /// a plain insertion.
+    let replaceRange: Range<Int>
+}
