@@ -1,11 +1,41 @@
-// Entry point of the `foretoken` binary: hands the command line to the subcommands and nothing else.
+// Entry point of the `foretoken` binary: hands the command line to the subcommands, and gives mistakes in it the
+// exit code that scripts expect.
 
 import ArgumentParser
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The version that `--version`, `doctor` and the protocol's serverInfo show.
+enum ForetokenVersion {
+    static let current = "0.1.0"
+}
 
 @main
 struct Foretoken: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "foretoken",
-        abstract: "Repository-level code completion that runs on this machine."
-    )
+        abstract: "Repository-level code completion that runs on this machine.",
+        version: ForetokenVersion.current,
+        subcommands: [ServeCommand.self, CompleteCommand.self, DoctorCommand.self, BenchCommand.self])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asyncCommand = command as? any AsyncParsableCommand {
+                try await asyncCommand.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // Help and version come this way too, with success; everything else that the parser refuses is usage.
+            let code = exitCode(for: error)
+            if code == .validationFailure {
+                StandardError.write(fullMessage(for: error))
+                Glibc.exit(ExitStatus.usage)
+            }
+            exit(withError: error)
+        }
+    }
 }

@@ -1,0 +1,129 @@
+// `foretoken bench`: how fast this machine reads prompts and writes tokens, by depth. Medians with their spread, and
+// what is needed to compare them: instruction set, threads, OpenBLAS core, load.
+
+import ArgumentParser
+import SpecEngine
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure prompt and decoding speed on this machine.")
+
+    @OptionGroup var engine: EngineArguments
+
+    @Option(help: ArgumentHelp("Repeat each measurement this often.", valueName: "n"))
+    var repeats = 5
+
+    @Option(help: ArgumentHelp("Depths to measure at, in tokens.", valueName: "list"))
+    var depths = "0,2048,8192,14000"
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    /// Tokens per prompt measurement and per decoding measurement.
+    private static let promptTokenCount = 512
+    private static let decodeTokenCount = 64
+
+    private struct Result: Encodable {
+        let name: String
+        let unit: String
+        let median: Double
+        let p5: Double
+        let p95: Double
+        let n: Int
+    }
+
+    private struct Report: Encodable {
+        let schema = 1
+        let machine: MachineDescription
+        let build: BuildDescription
+        let scenario = "speed"
+        let settings: [String: String]
+        let results: [Result]
+    }
+
+    func run() async throws {
+        do {
+            guard (1...1_000).contains(repeats) else {
+                throw CommandError.usage("--repeats is \(repeats)", fix: "choose between 1 and 1000")
+            }
+            let depths = try parsedDepths()
+            let engine = try engine.configuration().load(fillsHoles: false)
+            for depth in depths where depth + Self.promptTokenCount >= engine.positionLimit {
+                throw CommandError.usage(
+                    "depth \(depth) does not fit into the model's \(engine.positionLimit) positions",
+                    fix: "choose smaller --depths")
+            }
+            var results: [Result] = []
+            for depth in depths { results += await measure(engine, depth: depth) }
+            let report = Report(
+                machine: .current(), build: .current(engine),
+                settings: [
+                    "model": engine.modelPath, "repeats": "\(repeats)", "prompt_tokens": "\(Self.promptTokenCount)",
+                    "decode_tokens": "\(Self.decodeTokenCount)",
+                ], results: results)
+            if json { JSONOutput.write(report) } else { printTable(report) }
+        } catch {
+            throw CommandError(error).report(asJSON: json)
+        }
+    }
+
+    private func parsedDepths() throws(CommandError) -> [Int] {
+        let values = depths.split(separator: ",").map { Int($0) }
+        guard !values.isEmpty, values.allSatisfy({ $0 != nil && $0! >= 0 && $0! < 1 << 20 }) else {
+            throw .usage("--depths is '\(depths)'", fix: "write numbers of tokens with commas, such as 0,2048,8192")
+        }
+        return values.compactMap(\.self).sorted()
+    }
+
+    private func measure(_ engine: InferenceEngine, depth: Int) async -> [Result] {
+        var prompt: [Double] = []
+        var decode: [Double] = []
+        for _ in 0...repeats {  // the first is the warm-up
+            let times = await engine.measureSpeed(
+                depth: depth, promptTokenCount: Self.promptTokenCount, decodeTokenCount: Self.decodeTokenCount)
+            prompt.append(Double(Self.promptTokenCount) / (times.prompt / .seconds(1)))
+            decode.append(Double(Self.decodeTokenCount) / (times.decode / .seconds(1)))
+        }
+        return [
+            Self.summary("prompt_\(Self.promptTokenCount)@\(depth)", Array(prompt.dropFirst())),
+            Self.summary("decode@\(depth)", Array(decode.dropFirst())),
+        ]
+    }
+
+    private static func summary(_ name: String, _ values: [Double]) -> Result {
+        let sorted = values.sorted()
+        func percentile(_ p: Double) -> Double {
+            let value = sorted[min(sorted.count - 1, Int((p * Double(sorted.count - 1)).rounded()))]
+            return (value * 10).rounded() / 10
+        }
+        return Result(
+            name: name, unit: "tok/s", median: percentile(0.5), p5: percentile(0.05), p95: percentile(0.95), n: values.count)
+    }
+
+    private func printTable(_ report: Report) {
+        var lines = [
+            "\(report.machine.cpu), \(report.build.threads) threads, \(report.build.isa), load \(report.machine.load)"
+        ]
+        if !report.machine.openBLASVariables.isEmpty {
+            lines.append(
+                "environment: \(report.machine.openBLASVariables.joined(separator: " ")) → OpenBLAS core "
+                    + report.machine.openBLASCore)
+        }
+        func column(_ text: String, _ width: Int) -> String {
+            String(repeating: " ", count: max(0, width - text.count)) + text
+        }
+        lines.append(column("", 16) + column("median", 10) + column("p5", 10) + column("p95", 10) + "  tok/s")
+        for result in report.results {
+            let name = result.name + String(repeating: " ", count: max(0, 16 - result.name.count))
+            lines.append(
+                name + column("\(result.median)", 10) + column("\(result.p5)", 10) + column("\(result.p95)", 10))
+        }
+        FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
+    }
+}

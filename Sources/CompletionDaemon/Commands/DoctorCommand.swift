@@ -1,0 +1,154 @@
+// `foretoken doctor`: is everything in place on this machine? One line per thing, ok or what to do.
+
+import ArgumentParser
+import RepoContext
+import SpecEngine
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Check this installation and say what to do about what is missing.")
+
+    @OptionGroup var engine: EngineArguments
+
+    @Argument(help: ArgumentHelp("A folder or file whose repository to look at. Default: here.", valueName: "path"))
+    var path = "."
+
+    private struct Line {
+        let name: String
+        let value: String
+        /// What to do; nil means ok.
+        let problem: String?
+    }
+
+    func run() async throws {
+        do {
+            let configuration = try engine.configuration()
+            var lines = machineLines(configuration)
+            lines += modelLines(configuration)
+            lines += await repositoryLines()
+            lines.append(cacheLine())
+            for line in lines {
+                let mark = line.problem == nil ? "ok  " : "FIX "
+                let name = line.name + String(repeating: " ", count: max(1, 12 - line.name.count))
+                FileDescriptorOutput.write(
+                    "\(mark) \(name)\(line.value)\(line.problem.map { "\n                 → \($0)" } ?? "")\n", to: 1)
+            }
+            if lines.contains(where: { $0.problem != nil }) { throw ExitCode(ExitStatus.failure) }
+        } catch let code as ExitCode {
+            throw code
+        } catch {
+            throw CommandError(error).report(asJSON: false)
+        }
+    }
+
+    private func machineLines(_ configuration: EngineConfiguration) -> [Line] {
+        let machine = MachineDescription.current()
+        let threads = configuration.threadCount ?? EngineOptions.automaticThreadCount
+        let slowdown =
+            machine.openBLASVariables.isEmpty
+            ? nil : "unset \(machine.openBLASVariables.joined(separator: " ")): OpenBLAS knows this CPU better"
+        return [
+            Line(name: "foretoken", value: ForetokenVersion.current, problem: nil),
+            Line(
+                name: "CPU", value: "\(machine.cpu), \(machine.cores) cores, \(threads) compute threads", problem: nil),
+            Line(name: "kernels", value: configuration.instructionSet.description, problem: nil),
+            Line(
+                name: "OpenBLAS",
+                value: "core \(machine.openBLASCore) (used by --reference)"
+                    + (machine.openBLASVariables.isEmpty
+                        ? "" : "; set: \(machine.openBLASVariables.joined(separator: " "))"),
+                problem: slowdown),
+            Line(name: "libgit2", value: GitRuntime.libraryVersion, problem: nil),
+        ]
+    }
+
+    private func modelLines(_ configuration: EngineConfiguration) -> [Line] {
+        let path: String
+        do {
+            path = try ModelLocator.locate(explicitPath: configuration.modelPath)
+        } catch {
+            return [Line(name: "model", value: error.message, problem: error.fix)]
+        }
+        do {
+            let start = ContinuousClock.now
+            let engine = try configuration.load()
+            let time = (ContinuousClock.now - start).milliseconds
+            var lines = [
+                Line(
+                    name: "model",
+                    value: "\(path) (\(engine.configuration.architecture.rawValue), "
+                        + "\(engine.configuration.layerCount) layers, loads in \(Int(time)) ms)", problem: nil)
+            ]
+            let checksum = try FileChecksum.sha256(path)
+            let expected = ModelChecksums.known[String(path.split(separator: "/").last ?? "")]
+            lines.append(
+                Line(
+                    name: "checksum", value: "sha256 \(checksum)",
+                    problem: expected == nil || expected == checksum
+                        ? nil : "this is not the file that was released under its name: install it again"))
+            return lines
+        } catch {
+            let shown = CommandError(error)
+            return [Line(name: "model", value: shown.message, problem: shown.fix)]
+        }
+    }
+
+    private func repositoryLines() async -> [Line] {
+        let context = RepositoryContext(RepositoryContext.Configuration { _ in })
+        var file = SourceFile.absolutePath(path)
+        var status = stat()
+        if stat(file, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { file += "/x" }
+        let report = await context.report(forFile: file)
+        let value =
+            switch report.scope {
+            case .repository(let root):
+                "\(root), \(report.head.map { "HEAD \($0.prefix(10))" } ?? "no commit yet"), \(report.fileCount) files"
+            case .folder(let root): "no repository; the folder \(root) is used, \(report.fileCount) files"
+            case .fileAlone: "none found for \(SourceFile.absolutePath(path)); completions use the file alone"
+            }
+        return [Line(name: "repository", value: value, problem: nil)]
+            + report.degradations.map { Line(name: "", value: $0, problem: nil) }
+    }
+
+    private func cacheLine() -> Line {
+        let path = CacheDirectory.path()
+        guard let path else {
+            return Line(name: "cache", value: "no home directory", problem: "set HOME or XDG_CACHE_HOME")
+        }
+        var folder = path
+        while access(folder, F_OK) != 0, let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
+            folder = String(folder[..<slash])
+        }
+        let isWritable = access(folder, W_OK) == 0
+        return Line(
+            name: "cache", value: path, problem: isWritable ? nil : "make \(folder) writable, or set XDG_CACHE_HOME")
+    }
+}
+
+/// Checksums of released model files.
+enum ModelChecksums {
+    static let known = [
+        "foretoken-78m-q4_0.gguf": "d6ad38cc35bc36464da45102bc3db436626fa7f6ecf9f8c14492d479e78c514e",
+        "foretoken-78m-longspec-q4_0.gguf": "8f117974521084a3346c6465b7fc2caba09219e42b95b6663ec307c58c118e31",
+    ]
+}
+
+/// Where derived data may be kept (XDG Base Directory specification).
+enum CacheDirectory {
+    static func path() -> String? {
+        func variable(_ name: String) -> String? {
+            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
+        }
+        if let cache = variable("XDG_CACHE_HOME") { return cache + "/foretoken" }
+        return variable("HOME").map { $0 + "/.cache/foretoken" }
+    }
+}

@@ -1,0 +1,26 @@
+// Writing whole texts to a descriptor: short writes and interruptions are continued, a reader that has gone ends it.
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+enum FileDescriptorOutput {
+    /// Writes everything, or as much as the other end takes.
+    static func write(_ text: String, to descriptor: Int32) {
+        write(Array(text.utf8), to: descriptor)
+    }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        bytes.withUnsafeBytes { buffer in
+            var offset = 0
+            while offset < buffer.count {
+                let count = Glibc.write(descriptor, buffer.baseAddress! + offset, buffer.count - offset)
+                if count > 0 {
+                    offset += count
+                } else if errno != EINTR {
+                    return
+                }
+            }
+        }
+    }
+}

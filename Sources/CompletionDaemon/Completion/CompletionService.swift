@@ -1,0 +1,137 @@
+// The real provider behind `serve`: loads the model in the background while the editor is already being answered,
+// keeps one repository context per session, and maps the engine's outcomes to the protocol's.
+
+import Logging
+import RepoContext
+import SpecEngine
+import Synchronization
+
+/// Makes completions for one session.
+final class CompletionService: CompletionProvider {
+    /// Settings of a session.
+    struct Configuration: Sendable {
+        var engine: EngineConfiguration
+        /// Prompt tokens; nil follows the measured prefill rate.
+        var contextTokens: Int?
+        var includesContext = true
+        var maximumTokens = CompletionPipeline.defaultMaximumTokens
+    }
+
+    private struct Ready: Sendable {
+        let pipeline: CompletionPipeline
+        let tokenBudget: Int
+    }
+
+    private let configuration: Configuration
+    private let logger: Logger
+    /// Starts with the session, so that the model is there when the first request is.
+    private let loading: Task<InferenceEngine, any Error>
+    private let tokenBudget: Task<Int, any Error>
+    private let context = Mutex<RepositoryContext?>(nil)
+
+    init(configuration: Configuration, logger: Logger = DaemonLog.logger("completion")) {
+        self.configuration = configuration
+        self.logger = logger
+        let loading = Task.detached { try configuration.engine.load() }
+        self.loading = loading
+        tokenBudget = Task.detached {
+            let engine = try await loading.value
+            if let tokens = configuration.contextTokens { return tokens }
+            return PromptSizing.tokenBudget(prefillRate: await engine.measurePrefillRate())
+        }
+    }
+
+    func workspaceOpened(_ workspace: WorkspaceDescription) {
+        let logger = logger
+        let made = RepositoryContext(
+            RepositoryContext.Configuration(workspaceFolders: workspace.rootPaths) { line in
+                logger.notice("\(line)")
+            })
+        context.withLock { $0 = made }
+    }
+
+    func complete(_ request: CompletionRequest) async -> CompletionOutcome {
+        let ready: Ready
+        do {
+            ready = try await self.ready()
+        } catch {
+            return .failed(message: "\(error)")
+        }
+        if request.cancellation.isCancelled { return .cancelled }
+        guard let path = request.document.path else { return .none(reason: "the document is not a file") }
+        let flag = CancellationFlag()
+        request.cancellation.onCancel { flag.raise() }
+        do {
+            let result = try await ready.pipeline.complete(
+                pipelineRequest(request, path: path, tokenBudget: ready.tokenBudget, flag: flag))
+            return outcome(result, request)
+        } catch let error as RepoContextError {
+            return .none(reason: "\(error)")
+        } catch {
+            return .failed(message: "\(error)")
+        }
+    }
+
+    func documentSaved(_ document: DocumentSnapshot) {
+        guard let path = document.path, let context = context.withLock({ $0 }) else { return }
+        Task { await context.noteSaved(path) }
+    }
+
+    func documentClosed(_ uri: DocumentURI) {}
+
+    private func ready() async throws -> Ready {
+        let engine = try await loading.value
+        let tokens = try await tokenBudget.value
+        let context = context.withLock { context in
+            if let context { return context }
+            let made = RepositoryContext(RepositoryContext.Configuration { _ in })
+            context = made
+            return made
+        }
+        return Ready(pipeline: CompletionPipeline(engine: engine, context: context), tokenBudget: tokens)
+    }
+
+    private func pipelineRequest(
+        _ request: CompletionRequest, path: String, tokenBudget: Int, flag: CancellationFlag
+    ) -> CompletionPipeline.Request {
+        let open = request.openDocuments.compactMap { document in
+            document.path.map { OpenDocument(path: $0, text: document.bytes) }
+        }
+        return CompletionPipeline.Request(
+            query: ContextQuery(
+                filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset, openDocuments: open,
+                recentPaths: request.recentPaths, tokenBudget: tokenBudget,
+                includeContext: configuration.includesContext),
+            languageID: request.document.languageID, maximumTokens: configuration.maximumTokens,
+            sampling: .greedy, cancellation: flag)
+    }
+
+    private func outcome(_ result: CompletionPipeline.Result, _ request: CompletionRequest) -> CompletionOutcome {
+        let generation = result.generation
+        logger.debug(
+            "completion",
+            metadata: [
+                "prompt_tokens": "\(generation.promptTokenCount)", "reused_tokens": "\(generation.reusedTokenCount)",
+                "context_ms": "\(result.contextTime.milliseconds)", "prefill_ms": "\(generation.prefillTime.milliseconds)",
+                "decode_ms": "\(generation.decodeTime.milliseconds)", "tokens": "\(generation.tokens.count)",
+                "stop_reason": "\(generation.stopReason.rawValue)",
+            ])
+        if generation.stopReason == .cancelled { return .cancelled }
+        guard let text = result.text else { return .none(reason: "the model has nothing to add here") }
+        guard let selected = request.selectedCompletion else {
+            return .items([CompletionItem(text: text, replaceRange: request.byteOffset..<request.byteOffset)])
+        }
+        // The menu's item replaces from its own start: what was typed of it comes before the generated text.
+        let typed = String(decoding: request.document.bytes[selected.replaceRange.lowerBound..<request.byteOffset], as: UTF8.self)
+        let whole = typed + text
+        guard whole.hasPrefix(selected.text) else { return .none(reason: "it does not continue the selected item") }
+        return .items([CompletionItem(text: whole, replaceRange: selected.replaceRange)])
+    }
+}
+
+extension Duration {
+    /// Milliseconds with three decimals, as logs and JSON give times.
+    var milliseconds: Double {
+        (self / .milliseconds(1) * 1_000).rounded() / 1_000
+    }
+}

@@ -1,0 +1,26 @@
+// The engine's tokenizer as RepoContext wants it: the two modules do not know each other.
+
+import RepoContext
+import SpecEngine
+
+/// Adapts SpecEngine's tokenizer to prompt building.
+struct EnginePromptTokenizer: PromptTokenizer {
+    let tokenizer: Tokenizer
+
+    func encode(_ text: [UInt8]) -> [Int32] {
+        tokenizer.encode(text, parsingSpecialTokens: false).map(\.rawValue)
+    }
+
+    func structuralToken(_ token: StructuralToken) -> Int32? {
+        let special = tokenizer.specialTokens
+        let id: TokenID? =
+            switch token {
+            case .repoName: special.repositoryName
+            case .fileSeparator: special.fileSeparator
+            case .fimPrefix: special.fimPrefix
+            case .fimSuffix: special.fimSuffix
+            case .fimMiddle: special.fimMiddle
+            }
+        return id?.rawValue
+    }
+}

@@ -1,0 +1,89 @@
+// The model configuration on a valid header and on headers with one wrong number each.
+
+import SpecEngine
+import TestSupport
+import Testing
+
+@Suite("Model configuration")
+struct ModelConfigurationTests {
+    @Test("A complete header gives the configuration that it states")
+    func valid() throws {
+        let configuration = try configuration(TinyGGUF.builder())
+        #expect(configuration.architecture == .qwen3)
+        #expect(configuration.layerCount == 2)
+        #expect(configuration.headDimension == 6)
+        #expect(configuration.vocabularySize == TinyGGUF.vocabularySize)
+        #expect(configuration.hasTiedEmbeddings)
+    }
+
+    @Test(
+        "An architecture that is not run is refused, with the list of those that are",
+        arguments: ["qwen2", "llama", "gpt-j", ""])
+    func architectures(name: String) {
+        #expect(
+            problem { _ = try configuration(TinyGGUF.builder(architecture: name)) }
+                == .unsupportedArchitecture(found: name, supported: ["qwen3"]))
+    }
+
+    @Test(
+        "Numbers out of range or that do not divide are refused with the key's name",
+        arguments: [
+            ("block_count", 0), ("block_count", 5000), ("embedding_length", 0), ("embedding_length", 16),
+            ("feed_forward_length", .max), ("context_length", 0), ("attention.head_count", 0),
+            ("attention.head_count_kv", 3), ("attention.head_count_kv", 8), ("attention.head_count_kv", 0),
+            ("attention.key_length", 7), ("attention.key_length", 1 << 20), ("attention.value_length", 8),
+            ("vocab_size", 299), ("attention.sliding_window", 64), ("expert_count", 8),
+        ] as [(String, UInt32)])
+    func ranges(key: String, value: UInt32) {
+        #expect(
+            problem { _ = try configuration(header(replacing: key, uint32: value)) } != nil,
+            "\(key) = \(value)")
+    }
+
+    @Test(
+        "Rope base and epsilon must be positive, finite numbers",
+        arguments: [0, -1, .nan, .infinity, 1e-50] as [Float])
+    func floats(value: Float) {
+        for key in ["rope.freq_base", "attention.layer_norm_rms_epsilon"] {
+            #expect(
+                problem { _ = try configuration(header(replacing: key, float32: value)) } != nil, "\(key)")
+        }
+    }
+
+    @Test("A missing key and a missing embedding are named")
+    func missing() {
+        var builder = GGUFBuilder()
+        builder.add("general.architecture", string: "qwen3")
+        #expect(problem { _ = try configuration(builder) } == .missingKey("qwen3.block_count"))
+        #expect(
+            problem { _ = try configuration(header(replacing: "", uint32: 0, embedding: false)) }
+                == .missingTensor("token_embd.weight"))
+    }
+
+    private func configuration(_ builder: GGUFBuilder) throws -> ModelConfiguration {
+        let file = try TemporaryFile(builder.bytes)
+        return try ModelConfiguration(try GGUFFile.open(file.path))
+    }
+
+    /// A valid header in which one key has another value.
+    private func header(
+        replacing key: String, uint32: UInt32? = nil, float32: Float? = nil, embedding: Bool = true
+    ) -> GGUFBuilder {
+        var builder = GGUFBuilder()
+        builder.add("general.architecture", string: "qwen3")
+        var counts: [String: UInt32] = [
+            "block_count": 2, "embedding_length": 8, "feed_forward_length": 16, "context_length": 128,
+            "attention.head_count": 4, "attention.head_count_kv": 2, "attention.key_length": 6,
+        ]
+        if let uint32, !key.isEmpty { counts[key] = uint32 }
+        for (name, value) in counts { builder.add("qwen3.\(name)", uint32: value) }
+        var floats: [String: Float] = ["rope.freq_base": 1e6, "attention.layer_norm_rms_epsilon": 1e-6]
+        if let float32 { floats[key] = float32 }
+        for (name, value) in floats { builder.add("qwen3.\(name)", float32: value) }
+        if embedding {
+            builder.addTensor(
+                "token_embd.weight", dimensions: [8, 300], floats: [Float](repeating: 0, count: 2400))
+        }
+        return builder
+    }
+}
