@@ -61,8 +61,11 @@ import Testing
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let fixture = try Self.makeRepository()
             _ = try await Self.runScenario(fixture)
-            Self.require(GitHandleCount.opened > 15, "the scenario opens only \(GitHandleCount.opened) handles")
-            Self.require(GitHandleCount.opened == GitHandleCount.freed, "handles leak: \(GitHandleCount.opened) opened, \(GitHandleCount.freed) freed")
+            Self.require(
+                GitHandleCount.opened > 15, "the scenario opens only \(GitHandleCount.opened) handles")
+            Self.require(
+                GitHandleCount.opened == GitHandleCount.freed,
+                "handles leak: \(GitHandleCount.opened) opened, \(GitHandleCount.freed) freed")
             try fixture.damage("HEAD", with: "garbage")
             try fixture.damage("index", with: "garbage")
             _ = try await Self.runScenario(fixture)
@@ -76,7 +79,8 @@ import Testing
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let fixture = try Self.makeRepository()
             let untouched = try await Self.runScenario(fixture)
-            Self.require(untouched.contextPaths.contains { $0.string == "pricing.py" }, "no context without faults")
+            Self.require(
+                untouched.contextPaths.contains { $0.string == "pricing.py" }, "no context without faults")
             var number = 0
             while true {
                 GitFaultInjection.failCall(number: number)
@@ -84,7 +88,8 @@ import Testing
                 let isPastTheLastCall = !GitFaultInjection.isSpent
                 GitFaultInjection.failCall(number: -1)
                 Self.require(GitHandleCount.opened == GitHandleCount.freed, "call \(number) leaks")
-                Self.require(result.prompt.text.hasSuffix("import pricing\nx = <|fim_middle|>"), "call \(number)")
+                Self.require(
+                    result.prompt.text.hasSuffix("import pricing\nx = <|fim_middle|>"), "call \(number)")
                 // A fault costs a part, never the plain folder behind it.
                 let hasContext = result.contextPaths.contains { $0.string == "pricing.py" }
                 Self.require(hasContext, "call \(number): no context")
