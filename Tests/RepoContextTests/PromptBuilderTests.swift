@@ -251,6 +251,20 @@ import Testing
         #expect(lengths.count == 1)
     }
 
+    @Test("Moving the cursor down leaves the suffix window's end where it was for many lines")
+    func suffixEndsOnAGrid() {
+        let line = Array("let something = other + 1\n".utf8)
+        let text = Array(repeating: line, count: 500).flatMap { $0 }
+        let budget = PromptBudget(totalTokenCount: 4_096, includesContext: true)
+        let ends = (100..<140).map { lineNumber in
+            FileWindow.suffixEnd(
+                in: text, cursor: lineNumber * line.count, maximumByteCount: budget.suffixByteCount,
+                gridLineCount: budget.suffixGridLineCount
+            )
+        }
+        #expect(Set(ends).count <= 40 / budget.suffixGridLineCount + 1)
+    }
+
     @Test("Windows hold whole lines, stay within their size, and cut a giant line at a character")
     func windowsAreBounded() {
         let text = Array((0..<500).map { "número \($0)\n" }.joined().utf8)

@@ -162,6 +162,12 @@ import Testing
         let fixture = try Self.shop()
         let context = Self.context()
         let before = try await context.prompt(for: Self.query(fixture), tokenizer: ByteTokenizer())
+        for typed in ["mus", "music_functio", "music_function"] {
+            let start = Self.text.dropLast(1) + typed
+            let query = Self.query(fixture, text: start + "\n", cursor: start.utf8.count)
+            let result = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+            #expect(result.contextPaths == before.contextPaths, "while \(typed) is being typed")
+        }
         let start = Self.text.dropLast(1) + "music_function()"
         let query = Self.query(fixture, text: start + "\n", cursor: start.utf8.count)
         let after = try await context.prompt(for: query, tokenizer: ByteTokenizer())
