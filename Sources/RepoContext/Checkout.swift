@@ -1,6 +1,6 @@
 // One root at work: its snapshot, the index over it, its history, and what of that is still to be read. All
-// reading happens in small steps that stop when their time is over. Owned by RepositoryContext; `index` thread
-// only, so nothing here is Sendable or locked.
+// reading happens in small steps that stop when their time is over. Owned by RepositoryContext; `index`
+// thread only, so nothing here is Sendable or locked.
 
 /// A root that prompts are built from.
 final class Checkout {
@@ -54,11 +54,13 @@ final class Checkout {
         if case .repository = location {
             do throws(GitError) {
                 if let repository = try GitRepository.discover(fromFolder: rootPath),
-                    let snapshot = builder.listing(of: repository) {
+                    let snapshot = builder.listing(of: repository)
+                {
                     return (snapshot, builder.degradations)
                 }
             } catch {
-                let line = "the repository at \(rootPath) cannot be opened (\(error)); context comes without git"
+                let line =
+                    "the repository at \(rootPath) cannot be opened (\(error)); context comes without git"
                 return builder.folderListing(rootPath: rootPath).map { ($0, [line] + builder.degradations) }
             }
         }
@@ -75,7 +77,9 @@ final class Checkout {
 
     /// Notes a save, a creation or a removal; looked at by the next query.
     func noteSaved(_ path: RelativePath) {
-        if path.fileName == ".gitignore" || savedPaths.count >= Checkout.maximumSavedPathCount { mustReload = true }
+        if path.fileName == ".gitignore" || savedPaths.count >= Checkout.maximumSavedPathCount {
+            mustReload = true
+        }
         savedPaths.insert(path)
     }
 
@@ -137,7 +141,8 @@ final class Checkout {
 
     /// True when nothing is left to read.
     var isComplete: Bool {
-        snapshot.isStatusKnown && isPendingKnown && pendingPlaces.isEmpty && history.head == head && history.isComplete
+        snapshot.isStatusKnown && isPendingKnown && pendingPlaces.isEmpty && history.head == head
+            && history.isComplete
     }
 
     private var head: GitObjectID? {
@@ -168,7 +173,8 @@ final class Checkout {
             builder.applyStatus(of: repository, root: root, to: &snapshot)
         } catch {
             snapshot.isStatusKnown = true
-            degradations.append("the work tree's status cannot be read (\(error)); untracked files are not seen")
+            degradations.append(
+                "the work tree's status cannot be read (\(error)); untracked files are not seen")
         }
         degradations += builder.degradations
         didChangeFiles()
@@ -192,7 +198,10 @@ final class Checkout {
         let focusFolder = focus?.folder ?? ""
         let unread = snapshot.files.indices.filter { isWorthScanning($0) && !isScanned($0) }
         let distances = unread.map { place in
-            (place: place, shared: PathIndex.sharedFolderCount(snapshot.files[place].path.folder, focusFolder))
+            (
+                place: place,
+                shared: PathIndex.sharedFolderCount(snapshot.files[place].path.folder, focusFolder)
+            )
         }
         // Last comes first: the files that share most folders with the focus, each group in path order.
         pendingPlaces = distances.sorted { ($0.shared, $1.place) < ($1.shared, $0.place) }.map(\.place)
@@ -229,7 +238,8 @@ final class Checkout {
         guard place < snapshot.files.count, isWorthScanning(place) else { return }
         let file = snapshot.files[place]
         guard index.byteCount < Checkout.maximumIndexedByteCount else {
-            let line = "more than \(Checkout.maximumIndexedByteCount >> 20) MiB of source; definitions in the rest "
+            let line =
+                "more than \(Checkout.maximumIndexedByteCount >> 20) MiB of source; definitions in the rest "
                 + "are not known"
             if degradations.last != line { degradations.append(line) }
             return
@@ -255,10 +265,14 @@ final class Checkout {
     }
 
     private func content(of file: RepositorySnapshot.File) -> FileContent {
-        if file.isInWorkTree { return root.read(file.path, maximumByteCount: RepositoryIndex.maximumFileByteCount) }
+        if file.isInWorkTree {
+            return root.read(file.path, maximumByteCount: RepositoryIndex.maximumFileByteCount)
+        }
         guard let id = file.blobID else { return .skipped(.missing) }
         do throws(GitError) {
-            guard let repository = try GitRepository.discover(fromFolder: rootPath) else { return .skipped(.missing) }
+            guard let repository = try GitRepository.discover(fromFolder: rootPath) else {
+                return .skipped(.missing)
+            }
             let blob = try GitBlob.open(id, of: repository)
             guard let bytes = blob.bytes(maximumByteCount: RepositoryIndex.maximumFileByteCount) else {
                 return .skipped(.tooLarge)

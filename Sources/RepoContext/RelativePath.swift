@@ -65,6 +65,14 @@ package struct RelativePath: Hashable, Comparable, Sendable, CustomStringConvert
         return name[..<dot]
     }
 
+    /// Whether a component is named .git in any case: git's own data, which git never tracks but a forged
+    /// index can list.
+    var isInGitDirectory: Bool {
+        string.utf8.split(separator: UInt8(ascii: "/")).contains { component in
+            component.count == 4 && Substring(component).lowercasedASCII() == ".git"
+        }
+    }
+
     package var description: String { string }
 
     package static func == (a: RelativePath, b: RelativePath) -> Bool {

@@ -13,7 +13,8 @@ package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertib
     package var description: String {
         switch self {
         case .secretFile(let path):
-            "no completion in '\(path)': files with this name hold credentials. Rename the file if it holds none."
+            "no completion in '\(path)': files with this name hold credentials. "
+                + "Rename the file if it holds none."
         case .privateKey(let path):
             "no completion in '\(path)': it contains a private key. Remove the key to complete in this file."
         case .unusablePath(let path):

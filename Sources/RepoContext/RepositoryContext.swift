@@ -1,6 +1,6 @@
-// The module's face: an actor on the `index` thread that answers "which prompt for this cursor?". It finds the
-// root, keeps a few of them warm, and reads on in the background between queries. Whatever is missing makes a
-// prompt smaller and is reported once; only files that must not be completed in are refused.
+// The module's face: an actor on the `index` thread that answers "which prompt for this cursor?". It finds
+// the root, keeps a few of them warm, and reads on in the background between queries. Whatever is missing
+// makes a prompt smaller and is reported once; only files that must not be completed in are refused.
 
 /// What a prompt was made from.
 package enum PromptScope: Sendable, Equatable {
@@ -49,11 +49,13 @@ package struct ContextReport: Sendable {
     package var degradations: [String]
 }
 
-/// Builds prompts. Runs on the `index` thread: every call waits for the ones before it, none blocks Swift's pool.
+/// Builds prompts. Runs on the `index` thread: every call waits for the ones before it, none blocks Swift's
+/// pool.
 package actor RepositoryContext {
     /// Settings.
     package struct Configuration: Sendable {
-        /// Absolute paths of the folders that the user opened. Outside a repository, context comes from these.
+        /// Absolute paths of the folders that the user opened. Outside a repository, context comes from
+        /// these.
         package var workspaceFolders: [String]
         package var order: FillInMiddleOrder
         /// Reading stops after this long in one query and goes on in the background.
@@ -86,8 +88,8 @@ package actor RepositoryContext {
     static let locationLifetime = Duration.seconds(10)
     /// Distinct degradation lines remembered as reported.
     static let maximumReportCount = 256
-    /// Bytes planned per token when files are chosen: a little more than they take, because PromptBuilder cuts
-    /// what is too much but cannot add what is missing.
+    /// Bytes planned per token when files are chosen: a little more than they take, because PromptBuilder
+    /// cuts what is too much but cannot add what is missing.
     static let plannedBytesPerToken = 3.4
 
     private let configuration: Configuration
@@ -125,14 +127,14 @@ package actor RepositoryContext {
         try check(query)
         var timing = ContextTiming()
         let located = locate(query.filePath)
-        let checkout = self.checkout(for: located.location)
-        if query.includeContext { checkout?.refresh() }
+        let checkout = query.includeContext ? self.checkout(for: located.location) : nil
+        checkout?.refresh()
         timing.snapshot = clock.duration(since: start)
 
         let builder = PromptBuilder(tokenizer: tokenizer, order: configuration.order)
         let path = located.path ?? RepositoryContext.fileNamePath(query.filePath)
         let file = CurrentFile(path: path, text: query.text, cursorOffset: query.cursorOffset)
-        let usesContext = query.includeContext && checkout != nil && builder.supportsContext
+        let usesContext = checkout != nil && builder.supportsContext
         let budget = PromptBudget(totalTokenCount: query.tokenBudget, includesContext: usesContext)
         var lap = clock.nanoseconds()
         let currentPart = builder.currentPart(file, budget: budget)
@@ -153,11 +155,13 @@ package actor RepositoryContext {
         }
         lap = clock.nanoseconds()
         let prompt = builder.prompt(
-            repositoryName: checkout?.snapshot.name ?? "", contextFiles: files, currentPart: currentPart, budget: budget
+            repositoryName: checkout?.snapshot.name ?? "", contextFiles: files, currentPart: currentPart,
+            budget: budget
         )
         timing.tokenisation += clock.duration(since: lap)
         timing.total = clock.duration(since: start)
-        let degradations = [located.degradation].compactMap { $0 } + (usesContext ? checkout?.degradations ?? [] : [])
+        let degradations =
+            [located.degradation].compactMap { $0 } + (usesContext ? checkout?.degradations ?? [] : [])
         report(degradations)
         return PromptResult(
             prompt: prompt, scope: RepositoryContext.scope(located.location, checkout),
@@ -178,7 +182,8 @@ package actor RepositoryContext {
         _ checkout: Checkout, query: ContextQuery, file: CurrentFile, tokenCount: Int
     ) -> ([SelectedFile], [ContextFile]) {
         let relative = { (absolute: String) -> RelativePath? in
-            RepositorySnapshot.relativePath(of: RepositoryLocator.canonicalPath(absolute), beneath: checkout.rootPath)
+            RepositorySnapshot.relativePath(
+                of: RepositoryLocator.canonicalPath(absolute), beneath: checkout.rootPath)
         }
         var documents: [RelativePath: [UInt8]] = [:]
         for document in query.openDocuments {
@@ -190,7 +195,8 @@ package actor RepositoryContext {
             recentPaths: query.recentPaths.compactMap(relative)
         )
         let selector = ContextSelector(
-            snapshot: checkout.snapshot, paths: checkout.paths, index: checkout.index, history: checkout.history
+            snapshot: checkout.snapshot, paths: checkout.paths, index: checkout.index,
+            history: checkout.history
         )
         let byteCount = Int(Double(tokenCount) * RepositoryContext.plannedBytesPerToken)
         let selection = selector.selection(selector.ranked(subject), byteCount: byteCount)
@@ -267,7 +273,9 @@ package actor RepositoryContext {
 
     /// One step; false when there is nothing more to do.
     private func backgroundStep(_ rootPath: String, focus: RelativePath) -> Bool {
-        guard let place = checkouts.firstIndex(where: { $0.checkout.rootPath == rootPath }) else { return false }
+        guard let place = checkouts.firstIndex(where: { $0.checkout.rootPath == rootPath }) else {
+            return false
+        }
         let checkout = checkouts[place].checkout
         step(checkout, focus: focus)
         checkouts[place].isIndexing = !checkout.isComplete
@@ -279,7 +287,8 @@ package actor RepositoryContext {
         let folder = PathIndex.parent(canonical)
         let now = configuration.clock.nanoseconds()
         if let known = locations[folder],
-            configuration.clock.duration(since: known.time) < RepositoryContext.locationLifetime {
+            configuration.clock.duration(since: known.time) < RepositoryContext.locationLifetime
+        {
             let path = RepositoryContext.rootPath(known.location).flatMap {
                 RepositorySnapshot.relativePath(of: canonical, beneath: $0)
             }
@@ -321,17 +330,22 @@ package actor RepositoryContext {
         }
     }
 
+    /// - Parameter checkout: where there is one, it knows whether git could be used in the end.
     private static func scope(_ location: RepositoryLocation, _ checkout: Checkout?) -> PromptScope {
-        guard let checkout else { return .fileAlone }
-        switch checkout.snapshot.origin {
-        case .git: return .repository(rootPath: checkout.rootPath)
-        case .folder: return .folder(rootPath: checkout.rootPath)
+        switch location {
+        case .repository(let rootPath, _):
+            return checkout?.snapshot.origin == .folder
+                ? .folder(rootPath: rootPath) : .repository(rootPath: rootPath)
+        case .folder(let rootPath): return .folder(rootPath: rootPath)
+        case .none: return .fileAlone
         }
     }
 
     /// The file's name as a path of one component; control characters become "_".
     private static func fileNamePath(_ filePath: String) -> RelativePath {
-        let name = PathIndex.lastComponent(filePath).utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "_") : $0 }
+        let name = PathIndex.lastComponent(filePath).utf8.map {
+            $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "_") : $0
+        }
         return RelativePath(bytes: name) ?? RelativePath(bytes: Array("untitled".utf8))!
     }
 }

@@ -48,7 +48,8 @@ package struct RepositoryLocator: Sendable {
             // A file in .git itself, or a work tree that core.worktree puts elsewhere: a hostile repository
             // could make the whole disk its work tree.
             let holder = RepositoryLocator.folderHoldingGit(above: folder)
-            guard let rootPath, let path, !path.string.utf8.starts(with: ".git/".utf8), rootPath == holder else {
+            guard let rootPath, let path, !path.string.utf8.starts(with: ".git/".utf8), rootPath == holder
+            else {
                 return inWorkspaceFolder(canonical, fallback: nil, degradation: nil)
             }
             let gitDirectoryPath = repository.gitDirectoryPath
@@ -69,9 +70,11 @@ package struct RepositoryLocator: Sendable {
         }
     }
 
-    private func inWorkspaceFolder(_ filePath: String, fallback: String?, degradation: String?) -> LocatedFile {
+    private func inWorkspaceFolder(_ filePath: String, fallback: String?, degradation: String?) -> LocatedFile
+    {
         let holders = workspaceFolders + [fallback].compactMap { $0 }
-        let best = holders
+        let best =
+            holders
             .compactMap { root in
                 RepositorySnapshot.relativePath(of: filePath, beneath: root).map { (root: root, path: $0) }
             }
@@ -115,7 +118,9 @@ package struct RepositoryLocator: Sendable {
         while true {
             var status = stat()
             if lstat(folder + "/.git", &status) == 0 { return folder }
-            guard let slash = folder.utf8.lastIndex(of: UInt8(ascii: "/")), slash > folder.startIndex else { return nil }
+            guard let slash = folder.utf8.lastIndex(of: UInt8(ascii: "/")), slash > folder.startIndex else {
+                return nil
+            }
             folder = String(folder[..<slash])
         }
     }

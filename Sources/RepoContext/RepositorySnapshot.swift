@@ -1,6 +1,6 @@
 // The files of one repository or plain folder at one moment, as an immutable value: what is tracked, what the
-// work tree changes, what is untracked and not ignored. It holds no text and no handle, so any thread may keep
-// it. SnapshotBuilder makes it.
+// work tree changes, what is untracked and not ignored. It holds no text and no handle, so any thread may
+// keep it. SnapshotBuilder makes it.
 
 /// A listing of the files that context may come from.
 package struct RepositorySnapshot: Sendable {

@@ -82,13 +82,15 @@ package struct SnapshotBuilder {
 
     private mutating func reportTruncation() {
         degradations.append(
-            "more than \(SnapshotBuilder.maximumFileCount) files; those after the first are no candidates for context"
+            "more than \(SnapshotBuilder.maximumFileCount) files; those after the first "
+                + "are no candidates for context"
         )
     }
 
     /// Compares the work tree and brings the snapshot up to date with it.
     package mutating func applyStatus(
-        of repository: borrowing GitRepository, root: borrowing RootDirectory, to snapshot: inout RepositorySnapshot
+        of repository: borrowing GitRepository, root: borrowing RootDirectory,
+        to snapshot: inout RepositorySnapshot
     ) {
         snapshot.isStatusKnown = true
         var changes: [(path: RelativePath, change: GitStatus.Change)] = []
@@ -96,7 +98,8 @@ package struct SnapshotBuilder {
             let status = try GitStatus.open(of: repository)
             changes = status.changes(maximumCount: SnapshotBuilder.maximumChangeCount)
         } catch {
-            degradations.append("the work tree's status cannot be read (\(error)); untracked files are not seen")
+            degradations.append(
+                "the work tree's status cannot be read (\(error)); untracked files are not seen")
             return
         }
         var walk = FolderWalk(limits: .untracked)
@@ -109,7 +112,9 @@ package struct SnapshotBuilder {
                 snapshot.files[place].change = .modified
                 snapshot.files[place].stamp = root.stamp(path)
             case .deleted:
-                gone.insert(path)
+                // A file that a sparse checkout leaves out is not gone.
+                let isExpected = snapshot.index(of: path).map { snapshot.files[$0].isInWorkTree } ?? true
+                if isExpected { gone.insert(path) }
             case .untracked:
                 if let stamp = root.stamp(path) { untracked.append((path, stamp)) }
             case .untrackedFolder:
@@ -120,7 +125,9 @@ package struct SnapshotBuilder {
                 }
             }
         }
-        if walk.isTruncated { degradations.append("too many untracked files; not all are candidates for context") }
+        if walk.isTruncated {
+            degradations.append("too many untracked files; not all are candidates for context")
+        }
         add(untracked + walk.files, without: gone, to: &snapshot)
     }
 
@@ -148,7 +155,9 @@ package struct SnapshotBuilder {
         }
         var walk = FolderWalk(limits: .plainFolder)
         walk.add(folder: "", of: root) { _ in false }
-        if walk.isTruncated { degradations.append("\(rootPath) holds too many files; not all are candidates") }
+        if walk.isTruncated {
+            degradations.append("\(rootPath) holds too many files; not all are candidates")
+        }
         let files = walk.files.map { SnapshotBuilder.untrackedFile($0.path, $0.stamp, .unchanged) }
         return RepositorySnapshot(origin: .folder, rootPath: rootPath, files: files)
     }
@@ -175,7 +184,9 @@ package struct SnapshotBuilder {
             }
             let isClean = snapshot.files[place].indexEntry.map(stamp.matches) ?? false
             snapshot.files[place].stamp = stamp
-            if snapshot.files[place].blobID != nil { snapshot.files[place].change = isClean ? .unchanged : .modified }
+            if snapshot.files[place].blobID != nil {
+                snapshot.files[place].change = isClean ? .unchanged : .modified
+            }
         } else if let stamp, !isIgnored(path) {
             let isFolder = snapshot.origin == .folder
             let file = untrackedFile(path, stamp, isFolder ? .unchanged : .untracked)

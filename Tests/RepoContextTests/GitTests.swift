@@ -33,7 +33,8 @@ import Testing
         try fixture.commit()
         try fixture.write("changed.py", "# changed, and longer\n")
         try fixture.remove("gone.py")
-        try FileManager.default.moveItem(atPath: fixture.absolute("old_name.py"), toPath: fixture.absolute("new_name.py"))
+        try FileManager.default.moveItem(
+            atPath: fixture.absolute("old_name.py"), toPath: fixture.absolute("new_name.py"))
         try fixture.write("new/inner/file.py", "x\n")
         try fixture.write("new/inner/file.log", "x\n")
         try fixture.write("built/out.py", "x\n")
@@ -45,7 +46,8 @@ import Testing
         let files = try Self.state(#require(snapshot))
         #expect(
             files == [
-                ".gitignore": .unchanged, "kept.py": .unchanged, "changed.py": .modified, "folder/deep.py": .unchanged,
+                ".gitignore": .unchanged, "kept.py": .unchanged, "changed.py": .modified,
+                "folder/deep.py": .unchanged,
                 "new_name.py": .untracked, "new/inner/file.py": .untracked,
             ]
         )
@@ -117,7 +119,8 @@ import Testing
         let fixture = try RepositoryFixture(isBare: true, name: "thing.git")
         var blob = git_oid()
         let text = "def a(): pass\n"
-        try RepositoryFixture.check(git_blob_create_from_buffer(&blob, fixture.repository, text, text.utf8.count))
+        try RepositoryFixture.check(
+            git_blob_create_from_buffer(&blob, fixture.repository, text, text.utf8.count))
         var builder: OpaquePointer?
         try RepositoryFixture.check(git_treebuilder_new(&builder, fixture.repository, nil))
         defer { git_treebuilder_free(builder) }
@@ -277,7 +280,8 @@ import Testing
         let plain = try #require(FileManager.default.contents(atPath: fixture.absolute(".git/config")))
         let format = String(decoding: plain, as: UTF8.self)
             .replacingOccurrences(of: "repositoryformatversion = 0", with: "repositoryformatversion = 1")
-        try fixture.damage("config", with: format + "[extensions]\n\tpreciousObjects = true\n\tworktreeConfig = true\n")
+        try fixture.damage(
+            "config", with: format + "[extensions]\n\tpreciousObjects = true\n\tworktreeConfig = true\n")
         let locator = RepositoryLocator(workspaceFolders: [])
         guard case .repository = locator.locate(fixture.absolute("a.py")).location else {
             Issue.record("known extensions must open")
@@ -291,7 +295,9 @@ import Testing
 
     @Test("safe.directory allows what git allows")
     func readsSafeDirectories() {
-        func allows(_ values: [String]) -> Bool { GitOwnership.allows(path: "/srv/code", safeDirectories: values) }
+        func allows(_ values: [String]) -> Bool {
+            GitOwnership.allows(path: "/srv/code", safeDirectories: values)
+        }
         #expect(!allows([]))
         #expect(allows(["/srv/code/"]))
         #expect(allows(["*"]))
@@ -305,7 +311,9 @@ import Testing
         #expect(!GitOwnership.isTrusted(ownerID: 5, userID: 6, sudoUserID: 5))
     }
 
-    @Test("A repository of another user is refused with the command that allows it", .enabled(if: geteuid() == 0))
+    @Test(
+        "A repository of another user is refused with the command that allows it",
+        .enabled(if: geteuid() == 0))
     func refusesOtherOwners() throws {
         let fixture = try RepositoryFixture()
         try fixture.write("a.py", "a\n")
@@ -315,5 +323,75 @@ import Testing
         #expect(located.location == .none)
         let line = try #require(located.degradation)
         #expect(line.contains("git config --global --add safe.directory '\(fixture.path)'"))
+    }
+
+    @Test("A linked work tree and a submodule are roots of their own")
+    func readsLinkedWorkTreesAndSubmodules() throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("a.py", "a\n")
+        try fixture.commit()
+        let beside = try RepositoryFixture(isRepository: false, name: "beside")
+        var linked: OpaquePointer?
+        let path = beside.absolute("linked")
+        try RepositoryFixture.check(git_worktree_add(&linked, fixture.repository, "linked", path, nil))
+        git_worktree_free(linked)
+        let locator = RepositoryLocator(workspaceFolders: [])
+        let inLinked = locator.locate(path + "/a.py")
+        #expect(
+            inLinked.location
+                == .repository(rootPath: path, gitDirectoryPath: fixture.absolute(".git/worktrees/linked"))
+        )
+        let checkout = try #require(Checkout(inLinked.location))
+        #expect(checkout.snapshot.files.map(\.path.string) == ["a.py"])
+        var submodule: OpaquePointer?
+        try RepositoryFixture.check(git_repository_init(&submodule, fixture.absolute("module"), 0))
+        git_repository_free(submodule)
+        let inSubmodule = locator.locate(fixture.absolute("module/b.py"))
+        #expect(inSubmodule.path?.string == "b.py")
+    }
+
+    @Test("A file that a sparse checkout leaves out is read from its blob")
+    func readsSparseCheckouts() throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("a.py", "a = 1\n")
+        try fixture.write("far/b.py", "def far_function(): pass\n")
+        try fixture.commit()
+        var index: OpaquePointer?
+        try RepositoryFixture.check(git_repository_index(&index, fixture.repository))
+        defer { git_index_free(index) }
+        var entry = try #require(git_index_get_bypath(index, "far/b.py", 0)).pointee
+        entry.flags_extended |= UInt16(GIT_INDEX_ENTRY_SKIP_WORKTREE.rawValue)
+        try RepositoryFixture.check(git_index_add(index, &entry))
+        try RepositoryFixture.check(git_index_write(index))
+        try fixture.remove("far/b.py")
+        let location = RepositoryLocator(workspaceFolders: []).locate(fixture.absolute("a.py")).location
+        let checkout = try #require(Checkout(location))
+        checkout.advance(focus: nil, mayBlock: true) { false }
+        let path = try #require(RelativePath("far/b.py"))
+        #expect(checkout.text(of: path, documents: [:]) == Array("def far_function(): pass\n".utf8))
+        #expect(checkout.index.definers(of: identifierHash(Array("far_function".utf8)[...])) == [path])
+    }
+
+    @Test("Contents that git has seen are read once, however often branches change")
+    func keysRecordsByContent() throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("a.py", "def first(): pass\n")
+        try fixture.commit()
+        let location = RepositoryLocator(workspaceFolders: []).locate(fixture.absolute("a.py")).location
+        let checkout = try #require(Checkout(location))
+        checkout.advance(focus: nil, mayBlock: true) { false }
+        let path = try #require(RelativePath("a.py"))
+        let firstKey = try ContentKey.blob(GitObjectID(fixture.blobID("a.py")))
+        #expect(checkout.index.key(path) == firstKey)
+        try fixture.write("a.py", "def second_version(): pass\n")
+        checkout.noteSaved(path)
+        checkout.refresh()
+        #expect(checkout.index.key(path) != firstKey)
+        #expect(checkout.index.idleRecord(firstKey) != nil)
+        try fixture.commit()
+        checkout.refresh()
+        checkout.advance(focus: nil, mayBlock: true) { false }
+        #expect(checkout.index.definers(of: identifierHash(Array("second_version".utf8)[...])) == [path])
+        #expect(checkout.index.definers(of: identifierHash(Array("first".utf8)[...])) == [])
     }
 }

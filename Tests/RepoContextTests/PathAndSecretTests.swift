@@ -28,8 +28,10 @@ import Testing
     @Test(
         "Files that hold credentials by their name are denied",
         arguments: [
-            ".env", "app/.env.local", "prod.env", "server.pem", "tls/Server.KEY", "id_rsa", "keys/id_ed25519", ".netrc",
-            ".aws/config", "credentials", "home/.kube/config", "kubeconfig", "a.tfvars", ".ssh/known_hosts", ".npmrc",
+            ".env", "app/.env.local", "prod.env", "server.pem", "tls/Server.KEY", "id_rsa", "keys/id_ed25519",
+            ".netrc",
+            ".aws/config", "credentials", "home/.kube/config", "kubeconfig", "a.tfvars", ".ssh/known_hosts",
+            ".npmrc",
         ]
     )
     func deniesSecrets(path: String) {
@@ -39,7 +41,10 @@ import Testing
 
     @Test(
         "Ordinary files with similar names are not denied",
-        arguments: ["src/env.py", "environment.ts", "key.swift", "keys.go", "credentials.py", ".env.example", "id_rsa.pub", "secrets.rs"]
+        arguments: [
+            "src/env.py", "environment.ts", "key.swift", "keys.go", "credentials.py", ".env.example",
+            "id_rsa.pub", "secrets.rs",
+        ]
     )
     func allowsOrdinaryFiles(path: String) {
         #expect(!SecretPolicy.isDenied(path))
@@ -51,7 +56,9 @@ import Testing
         let key = "x = '''-----BEGIN RSA PRIVATE KEY-----\n\(material)\n'''"
         #expect(SecretPolicy.containsPrivateKey(Array(key.utf8)))
         #expect(SecretPolicy.containsPrivateKey(Array("-----BEGIN PRIVATE KEY-----\\n\(material)".utf8)))
-        #expect(!SecretPolicy.containsPrivateKey(Array("if text.contains(\"-----BEGIN PRIVATE KEY-----\") {}\n".utf8)))
+        #expect(
+            !SecretPolicy.containsPrivateKey(
+                Array("if text.contains(\"-----BEGIN PRIVATE KEY-----\") {}\n".utf8)))
         #expect(!SecretPolicy.containsPrivateKey(Array("-----BEGIN CERTIFICATE-----\n\(material)".utf8)))
     }
 
@@ -68,7 +75,9 @@ import Testing
         try fixture.write("binary.py", bytes: [0x61, 0, 0x62])
         try fixture.write("latin.py", bytes: [0x61, 0xE9, 0x0A])
         try fixture.write("huge.py", bytes: Array(repeating: 0x61, count: 5_000))
-        guard let root = RootDirectory.open(fixture.path) else { throw RepositoryFixture.Failure(description: "root") }
+        guard let root = RootDirectory.open(fixture.path) else {
+            throw RepositoryFixture.Failure(description: "root")
+        }
         func read(_ path: String) -> FileContent { root.read(RelativePath(path)!, maximumByteCount: 1_000) }
         guard case .text(let bytes, _) = read("src/a.py") else {
             Issue.record("a plain file must be read")
@@ -86,14 +95,20 @@ import Testing
         #expect(read("src") == .skipped(.notRegular))
     }
 
-    @Test("A folder walk skips hidden, vendor and build folders, links and nested repositories, and is bounded")
+    @Test(
+        "A folder walk skips hidden, vendor and build folders, links and nested repositories, and is bounded")
     func walksFolders() throws {
         let fixture = try RepositoryFixture(isRepository: false)
-        for file in ["b.py", "a/c.py", ".hidden/d.py", "node_modules/e.js", "target/f.rs", "nested/.git/HEAD", "nested/g.py"] {
+        for file in [
+            "b.py", "a/c.py", ".hidden/d.py", "node_modules/e.js", "target/f.rs", "nested/.git/HEAD",
+            "nested/g.py",
+        ] {
             try fixture.write(file, "x\n")
         }
         try fixture.link("loop", to: ".")
-        guard let root = RootDirectory.open(fixture.path) else { throw RepositoryFixture.Failure(description: "root") }
+        guard let root = RootDirectory.open(fixture.path) else {
+            throw RepositoryFixture.Failure(description: "root")
+        }
         var walk = FolderWalk(limits: .plainFolder)
         walk.add(folder: "", of: root) { _ in false }
         #expect(walk.files.map(\.path.string) == ["a/c.py", "b.py"])

@@ -49,7 +49,8 @@ import Testing
             }
             let body = text.dropFirst("<|fim_suffix|>".count).dropLast("<|fim_middle|>".count)
             // The source of the suffix is code; its file begins with a shebang or a docstring.
-            let middle = try #require(body.range(of: "<|fim_prefix|>#!") ?? body.range(of: "<|fim_prefix|>\"\"\""))
+            let middle = try #require(
+                body.range(of: "<|fim_prefix|>#!") ?? body.range(of: "<|fim_prefix|>\"\"\""))
             let prefixStart = body.index(middle.lowerBound, offsetBy: "<|fim_prefix|>".count)
             return Parts(
                 name: name, context: context, path: path, suffix: String(body[..<middle.lowerBound]),
@@ -62,12 +63,14 @@ import Testing
     // The other half of this check, with the model's own tokenizer and token by token, is a daemon test. Only
     // spm-repo-4k can match there in every token: the sources in spm-file spell structural tokens, which the
     // reference tokenizer read as such and which must stay text here.
-    @Test("The golden prompts are rebuilt byte by byte", arguments: ["spm-file", "spm-repo-4k", "spm-repo-12k"])
+    @Test(
+        "The golden prompts are rebuilt byte by byte", arguments: ["spm-file", "spm-repo-4k", "spm-repo-12k"])
     func rebuildsGoldenPrompts(name: String) throws {
         let golden = try Self.goldenPrompt(name)
         let parts = try Self.parts(golden)
         let file = CurrentFile(
-            path: parts.path, text: Array((parts.prefix + parts.suffix).utf8), cursorOffset: parts.prefix.utf8.count
+            path: parts.path, text: Array((parts.prefix + parts.suffix).utf8),
+            cursorOffset: parts.prefix.utf8.count
         )
         let prompt = builder.prompt(
             repositoryName: parts.name, contextFiles: parts.context, currentFile: file,
@@ -79,22 +82,27 @@ import Testing
 
     @Test("Segments cover the prompt in order and say where each run comes from")
     func segmentsCoverThePrompt() throws {
-        let file = CurrentFile(path: try #require(RelativePath("a/b.py")), text: Array("x = 1\ny".utf8), cursorOffset: 6)
-        let context = [ContextFile(path: try #require(RelativePath("a/c.py")), text: Array("z = 2".utf8), rank: 0)]
+        let file = CurrentFile(
+            path: try #require(RelativePath("a/b.py")), text: Array("x = 1\ny".utf8), cursorOffset: 6)
+        let context = [
+            ContextFile(path: try #require(RelativePath("a/c.py")), text: Array("z = 2".utf8), rank: 0)
+        ]
         let prompt = builder.prompt(
             repositoryName: "p", contextFiles: context, currentFile: file,
             budget: PromptBudget(totalTokenCount: 1_000, includesContext: true)
         )
         #expect(
             prompt.text
-                == "<|repo_name|>p\n<|file_sep|>a/c.py\nz = 2\n<|file_sep|>a/b.py\n<|fim_suffix|>y<|fim_prefix|>x = 1\n<|fim_middle|>"
+                == "<|repo_name|>p\n<|file_sep|>a/c.py\nz = 2\n"
+                + "<|file_sep|>a/b.py\n<|fim_suffix|>y<|fim_prefix|>x = 1\n<|fim_middle|>"
         )
         let runs = prompt.segments.map { ByteTokenizer.text(prompt.tokens[$0.tokenRange]) }
         #expect(runs.joined() == prompt.text)
         #expect(
             prompt.segments.map(\.kind) == [
                 .structural(.repoName), .repositoryHeader, .structural(.fileSeparator),
-                .contextFile(context[0].path), .structural(.fileSeparator), .filePath, .structural(.fimSuffix), .suffix,
+                .contextFile(context[0].path), .structural(.fileSeparator), .filePath,
+                .structural(.fimSuffix), .suffix,
                 .structural(.fimPrefix), .prefix, .structural(.fimMiddle),
             ]
         )
@@ -123,11 +131,14 @@ import Testing
 
     @Test("A model without file separators gets no context, one without fill-in-the-middle a plain prefix")
     func missingStructuralTokens() throws {
-        let file = CurrentFile(path: try #require(RelativePath("b.py")), text: Array("ab".utf8), cursorOffset: 1)
+        let file = CurrentFile(
+            path: try #require(RelativePath("b.py")), text: Array("ab".utf8), cursorOffset: 1)
         let context = [ContextFile(path: try #require(RelativePath("c.py")), text: Array("z".utf8), rank: 0)]
         let budget = PromptBudget(totalTokenCount: 1_000, includesContext: true)
-        let noFiles = PromptBuilder(tokenizer: ByteTokenizer(missing: [.repoName, .fileSeparator]), order: .prefixFirst)
-        let first = noFiles.prompt(repositoryName: "p", contextFiles: context, currentFile: file, budget: budget)
+        let noFiles = PromptBuilder(
+            tokenizer: ByteTokenizer(missing: [.repoName, .fileSeparator]), order: .prefixFirst)
+        let first = noFiles.prompt(
+            repositoryName: "p", contextFiles: context, currentFile: file, budget: budget)
         #expect(first.text == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>")
         let noMiddle = PromptBuilder(tokenizer: ByteTokenizer(missing: [.fimMiddle]), order: .suffixFirst)
         let second = noMiddle.prompt(repositoryName: "p", contextFiles: [], currentFile: file, budget: budget)
@@ -136,14 +147,17 @@ import Testing
 
     @Test("A context text ends in exactly one line feed, and a CRLF file keeps its endings")
     func contextTextEnds() {
-        let ended = { (text: String) in String(decoding: PromptBuilder.endingInOneLineFeed(Array(text.utf8)[...]), as: UTF8.self) }
+        let ended = { (text: String) in
+            String(decoding: PromptBuilder.endingInOneLineFeed(Array(text.utf8)[...]), as: UTF8.self)
+        }
         #expect(ended("a") == "a\n")
         #expect(ended("a\n\n\n") == "a\n")
         #expect(ended("a\r\nb\r\n\r\n") == "a\r\nb\r\n")
         #expect(ended("\n\n") == "")
     }
 
-    @Test("A prompt never takes more tokens than its budget", arguments: [128, 300, 512, 1_500, 4_096, 16_384])
+    @Test(
+        "A prompt never takes more tokens than its budget", arguments: [128, 300, 512, 1_500, 4_096, 16_384])
     func budgetHolds(total: Int) throws {
         var generator = SystemRandomNumberGenerator()
         let seed = UInt64.random(in: 0...UInt64.max, using: &generator)
@@ -161,7 +175,8 @@ import Testing
                 )
             }
             let budget = PromptBudget(totalTokenCount: total, includesContext: !files.isEmpty)
-            let prompt = builder.prompt(repositoryName: "project", contextFiles: files, currentFile: file, budget: budget)
+            let prompt = builder.prompt(
+                repositoryName: "project", contextFiles: files, currentFile: file, budget: budget)
             #expect(prompt.tokens.count <= total, "seed \(seed)")
             #expect(prompt.tokens.last == ByteTokenizer().structuralToken(.fimMiddle), "seed \(seed)")
         }
@@ -198,7 +213,9 @@ import Testing
             let file = CurrentFile(
                 path: try #require(RelativePath("a.py")), text: text, cursorOffset: before.utf8.count + count
             )
-            let tokens = builder.prompt(repositoryName: "p", contextFiles: [], currentFile: file, budget: budget).tokens
+            let tokens = builder.prompt(
+                repositoryName: "p", contextFiles: [], currentFile: file, budget: budget
+            ).tokens
             if let previous {
                 // All but the closing token is a beginning of the next prompt.
                 #expect(tokens.starts(with: previous.dropLast()), "after \(count) characters")
@@ -234,17 +251,34 @@ import Testing
         #expect(lengths.count == 1)
     }
 
+    @Test("Moving the cursor down leaves the suffix window's end where it was for many lines")
+    func suffixEndsOnAGrid() {
+        let line = Array("let something = other + 1\n".utf8)
+        let text = Array(repeating: line, count: 500).flatMap { $0 }
+        let budget = PromptBudget(totalTokenCount: 4_096, includesContext: true)
+        let ends = (100..<140).map { lineNumber in
+            FileWindow.suffixEnd(
+                in: text, cursor: lineNumber * line.count, maximumByteCount: budget.suffixByteCount,
+                gridLineCount: budget.suffixGridLineCount
+            )
+        }
+        #expect(Set(ends).count <= 40 / budget.suffixGridLineCount + 1)
+    }
+
     @Test("Windows hold whole lines, stay within their size, and cut a giant line at a character")
     func windowsAreBounded() {
         let text = Array((0..<500).map { "número \($0)\n" }.joined().utf8)
         let cursor = 3_000
-        let start = FileWindow.prefixStart(in: text, cursor: cursor, maximumByteCount: 1_000, gridLineCount: 32)
+        let start = FileWindow.prefixStart(
+            in: text, cursor: cursor, maximumByteCount: 1_000, gridLineCount: 32)
         let end = FileWindow.suffixEnd(in: text, cursor: cursor, maximumByteCount: 1_000, gridLineCount: 32)
         #expect(cursor - start <= 1_000 && text[start - 1] == 0x0A)
         #expect(end - cursor <= 1_000 && text[end - 1] == 0x0A)
         let giant = Array(String(repeating: "é", count: 5_000).utf8)
-        let giantStart = FileWindow.prefixStart(in: giant, cursor: 6_000, maximumByteCount: 999, gridLineCount: 64)
-        let giantEnd = FileWindow.suffixEnd(in: giant, cursor: 6_000, maximumByteCount: 999, gridLineCount: 64)
+        let giantStart = FileWindow.prefixStart(
+            in: giant, cursor: 6_000, maximumByteCount: 999, gridLineCount: 64)
+        let giantEnd = FileWindow.suffixEnd(
+            in: giant, cursor: 6_000, maximumByteCount: 999, gridLineCount: 64)
         #expect(giantStart < 6_000 && 6_000 - giantStart <= 999 && giant[giantStart] & 0xC0 != 0x80)
         #expect(giantEnd > 6_000 && giantEnd - 6_000 <= 999 && giant[giantEnd] & 0xC0 != 0x80)
     }

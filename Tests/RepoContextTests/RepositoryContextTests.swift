@@ -11,7 +11,8 @@ import Testing
     /// A shop: a view that imports a module and calls it, and files that have nothing to do with it.
     private static func shop() throws -> RepositoryFixture {
         let fixture = try RepositoryFixture(name: "shop")
-        try fixture.write("shop/pricing.py", "def discounted_total(order, rate):\n    return order.total * (1 - rate)\n")
+        try fixture.write(
+            "shop/pricing.py", "def discounted_total(order, rate):\n    return order.total * (1 - rate)\n")
         try fixture.write("shop/models/order.py", "class Order:\n    total = 0\n")
         for name in ["weather", "colours", "zebra", "music"] {
             try fixture.write("unrelated/\(name).py", "def \(name)_function():\n    return '\(name)'\n")
@@ -23,12 +24,16 @@ import Testing
         return fixture
     }
 
-    private static let text = "from shop.pricing import discounted_total\n\n\ndef show(order):\n    total = \n"
+    private static let text =
+        "from shop.pricing import discounted_total\n\n\ndef show(order):\n    total = \n"
     private static let cursor = text.utf8.count - 1
 
-    private static func query(_ fixture: RepositoryFixture, text: String = text, cursor: Int = cursor) -> ContextQuery {
+    private static func query(_ fixture: RepositoryFixture, text: String = text, cursor: Int = cursor)
+        -> ContextQuery
+    {
         ContextQuery(
-            filePath: fixture.absolute("shop/views/checkout.py"), text: Array(text.utf8), cursorOffset: cursor,
+            filePath: fixture.absolute("shop/views/checkout.py"), text: Array(text.utf8),
+            cursorOffset: cursor,
             tokenBudget: 4_096
         )
     }
@@ -49,7 +54,8 @@ import Testing
     func choosesTheImportedFile() async throws {
         let fixture = try Self.shop()
         let lines = Lines()
-        let result = try await Self.context(lines: lines).prompt(for: Self.query(fixture), tokenizer: ByteTokenizer())
+        let result = try await Self.context(lines: lines).prompt(
+            for: Self.query(fixture), tokenizer: ByteTokenizer())
         #expect(result.contextPaths.map(\.string) == ["shop/pricing.py"])
         #expect(
             result.prompt.text
@@ -82,14 +88,17 @@ import Testing
         #expect(result.selection.first?.score.signals.contains(.definesUsedName) ?? false)
     }
 
-    @Test("Removing the file that defines the called function changes the prompt; so does editing it in the editor")
+    @Test(
+        "Removing the file that defines the called function changes the prompt, and so does editing it"
+    )
     func followsTheDefiningFile() async throws {
         let fixture = try Self.shop()
         let context = Self.context()
         let first = try await context.prompt(for: Self.query(fixture), tokenizer: ByteTokenizer())
         var edited = Self.query(fixture)
         edited.openDocuments = [
-            OpenDocument(path: fixture.absolute("shop/pricing.py"), text: Array("def discounted_total(): edited".utf8))
+            OpenDocument(
+                path: fixture.absolute("shop/pricing.py"), text: Array("def discounted_total(): edited".utf8))
         ]
         let second = try await context.prompt(for: edited, tokenizer: ByteTokenizer())
         #expect(second.prompt.text.contains("def discounted_total(): edited\n<|file_sep|>"))
@@ -129,7 +138,8 @@ import Testing
     func typingKeepsThePrompt() async throws {
         let fixture = try Self.shop()
         for number in 0..<30 {
-            try fixture.write("shop/views/page_\(number).py", "def page_\(number)(request):\n    return \(number)\n")
+            try fixture.write(
+                "shop/views/page_\(number).py", "def page_\(number)(request):\n    return \(number)\n")
         }
         try fixture.commit()
         let context = Self.context()
@@ -152,6 +162,12 @@ import Testing
         let fixture = try Self.shop()
         let context = Self.context()
         let before = try await context.prompt(for: Self.query(fixture), tokenizer: ByteTokenizer())
+        for typed in ["mus", "music_functio", "music_function"] {
+            let start = Self.text.dropLast(1) + typed
+            let query = Self.query(fixture, text: start + "\n", cursor: start.utf8.count)
+            let result = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+            #expect(result.contextPaths == before.contextPaths, "while \(typed) is being typed")
+        }
         let start = Self.text.dropLast(1) + "music_function()"
         let query = Self.query(fixture, text: start + "\n", cursor: start.utf8.count)
         let after = try await context.prompt(for: query, tokenizer: ByteTokenizer())
@@ -168,9 +184,12 @@ import Testing
         query.recentPaths = [fixture.absolute("unrelated/colours.py")]
         let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
         #expect(
-            result.contextPaths.map(\.string) == ["unrelated/colours.py", "tests/test_checkout.py", "shop/pricing.py"]
+            result.contextPaths.map(\.string) == [
+                "unrelated/colours.py", "tests/test_checkout.py", "shop/pricing.py",
+            ]
         )
-        let signals = Dictionary(uniqueKeysWithValues: result.selection.map { ($0.path.string, $0.score.signals) })
+        let signals = Dictionary(
+            uniqueKeysWithValues: result.selection.map { ($0.path.string, $0.score.signals) })
         #expect(signals["unrelated/colours.py"]?.contains(.recent) ?? false)
         #expect(signals["tests/test_checkout.py"]?.contains(.sibling) ?? false)
     }
@@ -184,7 +203,9 @@ import Testing
         let context = Self.context()
         var query = Self.query(fixture)
         query.recentPaths = [".env", "shop/views/notes.pem", "shop/views/keys.py"].map(fixture.absolute)
-        query.openDocuments = query.recentPaths.map { OpenDocument(path: $0, text: Array("TOKEN=very-secret\n\(key)".utf8)) }
+        query.openDocuments = query.recentPaths.map {
+            OpenDocument(path: $0, text: Array("TOKEN=very-secret\n\(key)".utf8))
+        }
         let result = try await context.prompt(for: query, tokenizer: ByteTokenizer())
         #expect(!result.prompt.text.contains("secret") && !result.prompt.text.contains("PRIVATE KEY"))
         query.filePath = fixture.absolute(".env")
@@ -207,7 +228,8 @@ import Testing
         try fixture.write("view.py", "x\n")
         let text = "import pricing\nx = "
         let query = ContextQuery(
-            filePath: fixture.absolute("view.py"), text: Array(text.utf8), cursorOffset: text.utf8.count, tokenBudget: 2_000
+            filePath: fixture.absolute("view.py"), text: Array(text.utf8), cursorOffset: text.utf8.count,
+            tokenBudget: 2_000
         )
         let inFolder = try await Self.context([fixture.path]).prompt(for: query, tokenizer: ByteTokenizer())
         #expect(inFolder.scope == .folder(rootPath: fixture.path))
@@ -233,7 +255,9 @@ import Testing
         #expect(Set(lines.all).count == lines.all.count)
     }
 
-    @Test("A repository of another user gives the file alone and the command that allows it", .enabled(if: geteuid() == 0))
+    @Test(
+        "A repository of another user gives the file alone and the command that allows it",
+        .enabled(if: geteuid() == 0))
     func refusesOtherOwners() async throws {
         let fixture = try Self.shop()
         try #require(chown(fixture.absolute(".git"), 54_321, 54_321) == 0)
@@ -261,12 +285,15 @@ import Testing
     @Test("When time is over a query answers with what is read, and the rest follows in the background")
     func degradesInTime() async throws {
         let fixture = try Self.shop()
-        for number in 0..<50 { try fixture.write("lib/part_\(number).py", "def part_function_\(number)(): pass\n") }
+        for number in 0..<50 {
+            try fixture.write("lib/part_\(number).py", "def part_function_\(number)(): pass\n")
+        }
         try fixture.commit()
         // Each reading of this clock is a second later: the first check finds the time over.
         let ticks = Atomic<UInt64>(0)
         let clock = MonotonicClock { ticks.wrappingAdd(1_000_000_000, ordering: .relaxed).newValue }
-        let context = RepositoryContext(.init(queryTimeLimit: .milliseconds(1), clock: clock, onDegradation: { _ in }))
+        let context = RepositoryContext(
+            .init(queryTimeLimit: .milliseconds(1), clock: clock, onDegradation: { _ in }))
         let text = "a = part_function_7()\nb = \n"
         let query = Self.query(fixture, text: text, cursor: text.utf8.count - 1)
         let first = try await context.prompt(for: query, tokenizer: ByteTokenizer())
@@ -289,5 +316,84 @@ import Testing
         query.includeContext = false
         let alone = try await other.prompt(for: query, tokenizer: ByteTokenizer())
         #expect(alone.prompt.text.hasPrefix("<|file_sep|>shop/views/checkout.py\n<|fim_suffix|>"))
+    }
+
+    @Test("CRLF files keep their line endings, binary, huge and generated files stay out")
+    func keepsTextAsItIs() async throws {
+        let fixture = try Self.shop()
+        try fixture.write("shop/pricing.py", "def discounted_total():\r\n    pass\r\n")
+        try fixture.write("shop/binary.py", bytes: Array("def brand_new(): pass\n".utf8) + [0])
+        try fixture.write("shop/latin.py", bytes: Array("def brand_new(): pass # ".utf8) + [0xE9, 0x0A])
+        try fixture.write(
+            "shop/huge.py", "def brand_new(): pass\n" + String(repeating: "# filler\n", count: 80_000))
+        try fixture.write("shop/made.py", "# @generated\ndef brand_new(): pass\n")
+        try fixture.write(
+            "shop/min.py", "def brand_new(): pass;" + String(repeating: "x=1;", count: 900) + "\n")
+        try fixture.commit()
+        let imports = ["pricing", "binary", "latin", "huge", "made", "min"].map { "import shop.\($0)\r\n" }
+            .joined()
+        let text = imports + "brand_new()\r\nx = "
+        let query = Self.query(fixture, text: text, cursor: text.utf8.count)
+        let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(result.contextPaths.map(\.string) == ["shop/pricing.py"])
+        #expect(
+            result.prompt.text.contains("pricing.py\ndef discounted_total():\r\n    pass\r\n<|file_sep|>"))
+        #expect(result.prompt.text.contains("brand_new()\r\nx = <|fim_middle|>"))
+    }
+
+    @Test("A definition far down in a long file is shown, on a grid of lines")
+    func showsTheWantedDefinition() async throws {
+        let fixture = try Self.shop()
+        let filler = (0..<600).map { "def filler_\($0)():\n    return \($0)\n" }
+        try fixture.write(
+            "shop/pricing.py",
+            (filler[..<400] + ["def discounted_total(order):\n    return 42\n"] + filler[400...]).joined()
+        )
+        try fixture.commit()
+        let text = "from shop.pricing import discounted_total\n\nx = discounted_total(order)\ny = "
+        let query = Self.query(fixture, text: text, cursor: text.utf8.count)
+        let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(result.contextPaths.map(\.string) == ["shop/pricing.py"])
+        #expect(result.prompt.text.contains("def discounted_total(order):\n    return 42\n"))
+        #expect(result.prompt.text.contains("shop/pricing.py\ndef filler_"))
+    }
+
+    @Test("A changed .gitignore is followed")
+    func followsIgnoreRules() async throws {
+        let fixture = try Self.shop()
+        try fixture.write("shop/local.py", "def local_thing(): pass\n")
+        let context = Self.context()
+        let text = "a = local_thing()\nb = "
+        let query = Self.query(fixture, text: text, cursor: text.utf8.count)
+        let before = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(before.contextPaths.map(\.string) == ["shop/local.py"])
+        try fixture.write(".gitignore", "local.py\n")
+        await context.noteSaved(fixture.absolute(".gitignore"))
+        let after = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(after.contextPaths == [])
+    }
+
+    @Test("Queries leave the repository and its index as they were")
+    func writesNothing() async throws {
+        let fixture = try Self.shop()
+        try fixture.write("shop/pricing.py", "def discounted_total(): changed\n")
+        let before = try fixture.contents()
+        let context = Self.context()
+        await context.prepare(file: Self.query(fixture).filePath)
+        _ = try await context.prompt(for: Self.query(fixture), tokenizer: ByteTokenizer())
+        #expect(try fixture.contents() == before)
+    }
+
+    @Test("Work runs on the thread named index, not on the pool")
+    func runsOnItsThread() async throws {
+        let fixture = try Self.shop()
+        let names = Lines()
+        let clock = MonotonicClock {
+            names.add((try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)) ?? "?")
+            return 0
+        }
+        let context = RepositoryContext(.init(clock: clock, onDegradation: { _ in }))
+        _ = try await context.prompt(for: Self.query(fixture), tokenizer: ByteTokenizer())
+        #expect(Set(names.all) == ["index\n"])
     }
 }

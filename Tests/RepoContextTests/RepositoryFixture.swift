@@ -65,9 +65,13 @@ final class RepositoryFixture {
         let folder = (absolute(file) as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         // Not Data.write, which waits for the disk.
-        guard let stream = fopen(absolute(file), "w") else { throw Failure(description: "fopen \(file): \(errno)") }
+        guard let stream = fopen(absolute(file), "w") else {
+            throw Failure(description: "fopen \(file): \(errno)")
+        }
         defer { fclose(stream) }
-        guard fwrite(bytes, 1, bytes.count, stream) == bytes.count else { throw Failure(description: "fwrite") }
+        guard fwrite(bytes, 1, bytes.count, stream) == bytes.count else {
+            throw Failure(description: "fwrite")
+        }
     }
 
     func remove(_ file: String) throws { try FileManager.default.removeItem(atPath: absolute(file)) }
@@ -117,7 +121,8 @@ final class RepositoryFixture {
         try parents.withUnsafeMutableBufferPointer { parents in
             try Self.check(
                 git_commit_create(
-                    &id, repository, "HEAD", signature, signature, nil, message, tree, parents.count, parents.baseAddress
+                    &id, repository, "HEAD", signature, signature, nil, message, tree, parents.count,
+                    parents.baseAddress
                 )
             )
         }
@@ -145,7 +150,9 @@ final class RepositoryFixture {
         var index: OpaquePointer?
         try Self.check(git_repository_index(&index, repository))
         defer { git_index_free(index) }
-        guard let entry = git_index_get_bypath(index, file, 0) else { throw Failure(description: "not tracked") }
+        guard let entry = git_index_get_bypath(index, file, 0) else {
+            throw Failure(description: "not tracked")
+        }
         return entry.pointee.id
     }
 
@@ -157,7 +164,8 @@ final class RepositoryFixture {
             var status = stat()
             guard lstat(absolute(name), &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
             let bytes = FileManager.default.contents(atPath: absolute(name)) ?? Data()
-            contents[name] = "\(bytes.base64EncodedString()) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+            contents[name] =
+                "\(bytes.base64EncodedString()) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
         }
         return contents
     }

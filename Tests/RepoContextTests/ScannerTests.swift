@@ -5,7 +5,8 @@ import Testing
 @testable import RepoContext
 
 @Suite struct ScannerTests {
-    private static func names(_ text: String, _ language: SourceLanguage, of candidates: [String]) -> [String] {
+    private static func names(_ text: String, _ language: SourceLanguage, of candidates: [String]) -> [String]
+    {
         let found = Set(DefinitionScanner.definitions(in: Array(text.utf8), language: language).map(\.name))
         return candidates.filter { found.contains(identifierHash(Array($0.utf8)[...])) }
     }
@@ -40,12 +41,14 @@ import Testing
                 type Pair = [number, string];
                 function compute(a: number) { const inner = `function fake() ${a}`; return other(inner) }
                 """,
-            defined: ["limit", "Store", "Shape", "Pair", "compute"], notDefined: ["inner", "fake", "other", "items"]
+            defined: ["limit", "Store", "Shape", "Pair", "compute"],
+            notDefined: ["inner", "fake", "other", "items"]
         ),
         Sample(
             language: .swift,
             text: """
-                struct Point { var horizontal: Double; func distance(to other: Point) -> Double { let local = 1; return local } }
+                struct Point { var horizontal: Double
+                func distance(to other: Point) -> Double { let local = 1; return local } }
                 extension Point { static func origin() -> Point { makePoint() } }
                 protocol Shape {}; typealias Number = Int
                 class Factory { class func shared() {} }
@@ -65,17 +68,21 @@ import Testing
                 	Second
                 )
                 """,
-            defined: ["Server", "Listen", "Map", "First", "Second"], notDefined: ["helper", "value", "address"]
+            defined: ["Server", "Listen", "Map", "First", "Second"],
+            notDefined: ["helper", "value", "address"]
         ),
         Sample(
             language: .rust,
             text: """
                 pub struct Parser<'a> { input: &'a str }
-                impl<'a> Parser<'a> { pub fn parse_all(&self) -> Result<(), Error> { let c = '"'; inner_call(c) } }
+                impl<'a> Parser<'a> {
+                    pub fn parse_all(&self) -> Result<(), Error> { let c = '"'; inner_call(c) } }
                 pub const MAX_SIZE: usize = 1; static mut COUNTER: u8 = 0; macro_rules! my_macro { () => {} }
                 const fn fast() {} enum Kind { A } trait Visit {} mod nested;
                 """,
-            defined: ["Parser", "parse_all", "MAX_SIZE", "COUNTER", "my_macro", "fast", "Kind", "Visit", "nested"],
+            defined: [
+                "Parser", "parse_all", "MAX_SIZE", "COUNTER", "my_macro", "fast", "Kind", "Visit", "nested",
+            ],
             notDefined: ["inner_call", "input"]
         ),
         Sample(
@@ -100,7 +107,8 @@ import Testing
                 object Registry { fun register(user: User) { val local = compute(user) } }
                 val topLevel = 1
                 """,
-            defined: ["User", "shorten", "Registry", "register", "topLevel"], notDefined: ["compute", "local", "take"]
+            defined: ["User", "shorten", "Registry", "register", "topLevel"],
+            notDefined: ["compute", "local", "take"]
         ),
         Sample(
             language: .c,
@@ -120,7 +128,8 @@ import Testing
             text: """
                 namespace A.B {
                     [Serializable]
-                    public class Order { public decimal Total(int x) { return Sum(x); } public async Task<int> LoadAsync() { await Go(); } }
+                    public class Order { public decimal Total(int x) { return Sum(x); }
+                        public async Task<int> LoadAsync() { await Go(); } }
                     interface IThing { }
                 }
                 """,
@@ -128,13 +137,17 @@ import Testing
         ),
     ]
 
-    @Test("The names a file defines are found, and words in comments, strings and calls are not", arguments: samples)
+    @Test(
+        "The names a file defines are found, and words in comments, strings and calls are not",
+        arguments: samples)
     func findsDefinitions(sample: Sample) {
         #expect(Self.names(sample.text, sample.language, of: sample.defined) == sample.defined)
         #expect(Self.names(sample.text, sample.language, of: sample.notDefined) == [])
     }
 
-    @Test("Random bytes and every cut of every sample are scanned without harm", arguments: SourceLanguage.allCases)
+    @Test(
+        "Random bytes and every cut of every sample are scanned without harm",
+        arguments: SourceLanguage.allCases)
     func survivesAnything(language: SourceLanguage) {
         let seed = UInt64.random(in: 0...UInt64.max)
         var random = SplitMix(state: seed)
@@ -186,27 +199,36 @@ import Testing
     static let importSamples: [Import] = [
         Import(
             language: .python, current: "src/app/views/list.py",
-            text: "import os\nfrom app.models import user, order as o\nfrom . import base\nfrom ..core.db import (\n  connect,\n  close)\nimport app.util",
+            text:
+                "import os\nfrom app.models import user, order as o\nfrom . import base\n"
+                + "from ..core.db import (\n  connect,\n  close)\nimport app.util",
             files: [
-                "src/app/models/user.py", "src/app/models/order.py", "src/app/views/base.py", "src/app/core/db.py",
+                "src/app/models/user.py", "src/app/models/order.py", "src/app/views/base.py",
+                "src/app/core/db.py",
                 "src/app/util/__init__.py", "other/os_tools.py", "src/app/views/list.py",
             ],
             expected: [
-                "src/app/models/user.py", "src/app/models/order.py", "src/app/views/base.py", "src/app/core/db.py",
+                "src/app/models/user.py", "src/app/models/order.py", "src/app/views/base.py",
+                "src/app/core/db.py",
                 "src/app/util/__init__.py",
             ]
         ),
         Import(
             language: .typeScript, current: "web/src/pages/home.tsx",
-            text: "import { a } from './list'\nimport '../style.js'\nconst b = require(\"../lib\")\nexport * from '@/core/api'\nimport React from 'react'",
+            text:
+                "import { a } from './list'\nimport '../style.js'\n"
+                + "const b = require(\"../lib\")\nexport * from '@/core/api'\nimport React from 'react'",
             files: [
                 "web/src/pages/list.tsx", "web/src/style.ts", "web/src/lib/index.ts", "web/src/core/api.ts",
                 "web/react.ts", "list.ts",
             ],
-            expected: ["web/src/pages/list.tsx", "web/src/style.ts", "web/src/lib/index.ts", "web/src/core/api.ts"]
+            expected: [
+                "web/src/pages/list.tsx", "web/src/style.ts", "web/src/lib/index.ts", "web/src/core/api.ts",
+            ]
         ),
         Import(
-            language: .swift, current: "Sources/App/Main.swift", text: "import Foundation\nimport struct Network.Client",
+            language: .swift, current: "Sources/App/Main.swift",
+            text: "import Foundation\nimport struct Network.Client",
             files: ["Sources/Network/Client.swift", "Sources/Network/README.md", "Sources/App/Main.swift"],
             expected: ["Sources/Network/Client.swift"]
         ),
@@ -218,9 +240,12 @@ import Testing
         ),
         Import(
             language: .rust, current: "engine/src/parse/mod.rs",
-            text: "mod lexer;\nuse crate::syntax::{Tree, kinds};\nuse super::config::Settings;\nuse std::io;\nuse text_util::Width;",
+            text:
+                "mod lexer;\nuse crate::syntax::{Tree, kinds};\n"
+                + "use super::config::Settings;\nuse std::io;\nuse text_util::Width;",
             files: [
-                "engine/src/lib.rs", "engine/src/parse/lexer.rs", "engine/src/syntax/mod.rs", "engine/src/syntax/kinds.rs",
+                "engine/src/lib.rs", "engine/src/parse/lexer.rs", "engine/src/syntax/mod.rs",
+                "engine/src/syntax/kinds.rs",
                 "engine/src/config.rs", "text-util/src/lib.rs", "engine/src/io.rs",
             ],
             expected: [
@@ -231,17 +256,23 @@ import Testing
         Import(
             language: .java, current: "app/src/main/java/com/x/App.java",
             text: "import java.util.List;\nimport com.x.model.User;\nimport static com.x.util.Texts.join;",
-            files: ["app/src/main/java/com/x/model/User.java", "app/src/main/java/com/x/util/Texts.java", "List.java"],
+            files: [
+                "app/src/main/java/com/x/model/User.java", "app/src/main/java/com/x/util/Texts.java",
+                "List.java",
+            ],
             expected: ["app/src/main/java/com/x/model/User.java", "app/src/main/java/com/x/util/Texts.java"]
         ),
         Import(
             language: .c, current: "src/net/socket.c",
-            text: "#include <stdio.h>\n#include \"socket.h\"\n#include <project/util.h>\n#include \"../core/log.h\"",
+            text:
+                "#include <stdio.h>\n#include \"socket.h\"\n#include <project/util.h>\n"
+                + "#include \"../core/log.h\"",
             files: ["src/net/socket.h", "include/project/util.h", "src/core/log.h", "stdio.h"],
             expected: ["src/net/socket.h", "include/project/util.h", "src/core/log.h"]
         ),
         Import(
-            language: .cSharp, current: "Shop/Program.cs", text: "using System;\nusing Shop.Orders;\nusing Alias = Shop.Other;",
+            language: .cSharp, current: "Shop/Program.cs",
+            text: "using System;\nusing Shop.Orders;\nusing Alias = Shop.Other;",
             files: ["Shop/Orders/Order.cs", "Shop/Other/Thing.cs"], expected: ["Shop/Orders/Order.cs"]
         ),
     ]

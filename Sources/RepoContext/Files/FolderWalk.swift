@@ -55,7 +55,8 @@ package struct FolderWalk {
 
     /// Takes the descriptor and closes it.
     private mutating func walk(
-        _ descriptor: Int32, _ prefix: String, _ depth: Int, _ device: dev_t, _ isIgnored: (RelativePath) -> Bool
+        _ descriptor: Int32, _ prefix: String, _ depth: Int, _ device: dev_t,
+        _ isIgnored: (RelativePath) -> Bool
     ) {
         guard let names = entryNames(descriptor) else { return }
         defer { close(descriptor) }

@@ -5,21 +5,28 @@
 /// The deny list.
 package enum SecretPolicy {
     private static let names: Set<String> = [
-        ".netrc", "_netrc", ".pgpass", ".my.cnf", ".npmrc", ".yarnrc", ".pypirc", ".htpasswd", ".git-credentials",
+        ".env",
+        ".netrc", "_netrc", ".pgpass", ".my.cnf", ".npmrc", ".yarnrc", ".pypirc", ".htpasswd",
+        ".git-credentials",
         ".vault-token", ".vault_pass", ".dockercfg", ".boto", ".s3cfg", ".rclone.conf", "rclone.conf",
         "credentials", "credentials.json", "credentials.yml", "credentials.yaml", "credentials.toml",
         "credentials.xml", "credentials.ini", "credentials.csv", "client_secret.json", "service-account.json",
         "service_account.json", "secrets.json", "secrets.yml", "secrets.yaml", "secrets.toml", "secret.json",
         "secret.yml", "secret.yaml", "master.key", "kubeconfig", "kubeconfig.yaml", "kubeconfig.yml",
-        "terraform.tfstate", "terraform.tfvars", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "shadow", "gshadow",
+        "terraform.tfstate", "terraform.tfvars", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "shadow",
+        "gshadow",
         ".bash_history", ".zsh_history", ".python_history",
     ]
     private static let extensions: Set<String> = [
-        "pem", "key", "p12", "pfx", "pkcs12", "jks", "keystore", "p8", "ppk", "kdbx", "kdb", "asc", "gpg", "pgp",
+        "pem", "key", "p12", "pfx", "pkcs12", "jks", "keystore", "p8", "ppk", "kdbx", "kdb", "gpg", "pgp",
         "tfstate", "tfvars", "ovpn", "agilekeychain", "keychain", "kwallet", "secret", "secrets",
     ]
-    private static let namePrefixes = [".env", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "client_secret_"]
-    private static let folders: Set<String> = [".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".gcloud"]
+    private static let namePrefixes = [
+        ".env.", ".env-", ".env_", ".envrc", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "client_secret_",
+    ]
+    private static let folders: Set<String> = [
+        ".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".gcloud",
+    ]
     /// Templates are made to be shared and hold no values.
     private static let templateSuffixes = [".example", ".sample", ".template", ".dist"]
 
@@ -28,7 +35,9 @@ package enum SecretPolicy {
 
     /// The same for an absolute path.
     package static func isDenied(_ path: String) -> Bool {
-        let components = path.lowercasedASCII().utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+        let components = path.lowercasedASCII().utf8.split(separator: UInt8(ascii: "/")).map {
+            String(Substring($0))
+        }
         guard let name = components.last else { return false }
         if components.dropLast().contains(where: folders.contains) { return true }
         if templateSuffixes.contains(where: name.hasSuffix) { return false }

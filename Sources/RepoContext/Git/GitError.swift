@@ -55,7 +55,9 @@ package struct GitError: Error, Equatable, Sendable, CustomStringConvertible {
         // GIT_EOWNER; its name is missing from the headers before 1.4.3.
         if code == -36 { return .notOwned }
         // libgit2 1.5 answers "not found" when it wants to look up safe.directory and there is none.
-        if errorClass == Int32(GIT_ERROR_CONFIG.rawValue), message.contains("safe.directory") { return .notOwned }
+        if errorClass == Int32(GIT_ERROR_CONFIG.rawValue), message.contains("safe.directory") {
+            return .notOwned
+        }
         if code == GIT_EUNBORNBRANCH.rawValue { return .unbornBranch }
         if code == GIT_ENOTFOUND.rawValue { return .notFound }
         if errorClass == Int32(GIT_ERROR_REPOSITORY.rawValue), message.contains("unsupported") {

@@ -1,6 +1,7 @@
 // An open git repository: the owner of libgit2's repository handle. It is read only in use: nothing here
 // refreshes the index on disk or writes a reference. Not Sendable, because libgit2 lets one thread at a time
-// use a handle; the `index` thread owns it. Children borrow it and cannot outlive it (architecture notes 2.7).
+// use a handle; the `index` thread owns it. Children borrow it and cannot outlive it (architecture notes
+// 2.7).
 
 import CGit2
 

@@ -21,7 +21,9 @@ package struct GitCommit: ~Copyable, ~Escapable {
 
     /// Looks the commit up.
     @_lifetime(borrow repository)
-    package static func open(_ id: GitObjectID, of repository: borrowing GitRepository) throws(GitError) -> GitCommit {
+    package static func open(_ id: GitObjectID, of repository: borrowing GitRepository) throws(GitError)
+        -> GitCommit
+    {
         var raw: OpaquePointer?
         var oid = id.oid
         try gitCall(.readCommit) { git_commit_lookup(&raw, repository.raw, &oid) }

@@ -56,8 +56,11 @@ package struct GitIndex: ~Copyable, ~Escapable {
             guard let entry = git_index_get_byindex(raw, index)?.pointee else { continue }
             let stage = (entry.flags >> 12) & 3
             guard stage == 0 || stage == 2 else { continue }
-            let isRegular = entry.mode == GIT_FILEMODE_BLOB.rawValue || entry.mode == GIT_FILEMODE_BLOB_EXECUTABLE.rawValue
-            guard isRegular, let name = entry.path, let path = RelativePath(cString: name) else {
+            let isRegular = [GIT_FILEMODE_BLOB.rawValue, GIT_FILEMODE_BLOB_EXECUTABLE.rawValue].contains(
+                entry.mode)
+            guard isRegular, let name = entry.path, let path = RelativePath(cString: name),
+                !path.isInGitDirectory
+            else {
                 listing.skippedCount += 1
                 continue
             }
@@ -68,7 +71,8 @@ package struct GitIndex: ~Copyable, ~Escapable {
             listing.entries.append(
                 Entry(
                     path: path, blobID: GitObjectID(entry.id), byteCount: entry.file_size,
-                    modificationSeconds: entry.mtime.seconds, modificationNanoseconds: entry.mtime.nanoseconds,
+                    modificationSeconds: entry.mtime.seconds,
+                    modificationNanoseconds: entry.mtime.nanoseconds,
                     isSkipped: entry.flags_extended & UInt16(GIT_INDEX_ENTRY_SKIP_WORKTREE.rawValue) != 0
                 )
             )
@@ -126,9 +130,8 @@ package struct GitStatus: ~Copyable, ~Escapable {
             let status = entry.status.rawValue
             let isUntracked = status & GIT_STATUS_WT_NEW.rawValue != 0
             let gone = GIT_STATUS_WT_DELETED.rawValue | GIT_STATUS_INDEX_DELETED.rawValue
-            let nameText = String(cString: name)
-            if isUntracked, nameText.hasSuffix("/") {
-                guard let path = RelativePath(withoutTrailingSlash(nameText)) else { continue }
+            if isUntracked, let folder = String(validatingCString: name), folder.hasSuffix("/") {
+                guard let path = RelativePath(withoutTrailingSlash(folder)) else { continue }
                 changes.append((path, .untrackedFolder))
             } else if let path = RelativePath(cString: name) {
                 changes.append((path, isUntracked ? .untracked : status & gone != 0 ? .deleted : .modified))

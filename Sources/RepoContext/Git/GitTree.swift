@@ -74,7 +74,8 @@ package struct GitTree: ~Copyable, ~Escapable {
                     return false
                 }
             } else if mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE {
-                guard let name = String(validatingCString: name), let path = RelativePath(prefix + name)
+                guard let name = String(validatingCString: name), let path = RelativePath(prefix + name),
+                    !path.isInGitDirectory
                 else { continue }
                 guard visit(path, GitObjectID(id.pointee)) else { return false }
             }
@@ -111,7 +112,9 @@ package struct GitTree: ~Copyable, ~Escapable {
         guard deltaCount <= maximumCount else { return nil }
         var paths: [RelativePath] = []
         for index in 0..<deltaCount {
-            guard let delta = git_diff_get_delta(diff, index), let name = delta.pointee.new_file.path else { continue }
+            guard let delta = git_diff_get_delta(diff, index), let name = delta.pointee.new_file.path else {
+                continue
+            }
             if let path = RelativePath(cString: name) { paths.append(path) }
         }
         return paths
@@ -135,7 +138,9 @@ package struct GitBlob: ~Copyable, ~Escapable {
 
     /// Looks the blob up; a blob that a partial clone does not have is `notFound` and is never fetched.
     @_lifetime(borrow repository)
-    package static func open(_ id: GitObjectID, of repository: borrowing GitRepository) throws(GitError) -> GitBlob {
+    package static func open(_ id: GitObjectID, of repository: borrowing GitRepository) throws(GitError)
+        -> GitBlob
+    {
         var raw: OpaquePointer?
         var oid = id.oid
         try gitCall(.readBlob) { git_blob_lookup(&raw, repository.raw, &oid) }

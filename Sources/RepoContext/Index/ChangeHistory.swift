@@ -73,7 +73,8 @@ package struct ChangeHistory: Sendable, Equatable {
         }
         do throws(GitError) {
             var walk = try GitRevisionWalk.open(from: head, of: repository)
-            // A walk cannot be kept between calls; passing over commits again costs some 20 microseconds each.
+            // A walk cannot be kept between calls; passing over commits again costs some 20 microseconds
+            // each.
             for _ in 0..<visitedCount { _ = try walk.next() }
             repeat {
                 guard visitedCount < ChangeHistory.maximumCommitCount, let id = try walk.next() else {

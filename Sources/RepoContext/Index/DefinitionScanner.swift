@@ -42,8 +42,11 @@ struct DefinitionScanner {
     private static let wordMut = hash("mut")
     private static let wordDefine = hash("define")
     private static let statementWords: Set<UInt64> = Set(
-        ["if", "while", "for", "switch", "return", "else", "new", "throw", "case", "await", "using", "lock", "do",
-         "catch", "sizeof", "delete", "goto", "yield", "import", "package"].map(hash))
+        [
+            "if", "while", "for", "switch", "return", "else", "new", "throw", "case", "await", "using",
+            "lock", "do",
+            "catch", "sizeof", "delete", "goto", "yield", "import", "package",
+        ].map(hash))
     private static let wordInterface = hash("interface")
 
     private static func hash(_ word: String) -> UInt64 { identifierHash(Array(word.utf8)[...]) }
@@ -93,7 +96,9 @@ struct DefinitionScanner {
             expectation = .name
             return
         }
-        if valueWords.contains(token.hash), braceDepth <= language.definingValueDepth, parenDepth == 0, !isMember {
+        if valueWords.contains(token.hash), braceDepth <= language.definingValueDepth, parenDepth == 0,
+            !isMember
+        {
             expectation = .name
             return
         }
@@ -162,7 +167,8 @@ struct DefinitionScanner {
         parenDepth += 1
         if expectation == .name {
             // `func (receiver) name`, or the group `type (` … `)`.
-            let isGroup = language == .go && previous.map { valueWords.contains($0.hash) || isTypeWord($0) } ?? false
+            let isGroup =
+                language == .go && previous.map { valueWords.contains($0.hash) || isTypeWord($0) } ?? false
             if isGroup {
                 groupDepth = parenDepth
                 expectation = .nothing
@@ -172,7 +178,8 @@ struct DefinitionScanner {
         } else if skipDepth > 0 {
             skipDepth += 1
         } else if language.definesByCallShape, isPlainStatement, statementNameCount >= 2, let name = previous,
-            name.kind == .identifier, parenDepth == 1 {
+            name.kind == .identifier, parenDepth == 1
+        {
             define(name)
         }
         isPlainStatement = false
@@ -193,7 +200,8 @@ struct DefinitionScanner {
     private mutating func settlePendingName(_ byte: UInt8) {
         guard let name = pendingName else { return }
         pendingName = nil
-        let isDefinition = language == .python
+        let isDefinition =
+            language == .python
             ? byte == UInt8(ascii: "=") || byte == UInt8(ascii: ":")
             : byte == UInt8(ascii: "{") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "<")
         if isDefinition { define(name) }
@@ -222,7 +230,8 @@ struct DefinitionScanner {
         if language == .java {
             let isName = token.kind == .identifier && token.hash != DefinitionScanner.wordInterface
             let followsName = isAnnotationName
-            isAnnotationName = token.isPunctuation("@") || (followsName && token.isPunctuation("."))
+            isAnnotationName =
+                token.isPunctuation("@") || (followsName && token.isPunctuation("."))
                 || (isName && ((previous?.isPunctuation("@") ?? false) || (followsName && isMember)))
             if followsName, token.isPunctuation("(") { attributeDepth = 1 }
             return isAnnotationName || attributeDepth > 0

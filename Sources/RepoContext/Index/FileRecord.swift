@@ -38,7 +38,8 @@ package struct FileRecord: Sendable {
     private static func isGenerated(_ bytes: [UInt8]) -> Bool {
         let head = bytes.prefix(600).map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
         if head.firstIndex(of: generatedTag, from: 0) != nil { return true }
-        return head.firstIndex(of: doNotEdit, from: 0) != nil && head.firstIndex(of: generatedWord, from: 0) != nil
+        return head.firstIndex(of: doNotEdit, from: 0) != nil
+            && head.firstIndex(of: generatedWord, from: 0) != nil
     }
 
     private static let generatedTag = Array("@generated".utf8)

@@ -44,7 +44,8 @@ struct ImportResolver {
     // MARK: Paths (TypeScript, C)
 
     private static let scriptEndings = [
-        "", ".ts", ".tsx", ".d.ts", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".vue", ".svelte", "/index.ts",
+        "", ".ts", ".tsx", ".d.ts", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".vue", ".svelte",
+        "/index.ts",
         "/index.tsx", "/index.js", "/index.jsx", "/index.mjs",
     ]
 
@@ -108,7 +109,9 @@ struct ImportResolver {
     private func pythonModule(_ components: [String], levelsUp: Int?, names: [String]) -> [Int] {
         var base: String?
         if let levelsUp {
-            guard let up = ImportResolver.join(folder, String(repeating: "../", count: levelsUp)) else { return [] }
+            guard let up = ImportResolver.join(folder, String(repeating: "../", count: levelsUp)) else {
+                return []
+            }
             base = up
         }
         func find(_ parts: [String]) -> Int? {
@@ -192,7 +195,9 @@ struct ImportResolver {
     private func memberCrate(_ name: String) -> String? {
         let hyphenated = String(name.map { $0 == "_" ? "-" : $0 })
         for candidate in [name, hyphenated] {
-            if let index = nearestEnding(candidate + "/src/lib.rs") { return String(paths.path(at: index).folder) }
+            if let index = nearestEnding(candidate + "/src/lib.rs") {
+                return String(paths.path(at: index).folder)
+            }
         }
         return nil
     }
@@ -224,6 +229,7 @@ struct ImportResolver {
             SourceLanguage(path: paths.path(at: index)) == language
                 && !(language == .go && paths.path(at: index).string.hasSuffix("_test.go"))
         }
-        return Array(paths.files(inFolder: folder).filter(isWanted).prefix(ImportResolver.maximumFolderFileCount))
+        return Array(
+            paths.files(inFolder: folder).filter(isWanted).prefix(ImportResolver.maximumFolderFileCount))
     }
 }

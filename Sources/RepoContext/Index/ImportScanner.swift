@@ -58,7 +58,9 @@ struct ImportScanner {
 
     private func isString(_ index: Int) -> Bool { index < tokens.count && tokens[index].kind == .string }
 
-    private func isIdentifier(_ index: Int) -> Bool { index < tokens.count && tokens[index].kind == .identifier }
+    private func isIdentifier(_ index: Int) -> Bool {
+        index < tokens.count && tokens[index].kind == .identifier
+    }
 
     /// `a.b.c` from `index` on; moves `index` behind it.
     private func dottedName(_ index: inout Int, separator: Unicode.Scalar = ".") -> [String] {
@@ -85,7 +87,9 @@ struct ImportScanner {
                 repeat {
                     let name = dottedName(&index)
                     if !name.isEmpty { references.append(.module(name, levelsUp: nil, names: [])) }
-                    while index < tokens.count, tokens[index].line == tokens[start].line, !isPunctuation(index, ",") {
+                    while index < tokens.count, tokens[index].line == tokens[start].line,
+                        !isPunctuation(index, ",")
+                    {
                         index += 1
                     }
                     index += 1
@@ -125,7 +129,8 @@ struct ImportScanner {
     private mutating func scanTypeScript() {
         for index in tokens.indices where isString(index) && index > 0 {
             let before = text(index - 1)
-            let isCall = isPunctuation(index - 1, "(") && index > 1 && ["require", "import"].contains(text(index - 2))
+            let isCall =
+                isPunctuation(index - 1, "(") && index > 1 && ["require", "import"].contains(text(index - 2))
             guard before == "from" || before == "import" || isCall else { continue }
             references.append(.path(text(index)))
         }
@@ -185,11 +190,15 @@ struct ImportScanner {
                 references.append(.path(text(start + 2)))
             } else if isPunctuation(start + 2, "<") {
                 var end = start + 3
-                while end < tokens.count, tokens[end].line == tokens[start].line, !isPunctuation(end, ">") { end += 1 }
+                while end < tokens.count, tokens[end].line == tokens[start].line, !isPunctuation(end, ">") {
+                    end += 1
+                }
                 guard end < tokens.count, end > start + 3 else { continue }
                 let name = bytes[tokens[start + 3].start..<tokens[end].start]
                 // <vector> is the system's; <project/part.h> may be ours.
-                if name.contains(UInt8(ascii: "/")) { references.append(.path(String(decoding: name, as: UTF8.self))) }
+                if name.contains(UInt8(ascii: "/")) {
+                    references.append(.path(String(decoding: name, as: UTF8.self)))
+                }
             }
         }
     }

@@ -56,7 +56,8 @@ package final class PathIndex: Sendable {
     /// More files of one name than this are not siblings.
     private static let maximumSiblingCount = 6
 
-    /// The file name in lower case without what marks tests: `test_a.py`, `a_test.go`, `a.spec.ts`, `ATests.swift`.
+    /// The file name in lower case without what marks tests: `test_a.py`, `a_test.go`, `a.spec.ts`,
+    /// `ATests.swift`.
     static func subject(of path: RelativePath) -> String {
         var name = path.stem.lowercasedASCII()
         for prefix in ["test_", "tests_"] where name.hasPrefix(prefix) { name.removeFirst(prefix.utf8.count) }
@@ -82,13 +83,15 @@ package final class PathIndex: Sendable {
     /// The path of a result.
     func path(at index: Int) -> RelativePath { files[index].path }
 
-    /// Of several files the one that shares most of its folders with `folder`; among equals the shortest path,
-    /// then the first in order.
+    /// Of several files the one that shares most of its folders with `folder`; among equals the shortest
+    /// path, then the first in order.
     func nearest(_ indices: [Int], to folder: String) -> Int? {
         indices.min { a, b in
             let first = files[a].path.string
             let second = files[b].path.string
-            let shared = (PathIndex.sharedFolderCount(first, folder), PathIndex.sharedFolderCount(second, folder))
+            let shared = (
+                PathIndex.sharedFolderCount(first, folder), PathIndex.sharedFolderCount(second, folder)
+            )
             if shared.0 != shared.1 { return shared.0 > shared.1 }
             if first.utf8.count != second.utf8.count { return first.utf8.count < second.utf8.count }
             return a < b

@@ -25,11 +25,14 @@ package enum SourceLanguage: Sendable, Equatable, CaseIterable {
         "ts": .typeScript, "tsx": .typeScript, "mts": .typeScript, "cts": .typeScript, "js": .typeScript,
         "jsx": .typeScript, "mjs": .typeScript, "cjs": .typeScript, "vue": .typeScript, "svelte": .typeScript,
         "swift": .swift, "go": .go, "rs": .rust, "java": .java, "kt": .kotlin, "kts": .kotlin,
-        "c": .c, "h": .c, "cc": .c, "cpp": .c, "cxx": .c, "hh": .c, "hpp": .c, "hxx": .c, "inl": .c, "m": .c, "mm": .c,
+        "c": .c, "h": .c, "cc": .c, "cpp": .c, "cxx": .c, "hh": .c, "hpp": .c, "hxx": .c, "inl": .c, "m": .c,
+        "mm": .c,
         "cs": .cSharp,
-        "rb": .other, "php": .other, "scala": .other, "dart": .other, "lua": .other, "ex": .other, "exs": .other,
+        "rb": .other, "php": .other, "scala": .other, "dart": .other, "lua": .other, "ex": .other,
+        "exs": .other,
         "jl": .other, "pl": .other, "pm": .other, "r": .other, "sh": .other, "bash": .other, "zig": .other,
-        "nim": .other, "hs": .other, "ml": .other, "mli": .other, "clj": .other, "erl": .other, "groovy": .other,
+        "nim": .other, "hs": .other, "ml": .other, "mli": .other, "clj": .other, "erl": .other,
+        "groovy": .other,
         "gradle": .other, "proto": .other, "sql": .other, "graphql": .other, "tf": .other, "cmake": .other,
         "md": .plainText, "rst": .plainText, "txt": .plainText, "json": .plainText, "yml": .plainText,
         "yaml": .plainText, "toml": .plainText, "xml": .plainText, "html": .plainText, "css": .plainText,
@@ -81,7 +84,8 @@ package enum SourceLanguage: Sendable, Equatable, CaseIterable {
         .kotlin: words("fun class interface object typealias"),
         .c: words("class struct enum union define namespace"),
         .cSharp: words("class interface struct enum record delegate"),
-        .other: words("def class func function fn sub proc struct enum interface trait type module message service"),
+        .other: words(
+            "def class func function fn sub proc struct enum interface trait type module message service"),
     ]
     private static let definingValueWordTable: [SourceLanguage: Set<UInt64>] = [
         .typeScript: words("const let var"),
@@ -95,15 +99,16 @@ package enum SourceLanguage: Sendable, Equatable, CaseIterable {
     /// Words that are never names, in any of the languages: kept out of definitions and uses alike.
     static let reservedWords: Set<UInt64> = words(
         """
-        and as assert async await break case catch class const continue def default defer del do elif else enum
-        except export extends extension false final finally fn for from func function fun global go goto guard if
-        impl implements import in init inline inout interface internal is lambda let match mod module mut namespace
-        new nil None nonlocal not null open operator or override package pass private protected pub public raise
-        range record ref repeat return self Self sizeof static struct super switch template this throw throws trait
-        true True False try type typedef typename typeof union unsafe use using val var virtual void volatile when
-        where while with yield int char float double bool string long short unsigned signed auto size_t byte object
-        boolean String Int Bool Double Float Any any undefined number str list dict set tuple len print map chan
-        usize i32 i64 u8 u32 u64 f32 f64 vec Vec Some Ok Err Option Result Box
+        and as assert async await break case catch class const continue def default defer del do elif else
+        enum except export extends extension false final finally fn for from func function fun global go
+        goto guard if impl implements import in init inline inout interface internal is lambda let match mod
+        module mut namespace new nil None nonlocal not null open operator or override package pass private
+        protected pub public raise range record ref repeat return self Self sizeof static struct super
+        switch template this throw throws trait true True False try type typedef typename typeof union
+        unsafe use using val var virtual void volatile when where while with yield int char float double
+        bool string long short unsigned signed auto size_t byte object boolean String Int Bool Double Float
+        Any any undefined number str list dict set tuple len print map chan usize i32 i64 u8 u32 u64 f32 f64
+        vec Vec Some Ok Err Option Result Box
         """
     )
 

@@ -81,7 +81,9 @@ struct SourceLexer {
         lineStart = position
     }
 
-    private mutating func token(_ kind: SourceToken.Kind, from start: Int, to end: Int, hash: UInt64 = 0) -> SourceToken {
+    private mutating func token(_ kind: SourceToken.Kind, from start: Int, to end: Int, hash: UInt64 = 0)
+        -> SourceToken
+    {
         defer { lastTokenLine = line }
         return SourceToken(
             kind: kind, start: start, end: end, line: line, column: max(0, start - lineStart),
@@ -101,18 +103,22 @@ struct SourceLexer {
 
     private mutating func number() -> SourceToken {
         let start = position
-        while position < bytes.count, bytes[position].isIdentifierByte || bytes[position] == UInt8(ascii: ".") {
+        while position < bytes.count, bytes[position].isIdentifierByte || bytes[position] == UInt8(ascii: ".")
+        {
             position += 1
         }
         return token(.number, from: start, to: position)
     }
 
-    private func byte(at offset: Int) -> UInt8 { position + offset < bytes.count ? bytes[position + offset] : 0 }
+    private func byte(at offset: Int) -> UInt8 {
+        position + offset < bytes.count ? bytes[position + offset] : 0
+    }
 
     private mutating func skipComment(_ first: UInt8) -> Bool {
         let slash = UInt8(ascii: "/")
         let star = UInt8(ascii: "*")
-        let isLineComment = (first == UInt8(ascii: "#") && language.hasHashComments)
+        let isLineComment =
+            (first == UInt8(ascii: "#") && language.hasHashComments)
             || (first == slash && byte(at: 1) == slash && language.hasSlashComments)
         if isLineComment {
             while position < bytes.count, bytes[position] != 0x0A { position += 1 }
@@ -138,7 +144,8 @@ struct SourceLexer {
         let isBack = quote == UInt8(ascii: "`") && language.hasBackquotedStrings
         guard isDouble || isSingle || isBack else { return nil }
         if isSingle, !language.hasSingleQuotedStrings { return character() }
-        let isTriple = language.hasTripleQuotedStrings && !isBack && byte(at: 1) == quote && byte(at: 2) == quote
+        let isTriple =
+            language.hasTripleQuotedStrings && !isBack && byte(at: 1) == quote && byte(at: 2) == quote
         var result = token(.string, from: position, to: position)
         position += isTriple ? 3 : 1
         result.start = position
@@ -146,7 +153,9 @@ struct SourceLexer {
             let byte = bytes[position]
             if byte == quote, !isTriple || (self.byte(at: 1) == quote && self.byte(at: 2) == quote) { break }
             if byte == 0x0A, !isTriple, !isBack { break }
-            if byte == UInt8(ascii: "\\"), position + 1 < bytes.count, bytes[position + 1] != 0x0A { position += 1 }
+            if byte == UInt8(ascii: "\\"), position + 1 < bytes.count, bytes[position + 1] != 0x0A {
+                position += 1
+            }
             advanceOverText()
         }
         position = min(position, bytes.count)
@@ -155,12 +164,15 @@ struct SourceLexer {
         return result
     }
 
-    /// 'x' or '\n' is passed as punctuation so that a quote in it begins no string; a lone ' is a Rust lifetime.
+    /// 'x' or '\n' is passed as punctuation so that a quote in it begins no string; a lone ' is a Rust
+    /// lifetime.
     private mutating func character() -> SourceToken {
         let start = position
         // Longest: '\u{10FFFF}', twelve bytes.
         var end = start + (byte(at: 1) == UInt8(ascii: "\\") ? 3 : 2)
-        while end < min(bytes.count, start + 12), bytes[end] != UInt8(ascii: "'"), bytes[end] >= 0x20 { end += 1 }
+        while end < min(bytes.count, start + 12), bytes[end] != UInt8(ascii: "'"), bytes[end] >= 0x20 {
+            end += 1
+        }
         let isClosed = end < bytes.count && bytes[end] == UInt8(ascii: "'")
         // 'a, 'b is a list of lifetimes, not a character: only one character or an escape may stand inside.
         let isPlausible = byte(at: 1) == UInt8(ascii: "\\") || byte(at: 1) >= 0x80 || end == start + 2

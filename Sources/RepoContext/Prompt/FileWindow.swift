@@ -42,8 +42,8 @@ struct FileWindow: Equatable {
 
     /// The largest end on the grid with at most `maximumByteCount` from the cursor.
     ///
-    /// Lines are counted from the file's end, which typing at the cursor does not move either. Steps are halved
-    /// as above; a rest of the line longer than the window is cut at a character.
+    /// Lines are counted from the file's end, which typing at the cursor does not move either. Steps are
+    /// halved as above; a rest of the line longer than the window is cut at a character.
     static func suffixEnd(
         in text: [UInt8], cursor: Int, maximumByteCount: Int, gridLineCount: Int
     ) -> Int {

@@ -4,9 +4,9 @@
 /// Token budgets of one prompt.
 ///
 /// Split of the total, when context may be used: 15 % suffix, 45 % prefix, the rest (at least 40 %) context.
-/// What prefix and suffix leave unused goes to the context in steps of `contextStepTokenCount`. Without context
-/// prefix and suffix share everything, 3 to 1. The model was trained with prefixes up to about 9,000 and
-/// suffixes up to about 3,000 characters; windows never grow beyond that.
+/// What prefix and suffix leave unused goes to the context in steps of `contextStepTokenCount`. Without
+/// context prefix and suffix share everything, 3 to 1. The model was trained with prefixes up to about 9,000
+/// and suffixes up to about 3,000 characters; windows never grow beyond that.
 package struct PromptBudget: Sendable, Equatable {
     /// The whole prompt.
     package var totalTokenCount: Int
@@ -52,8 +52,8 @@ package struct PromptBudget: Sendable, Equatable {
         min(suffixTokenCount * PromptBudget.assumedBytesPerToken, PromptBudget.maximumSuffixByteCount)
     }
 
-    /// The prefix window starts at a line whose number is a multiple of this: 64 in a large budget, less where
-    /// 64 lines would be more than half of the window.
+    /// The prefix window starts at a line whose number is a multiple of this: 64 in a large budget, less
+    /// where 64 lines would be more than half of the window.
     var prefixGridLineCount: Int { PromptBudget.gridLineCount(tokenCount: prefixTokenCount, maximum: 64) }
 
     /// The suffix window ends so that a multiple of this many lines of the file is left out.

@@ -76,7 +76,8 @@ package struct Prompt: Sendable, Equatable {
 
     fileprivate mutating func append(_ newTokens: [Int32], _ kind: PromptSegment.Kind) {
         guard !newTokens.isEmpty else { return }
-        segments.append(PromptSegment(kind: kind, tokenRange: tokens.count..<(tokens.count + newTokens.count)))
+        segments.append(
+            PromptSegment(kind: kind, tokenRange: tokens.count..<(tokens.count + newTokens.count)))
         tokens += newTokens
     }
 }
@@ -131,9 +132,11 @@ package struct PromptBuilder: Sendable {
     /// Encodes the part that ends the prompt.
     package func currentPart(_ file: CurrentFile, budget: PromptBudget) -> CurrentPart {
         let cursor = file.cursorOffset
-        let prefix = fitted(tokenCount: budget.prefixTokenCount, byteCount: budget.prefixByteCount) { byteCount in
+        let prefix = fitted(tokenCount: budget.prefixTokenCount, byteCount: budget.prefixByteCount) {
+            byteCount in
             let start = FileWindow.prefixStart(
-                in: file.text, cursor: cursor, maximumByteCount: byteCount, gridLineCount: budget.prefixGridLineCount
+                in: file.text, cursor: cursor, maximumByteCount: byteCount,
+                gridLineCount: budget.prefixGridLineCount
             )
             return Array(file.text[start..<cursor])
         }
@@ -148,9 +151,11 @@ package struct PromptBuilder: Sendable {
             part.prompt.append(prefix, .prefix)
             return part
         }
-        let suffix = fitted(tokenCount: budget.suffixTokenCount, byteCount: budget.suffixByteCount) { byteCount in
+        let suffix = fitted(tokenCount: budget.suffixTokenCount, byteCount: budget.suffixByteCount) {
+            byteCount in
             let end = FileWindow.suffixEnd(
-                in: file.text, cursor: cursor, maximumByteCount: byteCount, gridLineCount: budget.suffixGridLineCount
+                in: file.text, cursor: cursor, maximumByteCount: byteCount,
+                gridLineCount: budget.suffixGridLineCount
             )
             return Array(file.text[cursor..<end])
         }

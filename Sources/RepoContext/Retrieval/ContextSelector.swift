@@ -2,11 +2,11 @@
 // them; choosing divides a byte budget among them in two zones, so that what the cursor brings in stands at
 // the end of the context and never moves what stands before it.
 //
-// Zone 1, up to 60 %: by the steady score alone. It changes when the snapshot, the imports or the user's trail
-// change, not while a line is typed. Zone 2, the rest: files that define names used near the cursor, then
-// the next steady candidates as filling. In the prompt: zone 1 with the least relevant first (by tier, then by
-// path), then the filling in the same order, then the files that the cursor brought in, by path. The most relevant text is
-// so nearest to the current file, and a new name costs the tokens of zone 2 at most.
+// Zone 1, up to 60 %: by the steady score alone. It changes when the snapshot, the imports or the user's
+// trail change, not while a line is typed. Zone 2, the rest: files that define names used near the cursor,
+// then the next steady candidates as filling. In the prompt: zone 1 with the least relevant first (by tier,
+// then by path), then the filling in the same order, then the files that the cursor brought in, by path. The
+// most relevant text is so nearest to the current file, and a new name costs the tokens of zone 2 at most.
 
 /// A candidate with its score.
 package struct RankedFile: Sendable {
@@ -54,7 +54,8 @@ package struct ContextSelector {
         var recentPaths: [RelativePath]
 
         init(
-            path: RelativePath, text: [UInt8], cursor: Int, openPaths: [RelativePath], recentPaths: [RelativePath]
+            path: RelativePath, text: [UInt8], cursor: Int, openPaths: [RelativePath],
+            recentPaths: [RelativePath]
         ) {
             let language = SourceLanguage(path: path) ?? .other
             let head = text.count > maximumScannedByteCount ? Array(text[..<maximumScannedByteCount]) : text
@@ -91,12 +92,14 @@ package struct ContextSelector {
             let strength = 1 - Double(place) / Double(ContextQuery.maximumRecentPathCount)
             add([path].compactMap(snapshot.index(of:)), .recent, strength: strength)
         }
-        let companions = history.companions(of: subject.path).sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let companions = history.companions(of: subject.path).sorted {
+            ($1.value, $0.key) < ($0.value, $1.key)
+        }
         for (path, share) in companions.prefix(ContextSelector.maximumCandidateCountPerSignal) {
             add([path].compactMap(snapshot.index(of:)), .companion, strength: min(1, share))
         }
-        // These say too little to make a candidate of a file on their own, or to lift one into zone 1 that only
-        // the cursor names.
+        // These say too little to make a candidate of a file on their own, or to lift one into zone 1 that
+        // only the cursor names.
         for index in scores.keys {
             let file = snapshot.files[index]
             if file.change != .unchanged { scores[index]?.add(.modified) }
@@ -110,7 +113,9 @@ package struct ContextSelector {
 
     private func addUsedNames(_ subject: Subject, to scores: inout [Int: ContextScore]) {
         for used in subject.names.names {
-            let definers = index.definers(of: used.name).filter { SourceLanguage(path: $0) == subject.language }
+            let definers = index.definers(of: used.name).filter {
+                SourceLanguage(path: $0) == subject.language
+            }
             // A name that many files define tells them apart less; one defined in nine or more not at all.
             guard !definers.isEmpty, definers.count <= 8 else { continue }
             for path in definers where path != subject.path {
@@ -137,7 +142,8 @@ package struct ContextSelector {
         var chosen = Allocation(byteCount: byteCount * ContextSelector.steadySharePercent / 100)
         for file in bySteady {
             // Not by what the cursor says: zone 1 must not move with it.
-            chosen.take(file, size: size(file), takesAllThatIsLeft: file.score.signals.contains(.importedFile))
+            chosen.take(
+                file, size: size(file), takesAllThatIsLeft: file.score.signals.contains(.importedFile))
         }
         let steadyPaths = Set(chosen.files.map(\.path))
         var rest = Allocation(byteCount: byteCount - chosen.usedByteCount)

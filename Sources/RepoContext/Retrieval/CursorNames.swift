@@ -22,7 +22,8 @@ struct CursorNames: Equatable {
 
     /// Collects from a window of whole lines; names in `own` are the current file's and are left out.
     init(text: [UInt8], cursor: Int, language: SourceLanguage, own: Set<UInt64>) {
-        let start = CursorNames.lineStart(in: text, atOrAfter: max(0, cursor - CursorNames.maximumByteCountBefore))
+        let start = CursorNames.lineStart(
+            in: text, atOrAfter: max(0, cursor - CursorNames.maximumByteCountBefore))
         let latest = min(text.count, cursor + CursorNames.maximumByteCountAfter)
         let window = Array(text[min(start, cursor)..<latest])
         let localCursor = cursor - min(start, cursor)
@@ -39,7 +40,9 @@ struct CursorNames: Equatable {
             let isNear = token.line >= nearLine && token.line <= cursorLine
             let distance = abs(token.line - cursorLine)
             let strength = isNear ? 1.0 : 0.5
-            if let known = best[token.hash], known.strength >= strength, known.distance <= distance { continue }
+            if let known = best[token.hash], known.strength >= strength, known.distance <= distance {
+                continue
+            }
             best[token.hash] = (max(strength, best[token.hash]?.strength ?? 0), distance)
         }
         names = best.sorted { ($0.value.distance, $0.key) < ($1.value.distance, $1.key) }

@@ -1,5 +1,5 @@
-// Which lines of a chosen file go into the prompt when it is larger than its share: its beginning, or the lines
-// from the definition on that the cursor asks for.
+// Which lines of a chosen file go into the prompt when it is larger than its share: its beginning, or the
+// lines from the definition on that the cursor asks for.
 
 /// Cuts texts to whole lines.
 enum FileExcerpt {
@@ -10,8 +10,9 @@ enum FileExcerpt {
 
     /// At most `byteCount` bytes of whole lines.
     ///
-    /// - Parameter wanted: names to show. If none is defined in the beginning, the excerpt moves to one of those
-    ///   used nearest to the cursor; among these to the first in the text, which changes least while typing.
+    /// - Parameter wanted: names to show. If none is defined in the beginning, the excerpt moves to one of
+    ///   those used nearest to the cursor; among these to the first in the text, which changes least while
+    ///   typing.
     static func excerpt(
         _ text: [UInt8], byteCount: Int, wanted: [UsedName], language: SourceLanguage
     ) -> [UInt8] {

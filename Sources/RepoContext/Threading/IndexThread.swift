@@ -1,6 +1,6 @@
 // The thread named `index`: the executor of RepositoryContext. libgit2 and file reads block, and Swift's own
-// pool has as many threads as the machine has cores, so that one slow read there would hold up everything else.
-// One per process, never ended.
+// pool has as many threads as the machine has cores, so that one slow read there would hold up everything
+// else. One per process, never ended.
 
 import Glibc
 import Synchronization
@@ -14,7 +14,8 @@ final class IndexThread: SerialExecutor {
     static let shared = IndexThread()
 
     private let jobs = Mutex<[UnownedJob]>([])
-    /// Counts the jobs; allocated for the life of the process, and used by libc's own atomic operations alone.
+    /// Counts the jobs; allocated for the life of the process, and used by libc's own atomic operations
+    /// alone.
     nonisolated(unsafe) private let available: UnsafeMutablePointer<sem_t>
 
     private init() {
