@@ -5,7 +5,7 @@ import Testing
 
 @testable import SpecEngine
 
-@Suite("Golden outputs of the default model")
+@Suite("Golden outputs of the default model", .serialized)
 struct GoldenTests {
     @Test("The float reference reproduces logits and greedy tokens", arguments: GoldenCase.names)
     func referenceReproducesGolden(name: String) throws {
