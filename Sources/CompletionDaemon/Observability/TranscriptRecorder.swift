@@ -14,8 +14,8 @@ enum TranscriptError: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .cannotCreate(let path, let code):
-            "cannot create the recording \(path) (\(String(cString: strerror(code)))): choose a new file name "
-                + "in a folder that exists and is writable"
+            "cannot create the recording \(path) (\(String(cString: strerror(code)))): choose a new "
+                + "file name in a folder that exists and is writable"
         }
     }
 }

@@ -135,7 +135,7 @@ struct CompletionTextTests {
             name: "the document's CRLF", document: "a\r\n‸\r\n", generated: "b\n  c\r\n  d",
             expected: "b\r\n  c\r\n  d"),
         TextCase(
-            name: "CRLF below the cursor only", document: "‸\r\nx", generated: "b\n  c", expected: "b\r\n  c"),
+            name: "CRLF only below the cursor", document: "‸\r\n", generated: "b\n c", expected: "b\r\n c"),
         TextCase(name: "the document's LF", document: "a\n‸", generated: "b\r\n  c\r\n", expected: "b\n  c"),
         TextCase(
             name: "CRLF lines that repeat", document: "a\r\n‸\r\nreturn\r\n", generated: "b\nreturn\n",

@@ -66,7 +66,8 @@ struct NaiveText {
 @Suite("Line table")
 struct LineTableTests {
     static let pieces = [
-        "a", "xyz", " ", "é", "ß", "世", "𝒳", "👩‍👩‍👧", "\n", "\r\n", "\r", "\n\n", "\t", "e\u{301}", "\u{2028}",
+        "a", "xyz", " ", "é", "ß", "世", "𝒳", "👩‍👩‍👧", "\n", "\r\n", "\r", "\n\n", "\t",
+        "e\u{301}", "\u{2028}",
         "",
     ]
 

@@ -82,7 +82,8 @@ struct ClientMessageTests {
         let options = String(repeating: "[", count: 120) + String(repeating: "]", count: 120)
         guard
             case .request(_, .initialize(let params)) = decode(
-                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"initializationOptions\":\(options)}}"
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\","
+                    + "\"params\":{\"initializationOptions\":\(options)}}"
             )
         else {
             Issue.record("expected initialize")
@@ -95,7 +96,8 @@ struct ClientMessageTests {
     func loneSurrogates() {
         let text = #"a\ud83db\udca9\ud83d\uDCA9\\ud83d\ud83d\n\u0041"#
         let body =
-            #"{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"u:1","text":""#
+            #"{"jsonrpc":"2.0","method":"textDocument/didOpen","#
+            + #""params":{"textDocument":{"uri":"u:1","text":""#
             + text + #""}}}"#
         guard case .notification(.didOpen(let params)) = decode(body) else {
             Issue.record("expected didOpen")
@@ -126,7 +128,7 @@ struct ClientMessageTests {
                 "params.position.character: missing"
             ),
             (
-                "{\"params\":{\"textDocument\":{\"uri\":\"u\"},\"position\":{\"line\":1e300,\"character\":0}}}",
+                "{\"params\":{\"textDocument\":{\"uri\":\"\"},\"position\":{\"line\":1e300}}}",
                 "the message could not be decoded"
             ),
         ])
@@ -153,7 +155,8 @@ struct ClientMessageTests {
             let params =
                 "{\"textDocument\":{\"uri\":\"u\"},\"position\":{\"line\":0,\"character\":0}\(context)}"
             let body =
-                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"textDocument/inlineCompletion\",\"params\":\(params)}"
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"textDocument/inlineCompletion\","
+                + "\"params\":\(params)}"
             guard case .request(_, .inlineCompletion(let params)) = decode(body) else {
                 Issue.record("expected a completion request")
                 continue

@@ -129,8 +129,11 @@ struct InlineCompletionTests {
         _ = intake.receive(
             .message(
                 Array(
-                    #"{"jsonrpc":"2.0","id":5,"method":"textDocument/inlineCompletion","params":{"textDocument":{"uri":"u:1"},"position":{"line":0,"character":0}}}"#
-                        .utf8)))
+                    #"""
+                    {"jsonrpc":"2.0","id":5,"method":"textDocument/inlineCompletion",\#
+                    "params":{"textDocument":{"uri":"u:1"},"position":{"line":0,"character":0}}}
+                    """#
+                    .utf8)))
         _ = intake.receive(
             .message(Array(#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":5}}"#.utf8)))
         guard case .request(_, let pending)? = events.popIfAvailable() else {

@@ -83,6 +83,7 @@ struct InterleavingTests {
         let expectedCount = ids.count + 1 + (counts["last"] ?? 0)
         #expect(counts.values.reduce(0, +) == expectedCount, "seed \(seed)")
         #expect(client.inFlight.count == 0, "seed \(seed)")
+        #expect(client.faults.faultCount == 0, "seed \(seed)")
         provider.release(.cancelled)
     }
 

@@ -41,13 +41,29 @@ struct Mutator {
 @Suite("Mutated input", .timeLimit(.minutes(2)))
 struct MutationTests {
     private let messages = [
-        #"{"jsonrpc":"2.0","id":1,"method":"textDocument/inlineCompletion","params":{"textDocument":{"uri":"file:///a"},"position":{"line":1,"character":2},"context":{"triggerKind":2,"selectedCompletionInfo":{"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":2}},"text":"ab"}}}}"#,
-        #"{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"file:///a","version":2},"contentChanges":[{"range":{"start":{"line":0,"character":0},"end":{"line":1,"character":3}},"text":"héllo\n𝒳"}]}}"#,
-        #"{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"file:///a","languageId":"swift","version":1,"text":"one\r\ntwo 𝒳\nthree"}}}"#,
+        #"""
+        {"jsonrpc":"2.0","id":1,"method":"textDocument/inlineCompletion",\#
+        "params":{"textDocument":{"uri":"file:///a"},"position":{"line":1,"character":2},\#
+        "context":{"triggerKind":2,"selectedCompletionInfo":{"range":{"start":{"line":0,"character":0},\#
+        "end":{"line":0,"character":2}},"text":"ab"}}}}
+        """#,
+        #"""
+        {"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"file:///a",\#
+        "version":2},"contentChanges":[{"range":{"start":{"line":0,"character":0},"end":{"line":1,\#
+        "character":3}},"text":"héllo\n𝒳"}]}}
+        """#,
+        #"""
+        {"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"file:///a",\#
+        "languageId":"swift","version":1,"text":"one\r\ntwo 𝒳\nthree"}}}
+        """#,
         #"{"jsonrpc":"2.0","method":"textDocument/didSave","params":{"textDocument":{"uri":"file:///a"}}}"#,
         #"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}"#,
         #"{"jsonrpc":"2.0","id":"x","method":"workspace/symbol","params":{"query":""}}"#,
-        #"{"jsonrpc":"2.0","id":4,"method":"initialize","params":{"capabilities":{"general":{"positionEncodings":["utf-8"]}},"initializationOptions":{"a":[1,{"b":null}]}}}"#,
+        #"""
+        {"jsonrpc":"2.0","id":4,"method":"initialize",\#
+        "params":{"capabilities":{"general":{"positionEncodings":["utf-8"]}},\#
+        "initializationOptions":{"a":[1,{"b":null}]}}}
+        """#,
     ]
 
     /// The ids that valid requests after the damage carry; no mutation can make them up.
@@ -85,6 +101,7 @@ struct MutationTests {
             }
         }
         #expect(counts.count > 900, "seed \(seed)")
+        #expect(client.faults.faultCount == 0, "seed \(seed)")
         #expect(counts.values.allSatisfy { $0 == 1 }, "seed \(seed)")
     }
 

@@ -90,11 +90,17 @@ struct ServeSessionTests {
     private let exit = #"{"jsonrpc":"2.0","method":"exit"}"#
 
     private func open(_ text: String) -> String {
-        #"{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"u:1","text":"\#(text)"}}}"#
+        #"""
+        {"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"u:1",\#
+        "text":"\#(text)"}}}
+        """#
     }
 
     private func complete(_ id: Int) -> String {
-        #"{"jsonrpc":"2.0","id":\#(id),"method":"textDocument/inlineCompletion","params":{"textDocument":{"uri":"u:1"},"position":{"line":0,"character":0}}}"#
+        #"""
+        {"jsonrpc":"2.0","id":\#(id),"method":"textDocument/inlineCompletion",\#
+        "params":{"textDocument":{"uri":"u:1"},"position":{"line":0,"character":0}}}
+        """#
     }
 
     @Test("A tidy session ends with code 0 and everything answered in between")

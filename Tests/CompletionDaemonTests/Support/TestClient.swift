@@ -32,6 +32,30 @@ final class CapturedOutput: MessageSink {
 /// A silent logger, for tests in which the server has much to complain about.
 let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
+/// Counts what the server logs as its own faults. Answering twice, for one, shows nowhere else.
+final class FaultCounter: Sendable {
+    private let count = Mutex(0)
+
+    var faultCount: Int { count.withLock { $0 } }
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(counter: self) } }
+
+    private struct Handler: LogHandler {
+        let counter: FaultCounter
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.critical
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            counter.count.withLock { $0 += 1 }
+        }
+    }
+}
+
 /// The session ended without the awaited message.
 struct SessionEnded: Error {}
 
@@ -39,6 +63,7 @@ struct SessionEnded: Error {}
 final class TestClient: ReplayTarget {
     let output = CapturedOutput()
     let inFlight = InFlightRequests()
+    let faults = FaultCounter()
     private let events: EventQueue
     private let intake: MessageIntake
     private let ended: AsyncStream<Int32>
@@ -55,8 +80,8 @@ final class TestClient: ReplayTarget {
         let sink: any MessageSink = recorder.map { RecordingSink(base: output, recorder: $0) } ?? output
         intake = MessageIntake(
             events: events, inFlight: inFlight, sink: sink, limits: limits, recorder: recorder,
-            logger: silentLogger)
-        let options = ServerOptions(version: "test", limits: limits, recorder: recorder, logger: silentLogger)
+            logger: faults.logger)
+        let options = ServerOptions(version: "test", limits: limits, recorder: recorder, logger: faults.logger)
         let (ended, endContinuation) = AsyncStream<Int32>.makeStream()
         self.ended = ended
         iterator = output.stream.makeAsyncIterator()
