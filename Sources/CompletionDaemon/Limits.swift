@@ -13,7 +13,8 @@ struct Limits: Sendable {
     var consecutiveFrameErrorCount = 16
     /// Nesting of one JSON message. Protocol messages stay under 20; user settings get the rest.
     var jsonNestingDepth = 128
-    /// Events waiting for the server loop. The reader then stops reading and the pipe pushes back on the client.
+    /// Events waiting for the server loop. The reader then stops reading and the pipe pushes back on the
+    /// client.
     var queuedEventCount = 256
     /// Body bytes of the waiting events: two of the largest frames.
     var queuedEventByteCount = 128 << 20
@@ -32,6 +33,7 @@ struct Limits: Sendable {
     var contextDocumentCount = 64
     /// Paths of recently touched files remembered, closed ones included.
     var recentPathCount = 32
-    /// How long the end of a session waits for the client to take the last frames. Then the process ends anyway.
+    /// How long the end of a session waits for the client to take the last frames. Then the process ends
+    /// anyway.
     var sessionEndWait: Duration = .seconds(2)
 }

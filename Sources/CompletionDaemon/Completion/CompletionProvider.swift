@@ -1,6 +1,6 @@
 // What the language server asks of whatever makes completions, in the server's inner terms: snapshots, byte
-// offsets, a flag to stop. No wire type appears here. The real provider joins repository context and the engine;
-// the tests' provider answers from a script.
+// offsets, a flag to stop. No wire type appears here. The real provider joins repository context and the
+// engine; the tests' provider answers from a script.
 
 /// Makes completions. Called by the server; every method may be called from any thread.
 protocol CompletionProvider: Sendable {
@@ -68,7 +68,7 @@ enum CompletionOutcome: Equatable, Sendable {
 /// One suggestion.
 struct CompletionItem: Equatable, Sendable {
     let text: String
-    /// Bytes of the snapshot to replace, within one line, ends on character boundaries. Empty at the cursor for
-    /// a plain insertion.
+    /// Bytes of the snapshot to replace, within one line, ends on character boundaries. Empty at the cursor
+    /// for a plain insertion.
     let replaceRange: Range<Int>
 }

@@ -1,10 +1,10 @@
-// Where a completion ends. Pure: the same bytes give the same answer however they were generated, so a rule is
-// tested as text in and text out, and the same rules cut the finished text (PostProcessor) that told the
+// Where a completion ends. Pure: the same bytes give the same answer however they were generated, so a rule
+// is tested as text in and text out, and the same rules cut the finished text (PostProcessor) that told the
 // generation to stop.
 //
-// With real text right of the cursor, or in prose, a completion is the rest of one line. Otherwise it goes on to
-// the end of the block: to a blank line, to a line indented less than the cursor's, back from a deeper block that
-// the cursor's line opened (its closing bracket included), or to the largest number of lines.
+// With real text right of the cursor, or in prose, a completion is the rest of one line. Otherwise it goes on
+// to the end of the block: to a blank line, to a line indented less than the cursor's, back from a deeper
+// block that the cursor's line opened (its closing bracket included), or to the largest number of lines.
 
 /// The stop rules for one cursor.
 struct StopRules: Sendable {
@@ -14,9 +14,11 @@ struct StopRules: Sendable {
         case block
     }
 
-    /// More lines than this hide the code below the cursor in a usual window, and are seldom right to the end.
+    /// More lines than this hide the code below the cursor in a usual window, and are seldom right to the
+    /// end.
     static let maximumLineCount = 12
-    /// Blank lines that may come before the first content: one to end the cursor's line, one to set a block off.
+    /// Blank lines that may come before the first content: one to end the cursor's line, one to set a block
+    /// off.
     static let maximumLeadingBlankLineCount = 2
 
     let extent: Extent
@@ -172,7 +174,8 @@ enum TextLines {
         return bytes[(lineBreak + 1)...]
     }
 
-    /// Columns of leading blanks; a tab goes to the next multiple of 4, which orders mixed lines as they look.
+    /// Columns of leading blanks; a tab goes to the next multiple of 4, which orders mixed lines as they
+    /// look.
     static func indentation(of line: some Sequence<UInt8>) -> Int {
         var column = 0
         for byte in line {

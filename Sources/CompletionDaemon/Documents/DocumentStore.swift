@@ -1,6 +1,6 @@
-// The open documents of a session, kept equal to the editor's by applying its notifications in order. It takes
-// whatever a client sends: a change that makes no sense is applied as far as it does and reported, never
-// refused, because a refused edit would make every later one wrong. Server loop only.
+// The open documents of a session, kept equal to the editor's by applying its notifications in order. It
+// takes whatever a client sends: a change that makes no sense is applied as far as it does and reported,
+// never refused, because a refused edit would make every later one wrong. Server loop only.
 
 /// Something odd about a notification, for the log.
 enum DocumentProblem: Equatable, Sendable {
@@ -132,7 +132,8 @@ struct DocumentStore {
 
     // MARK: Text
 
-    private mutating func setText(_ uri: DocumentURI, _ bytes: [UInt8], version: Int64?) -> [DocumentProblem] {
+    private mutating func setText(_ uri: DocumentURI, _ bytes: [UInt8], version: Int64?) -> [DocumentProblem]
+    {
         guard let entry = entries[uri] else { return [] }
         textByteCount -= entry.snapshot?.bytes.count ?? 0
         guard bytes.count <= limits.documentByteCount else {
@@ -147,7 +148,8 @@ struct DocumentStore {
     }
 
     private mutating func applyEdit(
-        _ uri: DocumentURI, _ range: PositionRange, _ text: String, changeIndex: Int, encoding: PositionEncoding
+        _ uri: DocumentURI, _ range: PositionRange, _ text: String, changeIndex: Int,
+        encoding: PositionEncoding
     ) -> [DocumentProblem] {
         guard let target = entries[uri]?.snapshot?.resolve(range, encoding: encoding) else {
             return [.textUnavailable]

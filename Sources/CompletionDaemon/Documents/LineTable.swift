@@ -1,10 +1,12 @@
 // Where the lines of a text begin, and with that the conversion between the wire's positions and byte offsets
-// (LSP 3.18 "Text Documents": a line ends with LF, CRLF or CR alone). Offsets count UTF-8 bytes; columns count
-// units of the session's encoding. Every conversion gives a place inside the text and on a character boundary.
+// (LSP 3.18 "Text Documents": a line ends with LF, CRLF or CR alone). Offsets count UTF-8 bytes; columns
+// count units of the session's encoding. Every conversion gives a place inside the text and on a character
+// boundary.
 
 /// The line starts of one text. Kept beside the bytes, not around them, so that both can be edited in place.
 struct LineTable: Equatable, Sendable {
-    /// Ascending, the first is 0. A line starts after each line ending, so there is always one more than endings.
+    /// Ascending, the first is 0. A line starts after each line ending, so there is always one more than
+    /// endings.
     private(set) var lineStarts: [Int]
 
     init(_ bytes: [UInt8]) {
@@ -46,7 +48,8 @@ struct LineTable: Equatable, Sendable {
         }
     }
 
-    /// The first index whose start satisfies a condition that holds from some start on; the count when none does.
+    /// The first index whose start satisfies a condition that holds from some start on; the count when none
+    /// does.
     private func firstIndex(where condition: (Int) -> Bool) -> Int {
         var low = 0
         var high = lineStarts.count
@@ -76,8 +79,8 @@ struct LineTable: Equatable, Sendable {
 
     // MARK: Positions
 
-    /// A byte offset, and whether the position named no real place. A column past the end of its line is legal
-    /// and means that end.
+    /// A byte offset, and whether the position named no real place. A column past the end of its line is
+    /// legal and means that end.
     struct Resolution: Equatable, Sendable {
         let offset: Int
         let wasClamped: Bool
@@ -106,7 +109,8 @@ struct LineTable: Equatable, Sendable {
         return Resolution(offset: offset, wasClamped: false)
     }
 
-    /// The position of a byte offset. Inside a line ending is the end of the line, inside a character its start.
+    /// The position of a byte offset. Inside a line ending is the end of the line, inside a character its
+    /// start.
     func position(of offset: Int, in bytes: [UInt8], encoding: PositionEncoding) -> Position {
         let offset = min(max(0, offset), bytes.count)
         let lineIndex = lineIndex(containing: offset)
@@ -122,7 +126,8 @@ struct LineTable: Equatable, Sendable {
         return Position(line: lineIndex, character: unitCount)
     }
 
-    /// Bytes and units of the character that starts with `lead`. Texts come out of JSON strings and are UTF-8.
+    /// Bytes and units of the character that starts with `lead`. Texts come out of JSON strings and are
+    /// UTF-8.
     private static func characterWidth(
         _ lead: UInt8, _ encoding: PositionEncoding
     ) -> (bytes: Int, units: Int) {

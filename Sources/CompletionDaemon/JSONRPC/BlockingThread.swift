@@ -14,7 +14,8 @@ enum BlockingThread {
         }
     }
 
-    /// Starts `body`; false when the system refuses another thread. `name` shows in ps and debuggers (15 bytes).
+    /// Starts `body`; false when the system refuses another thread. `name` shows in ps and debuggers (15
+    /// bytes).
     static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
         let argument = Unmanaged.passRetained(Body(name: name, run: body))
         var thread = pthread_t()
@@ -36,7 +37,8 @@ enum BlockingThread {
         return true
     }
 
-    /// pthread_setname_np is hidden from Swift by glibc's feature macros; the kernel's own file does the same.
+    /// pthread_setname_np is hidden from Swift by glibc's feature macros; the kernel's own file does the
+    /// same.
     private static func nameCurrentThread(_ name: String) {
         let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return }

@@ -5,7 +5,8 @@
 /// A blocking queue. Elements leave in the order they came, whichever thread put them in.
 final class BoundedQueue<Element: Sendable>: Sendable {
     private struct State: Sendable {
-        var entries: [(element: Element, cost: Int)] = []
+        /// Taken elements are nil until the front is cut off: they must not live longer for it.
+        var entries: [(element: Element?, cost: Int)] = []
         var headIndex = 0
         var cost = 0
         var isClosed = false
@@ -20,6 +21,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         mutating func removeFirst() -> Element? {
             guard headIndex < entries.count else { return nil }
             let entry = entries[headIndex]
+            entries[headIndex].element = nil
             headIndex += 1
             cost -= entry.cost
             // Emptied often in practice; the second condition bounds what a never empty queue keeps alive.

@@ -1,5 +1,6 @@
-// The three messages that the server writes, and the coding of bodies both ways. Incoming messages are decoded
-// straight into their typed form (Protocol/ClientMessage.swift); there is no untyped message in between.
+// The three messages that the server writes, and the coding of bodies both ways. Incoming messages are
+// decoded straight into their typed form (Protocol/ClientMessage.swift); there is no untyped message in
+// between.
 
 import FoundationEssentials
 

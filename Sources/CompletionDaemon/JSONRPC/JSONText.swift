@@ -1,17 +1,28 @@
 // One pass over a message body before it is decoded. It bounds the nesting, so that no decoder's recursion is
 // driven by the client, and it repairs the one thing editors send that a strict decoder refuses: half a
-// surrogate pair as an escape (a buffer cut inside a character). It does not validate JSON; the decoder does.
+// surrogate pair as an escape (a buffer cut inside a character). Of JSON's rules it checks only that the text
+// is UTF-8, because the decoder looks at strings late and would blame a member; the rest is the decoder's.
 
 /// Checks and repairs on undecoded JSON.
 enum JSONText {
-    /// The body nests deeper than allowed.
-    struct TooDeep: Error, Equatable {
-        let limit: Int
+    /// Why a body is not given to the decoder.
+    enum Problem: Error, Equatable, CustomStringConvertible {
+        case notUTF8
+        case tooDeep(limit: Int)
+
+        var description: String {
+            switch self {
+            case .notUTF8: "the message is not UTF-8"
+            case .tooDeep(let limit): "the message nests deeper than \(limit) levels"
+            }
+        }
     }
 
-    /// Throws when brackets outside strings nest deeper than `limit`. An escape that is half a surrogate pair
-    /// becomes the escape of U+FFFD: the same length here and one UTF-16 unit for the client, as before.
-    static func prepare(_ bytes: inout [UInt8], nestingLimit limit: Int) throws(TooDeep) {
+    /// Throws when the bytes are not UTF-8 or brackets outside strings nest deeper than `limit`. An escape
+    /// that is half a surrogate pair becomes the escape of U+FFFD: the same length here and one UTF-16 unit
+    /// for the client, as before.
+    static func prepare(_ bytes: inout [UInt8], nestingLimit limit: Int) throws(Problem) {
+        guard (try? UTF8Span(validating: bytes.span)) != nil else { throw .notUTF8 }
         var depth = 0
         var loneSurrogates: [Int] = []
         var index = 0
@@ -19,7 +30,7 @@ enum JSONText {
             switch bytes[index] {
             case UInt8(ascii: "["), UInt8(ascii: "{"):
                 depth += 1
-                guard depth <= limit else { throw TooDeep(limit: limit) }
+                guard depth <= limit else { throw .tooDeep(limit: limit) }
                 index += 1
             case UInt8(ascii: "]"), UInt8(ascii: "}"):
                 depth -= 1

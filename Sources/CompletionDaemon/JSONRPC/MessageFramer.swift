@@ -1,12 +1,12 @@
-// Cuts the byte stream of the base protocol into message bodies (LSP 3.18, "Base Protocol": header fields,
-// an empty line, Content-Length bytes). A push parser: bytes go in as they come, frames come out when complete,
+// Cuts the byte stream of the base protocol into message bodies (LSP 3.18, "Base Protocol": header fields, an
+// empty line, Content-Length bytes). A push parser: bytes go in as they come, frames come out when complete,
 // and where the stream was cut into reads makes no difference. It knows nothing of JSON.
 //
-// Tolerated: any order and case of fields, unknown fields, blanks around values, bare line feeds.
-// Recovery: a header block that gives no length is reported once, then everything up to the next
-// "Content-Length:" is passed over. That cannot mistake document text for a frame: inside JSON a line break is
-// always escaped, so a field followed by a real line break never lies within a string. A body over the limit
-// is passed over by its length.
+// Tolerated: any order and case of fields, unknown fields, blanks around values, bare line feeds. Recovery: a
+// header block that gives no length is reported once, then everything up to the next "Content-Length:" is
+// passed over. That cannot mistake document text for a frame: inside JSON a line break is always escaped, so
+// a field followed by a real line break never lies within a string. A body over the limit is passed over by
+// its length.
 
 /// What is wrong with a frame. Every case is survivable; see the file comment.
 enum FrameError: Error, Equatable, Sendable {
@@ -157,7 +157,8 @@ struct MessageFramer: Sendable {
         while readIndex < buffer.count, buffer[readIndex] == 0x0D || buffer[readIndex] == 0x0A { consume(1) }
     }
 
-    /// The block up to an empty line (a line feed, an optional carriage return, a line feed) within the limit.
+    /// The block up to an empty line (a line feed, an optional carriage return, a line feed) within the
+    /// limit.
     private mutating func headerBlock() -> (content: Range<Int>, end: Int)? {
         let scanEnd = min(buffer.count, readIndex + headerLimit)
         var index = readIndex + scannedByteCount
@@ -229,7 +230,9 @@ struct MessageFramer: Sendable {
         var index = readIndex
         while index + name.count <= buffer.count {
             // The first letter alone rules out most of what is passed over.
-            if buffer[index] | 0x20 == name[0], Self.lowercased(buffer[index..<index + name.count]).elementsEqual(name) {
+            if buffer[index] | 0x20 == name[0],
+                Self.lowercased(buffer[index..<index + name.count]).elementsEqual(name)
+            {
                 consume(index - readIndex)
                 state = .header
                 return true

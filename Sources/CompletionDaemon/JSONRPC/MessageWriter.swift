@@ -1,6 +1,6 @@
 // Writes frames to the client: the only code that touches the output descriptor. A thread of its own, fed by
-// a bounded queue, so that a client that reads slowly stalls the server loop only when the queue is full, and a
-// session can end although its client no longer reads.
+// a bounded queue, so that a client that reads slowly stalls the server loop only when the queue is full, and
+// a session can end although its client no longer reads.
 
 import Glibc
 import Logging

@@ -1,6 +1,6 @@
 // A value that threads may change and wait on: a mutex and a condition variable around it (Hoare's
-// conditional critical region). It exists because Synchronization.Mutex has no way to wait. Only the session's
-// own blocking threads wait on it; nothing on Swift's cooperative pool ever does.
+// conditional critical region). It exists because Synchronization.Mutex has no way to wait. Only the
+// session's own blocking threads wait on it; nothing on Swift's cooperative pool ever does.
 
 import Glibc
 
@@ -31,7 +31,8 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Runs `body` with exclusive access and wakes every waiting thread. Never blocks for longer than the lock.
+    /// Runs `body` with exclusive access and wakes every waiting thread. Never blocks for longer than the
+    /// lock.
     func withLock<Result>(_ body: (inout State) -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer {

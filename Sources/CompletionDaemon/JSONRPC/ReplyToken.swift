@@ -1,7 +1,7 @@
 // The right to answer one request, and the law that it is used exactly once. Whoever holds the token answers;
-// answering twice is a fault of ours: debug builds stop there, release builds log it and send nothing, since a
-// second response would confuse a client that had done nothing wrong. A token that is let go without an answer
-// answers internalError itself, so that no path through the server can leave a client waiting.
+// answering twice is a fault of ours: debug builds stop there, release builds log it and send nothing, since
+// a second response would confuse a client that had done nothing wrong. A token that is let go without an
+// answer answers internalError itself, so that no path through the server can leave a client waiting.
 
 import Logging
 import Synchronization

@@ -1,7 +1,8 @@
 // The id by which a request and its response find each other (JSON-RPC 2.0, section 4). Kept as it came, so
 // that the client gets back the very value it sent.
 
-/// A string compared by its bytes. Swift's String finds "é" composed and decomposed equal; ids and URIs are not.
+/// A string compared by its bytes. Swift's String finds "é" composed and decomposed equal; ids and URIs are
+/// not.
 struct ExactString: Hashable, Sendable {
     let value: String
 
@@ -18,7 +19,8 @@ struct ExactString: Hashable, Sendable {
     }
 }
 
-/// A request's id: an integer or a string. A response to a message whose id could not be read has none (null).
+/// A request's id: an integer or a string. A response to a message whose id could not be read has none
+/// (null).
 enum RequestID: Hashable, Sendable, CustomStringConvertible {
     case number(Int64)
     case string(ExactString)

@@ -41,7 +41,9 @@ struct StandardStreams: Sendable {
         return StandardStreams(input: input, output: output)
     }
 
-    private static func duplicate(_ descriptor: Int32, named name: String) throws(StandardStreamsError) -> Int32 {
+    private static func duplicate(_ descriptor: Int32, named name: String) throws(StandardStreamsError)
+        -> Int32
+    {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         guard copy >= 0 else { throw .unusable(stream: name, code: errno) }
         return copy

@@ -1,7 +1,7 @@
 // The daemon's log: swift-log to standard error, where editors pick it up. Levels say who must act: critical,
-// our own fault; error, something around us is broken; warning, the client or a document is odd; info, one line
-// per session step; debug, one line per message. No level above trace contains document text, and paths and
-// URIs are the most that any line says about the user's files.
+// our own fault; error, something around us is broken; warning, the client or a document is odd; info, one
+// line per session step; debug, one line per message. No level above trace contains document text, and paths
+// and URIs are the most that any line says about the user's files.
 
 import Logging
 

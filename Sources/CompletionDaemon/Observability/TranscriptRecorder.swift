@@ -1,7 +1,7 @@
 // Writes a session as it happens, in the format of lsp-fixtures, so that a bug report can become a test. One
 // JSON object per line: first what the session is ({"schema","client","root","compare"}), then each message
-// with its time and side. Recordings contain everything the client sent, document text included; whoever turns
-// recording on is told so.
+// with its time and side. Recordings contain everything the client sent, document text included; whoever
+// turns recording on is told so.
 
 import FoundationEssentials
 import Glibc
@@ -14,8 +14,8 @@ enum TranscriptError: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .cannotCreate(let path, let code):
-            "cannot create the recording \(path) (\(String(cString: strerror(code)))): choose a new file name "
-                + "in a folder that exists and is writable"
+            "cannot create the recording \(path) (\(String(cString: strerror(code)))): choose a new "
+                + "file name in a folder that exists and is writable"
         }
     }
 }
@@ -50,8 +50,8 @@ final class TranscriptRecorder: Sendable {
         close(descriptor)
     }
 
-    /// Records one body. The first one should be `initialize`, from which the header is taken. A full disk ends
-    /// the recording, never the session.
+    /// Records one body. The first one should be `initialize`, from which the header is taken. A full disk
+    /// ends the recording, never the session.
     func record(_ body: [UInt8], from side: Side) {
         let elapsed = (ContinuousClock.now - start).components
         let milliseconds = elapsed.seconds * 1000 + elapsed.attoseconds / 1_000_000_000_000_000
@@ -83,7 +83,8 @@ final class TranscriptRecorder: Sendable {
     }
 
     private static func header(firstBody: [UInt8]) -> [UInt8] {
-        // Not an initialize message: the recording is still worth having, with nothing known about its client.
+        // Not an initialize message: the recording is still worth having, with nothing known about its
+        // client.
         let params = try? WireCoding.decode(Initialize.self, from: firstBody).params
         let root = params?.workspaceFolders?.first?.uri ?? params?.rootUri
         let header = Header(

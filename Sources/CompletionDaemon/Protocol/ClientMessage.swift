@@ -1,6 +1,6 @@
-// Everything a client can send, as closed enums, and the one place where method names meet types. A message is
-// decoded in one pass: id and method first, then the parameters by the method's type. Nothing here throws for
-// what a client may get wrong; a wrong message decodes to a case that says how to answer it.
+// Everything a client can send, as closed enums, and the one place where method names meet types. A message
+// is decoded in one pass: id and method first, then the parameters by the method's type. Nothing here throws
+// for what a client may get wrong; a wrong message decodes to a case that says how to answer it.
 //
 // To add a message: a case in ClientRequest or ClientNotification, its method name in the decoding below, its
 // parameters in a file of its family; the compiler then asks for its handling in Server.
@@ -42,8 +42,7 @@ enum ClientMessage: Sendable {
         do {
             try JSONText.prepare(&body, nestingLimit: limits.jsonNestingDepth)
         } catch {
-            let message = "the message nests deeper than \(error.limit) levels"
-            return .invalid(nil, ResponseError(code: .parseError, message: message))
+            return .invalid(nil, ResponseError(code: .parseError, message: error.description))
         }
         do {
             return try WireCoding.decode(MessageEnvelope.self, from: body).message

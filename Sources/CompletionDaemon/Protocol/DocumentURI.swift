@@ -35,8 +35,8 @@ struct DocumentURI: Hashable, Sendable, Codable, CustomStringConvertible {
 
     var description: String { text.value }
 
-    /// The absolute path of a `file:` URI on this machine. Nil for other schemes, for another host, for a path
-    /// that is not absolute, holds a NUL or is not UTF-8. `#` and `?` count as part of the path: clients
+    /// The absolute path of a `file:` URI on this machine. Nil for other schemes, for another host, for a
+    /// path that is not absolute, holds a NUL or is not UTF-8. `#` and `?` count as part of the path: clients
     /// that forget to escape them exist, files with fragments do not.
     var filePath: String? {
         let bytes = Array(text.value.utf8)

@@ -1,5 +1,5 @@
-// `initialize` and its answer (LSP 3.18 "Server lifecycle"). Only members that the server acts on are decoded;
-// the rest of the client's capabilities may have any shape.
+// `initialize` and its answer (LSP 3.18 "Server lifecycle"). Only members that the server acts on are
+// decoded; the rest of the client's capabilities may have any shape.
 
 /// What the client says of itself and its workspace.
 struct InitializeParams: Decodable, Sendable {

@@ -1,5 +1,6 @@
 // Positions as the wire has them (LSP 3.18 "Position", "Range"): a line and a count of code units in the
-// negotiated encoding. Nothing beyond Protocol, Documents and Server sees one; inside, places are byte offsets.
+// negotiated encoding. Nothing beyond Protocol, Documents and Server sees one; inside, places are byte
+// offsets.
 
 /// A place in a document. Values out of range are legal on the wire and are clamped by the line table.
 struct Position: Hashable, Sendable, Codable {

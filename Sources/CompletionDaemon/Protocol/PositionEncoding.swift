@@ -6,7 +6,8 @@ enum PositionEncoding: String, Sendable, Codable, CaseIterable {
     case utf16 = "utf-16"
     case utf32 = "utf-32"
 
-    /// The first of the client's encodings, which it lists by preference, that exists; UTF-16 when it names none.
+    /// The first of the client's encodings, which it lists by preference, that exists; UTF-16 when it names
+    /// none.
     static func negotiated(clientPreference: [String]?) -> PositionEncoding {
         clientPreference?.lazy.compactMap { PositionEncoding(rawValue: $0) }.first ?? .utf16
     }

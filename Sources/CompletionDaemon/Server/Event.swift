@@ -1,5 +1,5 @@
-// Everything that can happen to the server, as one closed enumeration. Events are handled one at a time in the
-// order in which they entered the queue; nothing else changes the server's state.
+// Everything that can happen to the server, as one closed enumeration. Events are handled one at a time in
+// the order in which they entered the queue; nothing else changes the server's state.
 
 /// Names a started completion. Not the request's id: a client may use that again once it has its answer.
 struct CompletionTicket: Hashable, Sendable {

@@ -1,6 +1,6 @@
-// From the provider's items to the wire's (LSP 3.18 "Inline Completion Request"): byte ranges to positions, and
-// the rule that while a menu item is highlighted, every suggestion must begin with that item and use its range.
-// Pure.
+// From the provider's items to the wire's (LSP 3.18 "Inline Completion Request"): byte ranges to positions,
+// and the rule that while a menu item is highlighted, every suggestion must begin with that item and use its
+// range. Pure.
 
 /// Builds the answer to one completion request.
 struct InlineCompletionAnswer {

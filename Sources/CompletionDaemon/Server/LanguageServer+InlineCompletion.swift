@@ -1,5 +1,5 @@
-// The life of a completion request: started with a snapshot, answered by its outcome, or answered early when it
-// is cancelled or superseded (LSP 3.18: a cancelled request is still answered; a superseded one gets null,
+// The life of a completion request: started with a snapshot, answered by its outcome, or answered early when
+// it is cancelled or superseded (LSP 3.18: a cancelled request is still answered; a superseded one gets null,
 // since an error would show up in front of the user). The provider's late outcome is then dropped.
 
 import Logging
@@ -142,7 +142,9 @@ extension LanguageServer {
         logger.error("completion failed: \(message)")
         switch completion.triggerKind {
         case .invoked:
-            finish(completion.request) { $0.send(error: ResponseError(code: .requestFailed, message: message)) }
+            finish(completion.request) {
+                $0.send(error: ResponseError(code: .requestFailed, message: message))
+            }
         case .automatic:
             if lastShownFailure != message {
                 lastShownFailure = message

@@ -110,7 +110,8 @@ final class LanguageServer {
         case .closedInsideMessage:
             logger.error("the input ended inside a message; the client may have crashed")
         case .unusable(let error):
-            logger.error("giving up after \(limits.consecutiveFrameErrorCount) malformed frames, the last: \(error)")
+            logger.error(
+                "giving up after \(limits.consecutiveFrameErrorCount) malformed frames, the last: \(error)")
         case .failed(let code):
             logger.error("cannot read from the client (errno \(code))")
         }
@@ -123,7 +124,8 @@ final class LanguageServer {
             switch event {
             case .request(_, let pending): finish(pending) { $0.send(error: .sessionEnded) }
             case .invalidMessage(let reply, let error): reply.send(error: error)
-            case .notification, .response, .malformedFrame, .completionFinished, .inputEnded, .outputBroken: break
+            case .notification, .response, .malformedFrame, .completionFinished, .inputEnded, .outputBroken:
+                break
             }
         }
         stopAllCompletions()
@@ -137,7 +139,8 @@ final class LanguageServer {
         running = [:]
     }
 
-    /// Answers a request and forgets it. Forgotten first: the client may use the id again once it has the answer.
+    /// Answers a request and forgets it. Forgotten first: the client may use the id again once it has the
+    /// answer.
     func finish(_ request: PendingRequest, _ answer: (ReplyToken) -> Void) {
         inFlight.remove(request.id)
         answer(request.reply)
@@ -176,7 +179,8 @@ final class LanguageServer {
             serverInfo: InitializeResult.ServerInfo(name: "foretoken", version: version))
         finish(pending) { $0.send(result: result) }
         let client = params.clientInfo?.name ?? "unknown client"
-        logger.info("initialized by \(client), \(encoding.rawValue), \(params.rootPaths.count) workspace folders")
+        logger.info(
+            "initialized by \(client), \(encoding.rawValue), \(params.rootPaths.count) workspace folders")
         provider.workspaceOpened(
             WorkspaceDescription(
                 rootPaths: params.rootPaths,

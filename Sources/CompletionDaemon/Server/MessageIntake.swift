@@ -58,7 +58,8 @@ struct MessageIntake: Sendable {
         var document: DocumentURI?
         if case .inlineCompletion(let params) = request { document = params.textDocument.uri }
         guard let cancellation = inFlight.register(id, completionOf: document) else {
-            return .invalidMessage(reply, .invalidRequest("id \(id) belongs to a request that is not answered yet"))
+            return .invalidMessage(
+                reply, .invalidRequest("id \(id) belongs to a request that is not answered yet"))
         }
         return .request(request, PendingRequest(id: id, reply: reply, cancellation: cancellation))
     }

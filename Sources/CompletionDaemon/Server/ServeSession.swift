@@ -6,8 +6,8 @@ import Logging
 
 /// Serves one client over two descriptors.
 enum ServeSession {
-    /// Returns when the session is over: 0 after `shutdown` and `exit`, 1 when the client went away otherwise or
-    /// the input was unusable. The reader may then still block on `input`; the process is expected to end.
+    /// Returns when the session is over: 0 after `shutdown` and `exit`, 1 when the client went away otherwise
+    /// or the input was unusable. The reader may then still block on `input`; the process is expected to end.
     ///
     /// - Parameters:
     ///   - input, output: the protocol's streams (see StandardStreams); they stay open.
@@ -51,10 +51,12 @@ enum ServeSession {
     ) {
         let limits = options.limits
         let logger = options.logger
-        let events = EventQueue(maximumCount: limits.queuedEventCount, maximumCost: limits.queuedEventByteCount)
+        let events = EventQueue(
+            maximumCount: limits.queuedEventCount, maximumCost: limits.queuedEventByteCount)
         let inFlight = InFlightRequests()
         let writer = MessageWriter(descriptor: output, limits: limits, logger: logger)
-        let sink: any MessageSink = options.recorder.map { RecordingSink(base: writer, recorder: $0) } ?? writer
+        let sink: any MessageSink =
+            options.recorder.map { RecordingSink(base: writer, recorder: $0) } ?? writer
         let intake = MessageIntake(
             events: events, inFlight: inFlight, sink: sink, limits: limits, recorder: options.recorder,
             logger: logger)
