@@ -126,6 +126,7 @@ let package = Package(
 
         .target(
             name: "TestSupport",
+            dependencies: ["CGit2"],
             path: "Tests/TestSupport",
             swiftSettings: swiftSettings
         ),

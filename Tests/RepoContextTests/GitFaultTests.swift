@@ -2,6 +2,7 @@
 // whole process, so each runs in a process of its own.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import RepoContext

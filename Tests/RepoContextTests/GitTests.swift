@@ -2,6 +2,7 @@
 
 import CGit2
 import Foundation
+import TestSupport
 import Testing
 
 @testable import RepoContext

@@ -1,6 +1,7 @@
 // Paths that must be refused, files that must stay out of prompts, reads that must stay beneath the root.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import RepoContext

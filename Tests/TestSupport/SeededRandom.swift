@@ -24,8 +24,17 @@ package struct SeededRandom: RandomNumberGenerator {
         (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }
 
-    /// A number in 0 ..< 1.
-    package mutating func unitFloat() -> Float {
-        Float(next() >> 40) * 0x1p-24
-    }
+    /// A number in 0 ..< bound.
+    package mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
+
+    package mutating func element<Element>(of elements: [Element]) -> Element { elements[below(elements.count)] }
+
+    /// True once in `count` times.
+    package mutating func oneIn(_ count: Int) -> Bool { below(count) == 0 }
+
+    /// A number in -1 ..< 1.
+    package mutating func signed() -> Float { Float(Int32(truncatingIfNeeded: next() >> 40)) * 0x1p-23 - 1 }
+
+    /// Numbers in -scale ..< scale.
+    package mutating func floats(_ count: Int, scale: Float = 1) -> [Float] { (0..<count).map { _ in signed() * scale } }
 }

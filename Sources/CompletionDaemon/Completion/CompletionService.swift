@@ -118,14 +118,8 @@ final class CompletionService: CompletionProvider {
             ])
         if generation.stopReason == .cancelled { return .cancelled }
         guard let text = result.text else { return .none(reason: "the model has nothing to add here") }
-        guard let selected = request.selectedCompletion else {
-            return .items([CompletionItem(text: text, replaceRange: request.byteOffset..<request.byteOffset)])
-        }
-        // The menu's item replaces from its own start: what was typed of it comes before the generated text.
-        let typed = String(decoding: request.document.bytes[selected.replaceRange.lowerBound..<request.byteOffset], as: UTF8.self)
-        let whole = typed + text
-        guard whole.hasPrefix(selected.text) else { return .none(reason: "it does not continue the selected item") }
-        return .items([CompletionItem(text: whole, replaceRange: selected.replaceRange)])
+        // Where the menu highlights an item, the server fits the text to it.
+        return .items([CompletionItem(text: text, replaceRange: request.byteOffset..<request.byteOffset)])
     }
 }
 

@@ -1,6 +1,7 @@
 // Positions and offsets against an implementation so simple that it is plainly right: the text as an array of
 // scalars, split by hand.
 
+import TestSupport
 import Testing
 
 @testable import CompletionDaemon

@@ -1,6 +1,7 @@
 // Attention over the block cache against a double-precision twin, and its independence of how rows are grouped.
 
 import CSpecKernels
+import TestSupport
 import Testing
 
 @testable import SpecEngine
@@ -20,7 +21,7 @@ private struct AttentionCase {
     init(headCount: Int, kvHeadCount: Int, dimension: Int, window: Int, positions: Int, queryRows: Int, seed: UInt64) {
         (self.headCount, self.kvHeadCount, self.dimension) = (headCount, kvHeadCount, dimension)
         (self.window, self.positions, self.queryRows) = (window, positions, queryRows)
-        var random = TestRandom(seed: seed)
+        var random = SeededRandom(seed: seed)
         let chunk = spec_kv_chunk_bytes(Int32(dimension))
         blocks = (0..<(positions + 127) / 128).map { _ in AlignedBuffer(byteCount: chunk * kvHeadCount) }
         table = .allocate(capacity: blocks.count)

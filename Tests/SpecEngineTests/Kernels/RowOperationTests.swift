@@ -2,6 +2,7 @@
 
 import CSpecKernels
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SpecEngine
@@ -10,7 +11,7 @@ import Testing
 struct RowOperationTests {
     @Test("RMS norm is within 1e-6 of double precision")
     func rmsNorm() {
-        var random = TestRandom(seed: 10)
+        var random = SeededRandom(seed: 10)
         for k in [16, 17, 64, 640] {
             let x = random.floats(k, scale: 10)
             let weight = random.floats(k)
@@ -26,7 +27,7 @@ struct RowOperationTests {
 
     @Test("Add, norm and quantise in one step equals the three steps")
     func addNormQuantize() throws {
-        var random = TestRandom(seed: 11)
+        var random = SeededRandom(seed: 11)
         let (m, k) = (13, 640)
         let residual = random.floats(m * k)
         let addend = random.floats(m * k)
@@ -49,7 +50,7 @@ struct RowOperationTests {
 
     @Test("Rotation turns the two halves of a head against each other")
     func rope() {
-        var random = TestRandom(seed: 12)
+        var random = SeededRandom(seed: 12)
         for d in [16, 64, 128] {
             let angles = random.floats(d / 2, scale: 100)
             let (cosines, sines) = (angles.map { cos($0) }, angles.map { sin($0) })
@@ -83,7 +84,7 @@ struct RowOperationTests {
 
     @Test("SwiGLU is within 1e-6 of double precision, also at extreme gates")
     func swiglu() {
-        var random = TestRandom(seed: 13)
+        var random = SeededRandom(seed: 13)
         let gate = random.floats(50, scale: 20) + [-1000, 1000, 0]
         let up = random.floats(53, scale: 3)
         var expected = [Float](repeating: 0, count: 53)
@@ -99,7 +100,7 @@ struct RowOperationTests {
 
     @Test("Argmax takes the first of equals and never a NaN; top-k is sorted")
     func argmaxAndTopK() {
-        var random = TestRandom(seed: 14)
+        var random = SeededRandom(seed: 14)
         for n in [1, 2, 15, 16, 17, 31, 1000] {
             for _ in 0..<20 {
                 var x = (0..<n).map { _ in Float(random.below(10)) }

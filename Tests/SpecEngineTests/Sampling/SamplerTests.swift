@@ -1,6 +1,7 @@
 // The sampler against an obvious twin in double precision, its distribution, and its determinism.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SpecEngine
@@ -29,7 +30,7 @@ struct SamplerTests {
 
     @Test("Draws follow the truncated distribution (chi-square, twelve settings)")
     func distribution() throws {
-        var random = TestRandom(seed: 40)
+        var random = SeededRandom(seed: 40)
         let logits = random.floats(12, scale: 3)
         for (temperature, topK, topP, minP) in [
             (1, 0, 1, 0), (0.5, 0, 1, 0), (2, 0, 1, 0), (1, 1, 1, 0), (1, 4, 1, 0), (1, 0, 0.9, 0), (1, 0, 0.3, 0),
@@ -64,7 +65,7 @@ struct SamplerTests {
 
     @Test("One seed gives one sequence, another seed another")
     func determinism() throws {
-        var random = TestRandom(seed: 41)
+        var random = SeededRandom(seed: 41)
         let logits = random.floats(1_000, scale: 2)
         func draw(seed: UInt64) throws -> [TokenID] {
             var sampler = Sampler(try SamplingParameters(temperature: 1, topP: 0.95, seed: seed), vocabularySize: 1_000)

@@ -45,7 +45,7 @@ struct TokenizerTests {
 
     @Test("Any bytes, valid UTF-8 or not, come back from their tokens")
     func anyBytesRoundTrip() {
-        var random = TestRandom(seed: 30)
+        var random = SeededRandom(seed: 30)
         for _ in 0..<2_000 {
             let bytes = (0..<random.below(60)).map { _ in
                 random.below(3) == 0 ? UInt8(random.below(256)) : UInt8(32 + random.below(95))
@@ -75,7 +75,7 @@ struct TokenizerTests {
 
     @Test("The streaming detokenizer hands on whole characters only, whatever the pieces")
     func detokenizerEmitsWholeCharacters() {
-        var random = TestRandom(seed: 31)
+        var random = SeededRandom(seed: 31)
         let text = "naïve “quotes” 你好 🙂👩‍💻 é — done"
         for _ in 0..<300 {
             var detokenizer = StreamingDetokenizer()

@@ -1,23 +1,25 @@
 // Repositories for tests, made in temporary folders through libgit2 alone: no git process, no user
 // configuration. Everything is removed when the fixture goes.
 
-import CGit2
+package import CGit2
 import Foundation
 
 /// A temporary folder that may be a git repository.
-final class RepositoryFixture {
+package final class RepositoryFixture {
     /// Absolute path of the work tree, without links.
-    let path: String
-    private(set) var repository: OpaquePointer?
+    package let path: String
+    package private(set) var repository: OpaquePointer?
     private var commitTime: git_time_t = 1_700_000_000
 
     /// What libgit2 refused while a test was being set up.
-    struct Failure: Error, CustomStringConvertible {
-        var description: String
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
+
+        package init(description: String) { self.description = description }
     }
 
     /// Makes the folder and, unless told otherwise, an empty repository in it.
-    init(isRepository: Bool = true, isBare: Bool = false, name: String = "project") throws {
+    package init(isRepository: Bool = true, isBare: Bool = false, name: String = "project") throws {
         git_libgit2_init()
         let parent = try Self.temporaryFolder()
         path = parent + "/" + name
@@ -39,7 +41,7 @@ final class RepositoryFixture {
         try? FileManager.default.removeItem(atPath: parent)
     }
 
-    static func temporaryFolder() throws -> String {
+    package static func temporaryFolder() throws -> String {
         var template = Array("/tmp/foretoken-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil, let resolved = realpath(template, nil) else {
             throw Failure(description: "no temporary folder (errno \(errno))")
@@ -48,20 +50,20 @@ final class RepositoryFixture {
         return String(cString: resolved)
     }
 
-    static func check(_ code: Int32) throws {
+    package static func check(_ code: Int32) throws {
         guard code < 0 else { return }
         let message = git_error_last().flatMap { $0.pointee.message }.map { String(cString: $0) } ?? "?"
         throw Failure(description: "libgit2 \(code): \(message)")
     }
 
     /// Absolute path of a file.
-    func absolute(_ file: String) -> String { path + "/" + file }
+    package func absolute(_ file: String) -> String { path + "/" + file }
 
     // MARK: Work tree
 
-    func write(_ file: String, _ text: String) throws { try write(file, bytes: Array(text.utf8)) }
+    package func write(_ file: String, _ text: String) throws { try write(file, bytes: Array(text.utf8)) }
 
-    func write(_ file: String, bytes: [UInt8]) throws {
+    package func write(_ file: String, bytes: [UInt8]) throws {
         let folder = (absolute(file) as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         // Not Data.write, which waits for the disk.
@@ -74,13 +76,13 @@ final class RepositoryFixture {
         }
     }
 
-    func remove(_ file: String) throws { try FileManager.default.removeItem(atPath: absolute(file)) }
+    package func remove(_ file: String) throws { try FileManager.default.removeItem(atPath: absolute(file)) }
 
-    func link(_ file: String, to target: String) throws {
+    package func link(_ file: String, to target: String) throws {
         guard symlink(target, absolute(file)) == 0 else { throw Failure(description: "symlink: \(errno)") }
     }
 
-    func makeFIFO(_ file: String) throws {
+    package func makeFIFO(_ file: String) throws {
         guard mkfifo(absolute(file), 0o644) == 0 else { throw Failure(description: "mkfifo: \(errno)") }
     }
 
@@ -88,7 +90,7 @@ final class RepositoryFixture {
 
     /// Stages everything (ignored files left out) and commits it.
     @discardableResult
-    func commit(_ message: String = "change") throws -> git_oid {
+    package func commit(_ message: String = "change") throws -> git_oid {
         var index: OpaquePointer?
         try Self.check(git_repository_index(&index, repository))
         defer { git_index_free(index) }
@@ -101,7 +103,7 @@ final class RepositoryFixture {
     }
 
     /// Commits a tree on HEAD.
-    func commit(tree treeID: git_oid, _ message: String) throws -> git_oid {
+    package func commit(tree treeID: git_oid, _ message: String) throws -> git_oid {
         var treeID = treeID
         var tree: OpaquePointer?
         try Self.check(git_tree_lookup(&tree, repository, &treeID))
@@ -129,24 +131,24 @@ final class RepositoryFixture {
         return id
     }
 
-    func detachHead() throws {
+    package func detachHead() throws {
         var id = git_oid()
         try Self.check(git_reference_name_to_id(&id, repository, "HEAD"))
         try Self.check(git_repository_set_head_detached(repository, &id))
     }
 
     /// Overwrites a file of the git directory.
-    func damage(_ file: String, with text: String) throws { try write(".git/" + file, text) }
+    package func damage(_ file: String, with text: String) throws { try write(".git/" + file, text) }
 
     /// Path of a loose object.
-    func objectFile(_ id: git_oid) -> String {
+    package func objectFile(_ id: git_oid) -> String {
         var id = id
         let name = withUnsafePointer(to: &id) { String(cString: git_oid_tostr_s($0)) }
         return ".git/objects/" + name.prefix(2) + "/" + name.dropFirst(2)
     }
 
     /// The name of a file's blob in the index.
-    func blobID(_ file: String) throws -> git_oid {
+    package func blobID(_ file: String) throws -> git_oid {
         var index: OpaquePointer?
         try Self.check(git_repository_index(&index, repository))
         defer { git_index_free(index) }
@@ -157,7 +159,7 @@ final class RepositoryFixture {
     }
 
     /// Every file of the folder with its bytes and modification time, to show that nothing was written.
-    func contents() throws -> [String: String] {
+    package func contents() throws -> [String: String] {
         var contents: [String: String] = [:]
         let names = FileManager.default.enumerator(atPath: path)
         while let name = names?.nextObject() as? String {
