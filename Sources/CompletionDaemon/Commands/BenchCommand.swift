@@ -61,6 +61,7 @@ struct BenchCommand: AsyncParsableCommand {
             }
             var results: [Result] = []
             for depth in depths { results += await measure(engine, depth: depth) }
+            results.append(try await measureCancellation(engine))
             let report = Report(
                 machine: .current(), build: .current(engine),
                 settings: [
@@ -96,14 +97,36 @@ struct BenchCommand: AsyncParsableCommand {
         ]
     }
 
-    private static func summary(_ name: String, _ values: [Double]) -> Result {
+    /// From raising the flag in the middle of a prefill to the engine being free.
+    private func measureCancellation(_ engine: InferenceEngine) async throws -> Result {
+        let prompt = [TokenID](repeating: TokenID(1), count: min(4_096, engine.positionLimit - 2))
+        var milliseconds: [Double] = []
+        for round in 0..<20 * repeats {
+            let flag = CancellationFlag()
+            let request = GenerationRequest(
+                prompt: [TokenID(Int32(round % 2))] + prompt.dropFirst(), maximumTokens: 1, sampling: .greedy,
+                endTokens: [], cancellation: flag)
+            let generation = Task { try await engine.generate(request) }
+            try await Task.sleep(for: .milliseconds(5 + round % 13))
+            let start = ContinuousClock.now
+            flag.raise()
+            guard try await generation.value.stopReason == .cancelled else { continue }
+            milliseconds.append((ContinuousClock.now - start) / .milliseconds(1))
+        }
+        return Self.summary("cancel_to_idle", milliseconds.isEmpty ? [0] : milliseconds, unit: "ms")
+    }
+
+    private static func summary(
+        _ name: String, _ values: [Double], unit: String = "tok/s"
+    ) -> Result {
         let sorted = values.sorted()
         func percentile(_ p: Double) -> Double {
             let value = sorted[min(sorted.count - 1, Int((p * Double(sorted.count - 1)).rounded()))]
-            return (value * 10).rounded() / 10
+            return (value * 100).rounded() / 100
         }
         return Result(
-            name: name, unit: "tok/s", median: percentile(0.5), p5: percentile(0.05), p95: percentile(0.95), n: values.count)
+            name: name, unit: unit, median: percentile(0.5), p5: percentile(0.05), p95: percentile(0.95),
+            n: values.count)
     }
 
     private func printTable(_ report: Report) {
@@ -118,11 +141,11 @@ struct BenchCommand: AsyncParsableCommand {
         func column(_ text: String, _ width: Int) -> String {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
-        lines.append(column("", 16) + column("median", 10) + column("p5", 10) + column("p95", 10) + "  tok/s")
+        lines.append(column("", 16) + column("median", 10) + column("p5", 10) + column("p95", 10))
         for result in report.results {
             let name = result.name + String(repeating: " ", count: max(0, 16 - result.name.count))
             lines.append(
-                name + column("\(result.median)", 10) + column("\(result.p5)", 10) + column("\(result.p95)", 10))
+                name + column("\(result.median)", 10) + column("\(result.p5)", 10) + column("\(result.p95)", 10) + "  " + result.unit)
         }
         FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
     }

@@ -1,0 +1,159 @@
+// The commands as a shell sees them: outputs, exit codes, and errors that say what to do. Nothing here may crash
+// (a signal shows as an exit code above 128) or hang.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import CompletionDaemon
+
+@Suite("Command line", .serialized)
+struct CommandLineTests {
+    private let folder: RepositoryFixture
+
+    init() throws {
+        folder = try RepositoryFixture(isRepository: false, name: "plain")
+        try folder.write("a.py", "def add(a, b):\n    return a\n")
+    }
+
+    private func complete(_ arguments: [String], environment: [String: String] = [:], input: [UInt8] = []) throws
+        -> Binary.Result
+    {
+        try Binary.run(
+            ["complete"] + arguments, input: input,
+            environment: ["FORETOKEN_MODEL": FixturePaths.defaultModel].merging(environment) { $1 }, folder: folder.path)
+    }
+
+    private func json(_ result: Binary.Result) throws -> JSONTree { try JSONTree(parsing: Array(result.output.utf8)) }
+
+    @Test("A prompt file is continued greedily, token for token as in the golden file")
+    func promptFile() throws {
+        let prompt = "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n    if n < 2:\n        return n\n"
+        try folder.write("prompt.txt", prompt)
+        for (arguments, input) in [
+            (["--prompt-file", "prompt.txt"], ""), (["--prompt-file", "-"], prompt),
+            (["--prompt-file", "prompt.txt", "--reference", "--threads", "1"], ""),
+        ] {
+            let result = try complete(arguments + ["--max-tokens", "8", "--json"], input: Array(input.utf8))
+            #expect(result.exitCode == 0)
+            let output = try json(result)
+            #expect(output["text"] == "    return n - 1\n\n\ndef")
+            #expect(output["token_ids"] == [274, 420, 319, 442, 236, 32, 1586, 686])
+            #expect(output["stop_reason"] == "max_tokens")
+            #expect(output["prompt_tokens"] == 32)
+            #expect(output["reused_tokens"] == 0)
+            #expect(output["timings_ms"]?["prefill"] != nil && output["timings_ms"]?["total"] != nil)
+        }
+    }
+
+    @Test("Sampling follows its seed")
+    func seeds() throws {
+        func text(_ seed: String) throws -> String {
+            try complete(["a.py:2:13", "--temperature", "1.2", "--seed", seed, "--context-tokens", "256"]).output
+        }
+        #expect(try text("3") == text("3"))
+        #expect(try Set((1...6).map { try text("\($0)") }).count > 1)
+    }
+
+    @Test("Misuse ends with exit code 2 and says what is right", arguments: [
+        ["a.py"], ["a.py:1"], ["a.py:0:1"], ["a.py:1:0"], ["a.py:9:1"], ["a.py:1:99"], [":1:1"], ["a.py:x:1"],
+        [], ["a.py:1:1", "--max-tokens", "0"], ["a.py:1:1", "--threads", "0"], ["a.py:1:1", "--threads", "1000"],
+        ["a.py:1:1", "--temperature", "-1"], ["a.py:1:1", "--prompt-file", "a.py"], ["a.py:1:1", "--context-tokens", "1"],
+        ["--no-such-option"], ["é.py:1:2"],
+    ])
+    func misuse(arguments: [String]) throws {
+        try folder.write("é.py", "é = 1\n")
+        let result = try complete(arguments)
+        #expect(result.exitCode == 2, "\(arguments): \(result.errorOutput)")
+        #expect(result.output.isEmpty && !result.errorOutput.isEmpty)
+    }
+
+    @Test("Ends of lines and files are places; an empty file is completed or left empty")
+    func edges() throws {
+        try folder.write("crlf.py", "x = 1\r\ny = 2")
+        try folder.write("empty.py", "")
+        for place in ["crlf.py:1:6", "crlf.py:2:6", "empty.py:1:1", "a.py:3:1", "a.py:1:1"] {
+            let result = try complete([place, "--context-tokens", "256", "--max-tokens", "4"])
+            #expect(result.exitCode == 0, "\(place): \(result.errorOutput)")
+        }
+        #expect(try complete(["crlf.py:1:7"]).exitCode == 2, "the carriage return is not part of the line")
+    }
+
+    @Test("Files that cannot be completed in are refused with exit code 1")
+    func unusableFiles() throws {
+        try folder.write("binary.py", bytes: [0x61, 0, 0xFF, 0x0A])
+        try folder.write(".env", "KEY=1\n")
+        for place in ["missing.py:1:1", "binary.py:1:1", ".:1:1", ".env:1:1"] {
+            let result = try complete([place])
+            #expect(result.exitCode == 1, "\(place): \(result.errorOutput)")
+            #expect(!result.errorOutput.isEmpty)
+        }
+        try folder.write("latin1.py", bytes: Array("name = '".utf8) + [0xE9, 0x27, 0x0A])
+        #expect(try complete(["latin1.py:1:11", "--max-tokens", "2"]).exitCode == 0, "not UTF-8, but text")
+    }
+
+    @Test("Without a usable model the exit code is 3, and the error says where it looked")
+    func models() throws {
+        try folder.write("text.gguf", "this is not a model")
+        let draft = FixturePaths.modelsDirectory + "/foretoken-78m-longspec-q4_0.gguf"
+        for path in ["/nonexistent.gguf", "text.gguf", ".", draft] {
+            let result = try complete(["a.py:1:1", "--model", path])
+            #expect(result.exitCode == 3, "\(path): \(result.errorOutput)")
+        }
+        let result = try complete(["a.py:1:1", "--json"], environment: ["FORETOKEN_MODEL": "/nowhere/model.gguf"])
+        #expect(result.exitCode == 3)
+        let error = try #require(try json(result)["error"])
+        #expect(error["code"] == "model" && error["message"] != nil && error["fix"] != nil)
+    }
+
+    @Test("Every instruction set of this machine completes; an unknown one is refused by name")
+    func instructionSets() throws {
+        for name in ["avx512-bf16", "avx512", "avx2", "portable", "sse9"] {
+            let result = try complete(
+                ["a.py:2:13", "--no-context", "--max-tokens", "2"], environment: ["FORETOKEN_ISA": name])
+            #expect(result.exitCode == 0 || result.exitCode == 2, "\(name): \(result.errorOutput)")
+            if name == "sse9" { #expect(result.exitCode == 2 && result.errorOutput.contains("sse9")) }
+        }
+    }
+
+    @Test("doctor finds the model and this repository; help and version succeed")
+    func doctor() throws {
+        let result = try Binary.run(
+            ["doctor", FixturePaths.checkoutRoot, "--model", FixturePaths.defaultModel],
+            environment: ["XDG_CACHE_HOME": folder.path])
+        #expect(result.exitCode == 0, "\(result.output)")
+        for part in ["kernels", "OpenBLAS", "libgit2", "sha256 d6ad38cc", "cache"] {
+            #expect(result.output.contains(part), "\(part)")
+        }
+        let missing = try Binary.run(["doctor", "--model", "/nonexistent.gguf"])
+        #expect(missing.exitCode == 1 && missing.output.contains("FIX"))
+        #expect(try Binary.run(["--version"]).exitCode == 0)
+        #expect(try Binary.run(["--help"]).exitCode == 0)
+        #expect(try Binary.run(["nonsense"]).exitCode == 2)
+    }
+
+    @Test("A corrupt repository, and none at all, still complete")
+    func brokenRepository() throws {
+        let project = try DrawingProject()
+        try project.repository.damage("HEAD", with: "garbage")
+        let place = "\(project.filePath):\(DrawingProject.line):\(DrawingProject.column)"
+        let result = try complete([place, "--context-tokens", "512"])
+        #expect(result.exitCode == 0 && !result.output.isEmpty, "\(result.errorOutput)")
+    }
+
+    @Test("bench prints the schema that tools read")
+    func bench() throws {
+        let result = try Binary.run(
+            ["bench", "--json", "--repeats", "1", "--depths", "0", "--model", FixturePaths.defaultModel])
+        #expect(result.exitCode == 0, "\(result.errorOutput)")
+        let report = try json(result)
+        #expect(report["schema"] == 1 && report["scenario"] == "speed")
+        #expect(report["machine"]?["openblas_core"] != nil && report["build"]?["isa"] != nil)
+        guard case .array(let results)? = report["results"] else {
+            Issue.record("no results")
+            return
+        }
+        #expect(Set(results.compactMap { $0["name"] }).isSuperset(of: ["prompt_512@0", "decode@0", "cancel_to_idle"]))
+        #expect(results.allSatisfy { $0["median"] != nil && $0["p5"] != nil && $0["p95"] != nil && $0["n"] != nil })
+    }
+}
