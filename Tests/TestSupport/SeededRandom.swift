@@ -27,7 +27,9 @@ package struct SeededRandom: RandomNumberGenerator {
     /// A number in 0 ..< bound.
     package mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
 
-    package mutating func element<Element>(of elements: [Element]) -> Element { elements[below(elements.count)] }
+    package mutating func element<Element>(of elements: [Element]) -> Element {
+        elements[below(elements.count)]
+    }
 
     /// True once in `count` times.
     package mutating func oneIn(_ count: Int) -> Bool { below(count) == 0 }
@@ -36,5 +38,7 @@ package struct SeededRandom: RandomNumberGenerator {
     package mutating func signed() -> Float { Float(Int32(truncatingIfNeeded: next() >> 40)) * 0x1p-23 - 1 }
 
     /// Numbers in -scale ..< scale.
-    package mutating func floats(_ count: Int, scale: Float = 1) -> [Float] { (0..<count).map { _ in signed() * scale } }
+    package mutating func floats(_ count: Int, scale: Float = 1) -> [Float] {
+        (0..<count).map { _ in signed() * scale }
+    }
 }

@@ -65,7 +65,8 @@ struct BenchCommand: AsyncParsableCommand {
             let report = Report(
                 machine: .current(), build: .current(engine),
                 settings: [
-                    "model": engine.modelPath, "repeats": "\(repeats)", "prompt_tokens": "\(Self.promptTokenCount)",
+                    "model": engine.modelPath, "repeats": "\(repeats)",
+                    "prompt_tokens": "\(Self.promptTokenCount)",
                     "decode_tokens": "\(Self.decodeTokenCount)",
                 ], results: results)
             if json { JSONOutput.write(report) } else { printTable(report) }
@@ -77,7 +78,8 @@ struct BenchCommand: AsyncParsableCommand {
     private func parsedDepths() throws(CommandError) -> [Int] {
         let values = depths.split(separator: ",").map { Int($0) }
         guard !values.isEmpty, values.allSatisfy({ $0 != nil && $0! >= 0 && $0! < 1 << 20 }) else {
-            throw .usage("--depths is '\(depths)'", fix: "write numbers of tokens with commas, such as 0,2048,8192")
+            throw .usage(
+                "--depths is '\(depths)'", fix: "write numbers of tokens with commas, such as 0,2048,8192")
         }
         return values.compactMap(\.self).sorted()
     }
@@ -87,7 +89,8 @@ struct BenchCommand: AsyncParsableCommand {
         var decode: [Double] = []
         for _ in 0...repeats {  // the first is the warm-up
             let times = await engine.measureSpeed(
-                depth: depth, promptTokenCount: Self.promptTokenCount, decodeTokenCount: Self.decodeTokenCount)
+                depth: depth, promptTokenCount: Self.promptTokenCount, decodeTokenCount: Self.decodeTokenCount
+            )
             prompt.append(Double(Self.promptTokenCount) / (times.prompt / .seconds(1)))
             decode.append(Double(Self.decodeTokenCount) / (times.decode / .seconds(1)))
         }
@@ -145,7 +148,8 @@ struct BenchCommand: AsyncParsableCommand {
         for result in report.results {
             let name = result.name + String(repeating: " ", count: max(0, 16 - result.name.count))
             lines.append(
-                name + column("\(result.median)", 10) + column("\(result.p5)", 10) + column("\(result.p95)", 10) + "  " + result.unit)
+                name + column("\(result.median)", 10) + column("\(result.p5)", 10)
+                    + column("\(result.p95)", 10) + "  " + result.unit)
         }
         FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
     }

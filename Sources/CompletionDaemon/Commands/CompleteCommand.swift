@@ -26,7 +26,9 @@ struct CompleteCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n"))
     var maxTokens = CompletionPipeline.defaultMaximumTokens
 
-    @Option(help: ArgumentHelp("Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
     var contextTokens: Int?
 
     @Flag(help: "Use the file alone, without context from the repository.")
@@ -38,7 +40,9 @@ struct CompleteCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Seed of the random numbers.", valueName: "n"))
     var seed: UInt64 = 0
 
-    @Option(help: ArgumentHelp("Continue the bytes of this file instead (- for standard input).", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "Continue the bytes of this file instead (- for standard input).", valueName: "path"))
     var promptFile: String?
 
     @Flag(help: "Print one JSON object.")
@@ -74,14 +78,17 @@ struct CompleteCommand: AsyncParsableCommand {
 
     private func check() throws(CommandError) {
         guard (place == nil) != (promptFile == nil) else {
-            throw .usage("give either FILE:LINE:COLUMN or --prompt-file", fix: "see foretoken complete --help")
+            throw .usage(
+                "give either FILE:LINE:COLUMN or --prompt-file", fix: "see foretoken complete --help")
         }
         guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
-            throw .usage("--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
+            throw .usage(
+                "--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
         }
         if let contextTokens, contextTokens < PromptBudget.minimumTotalTokenCount {
             throw .usage(
-                "--context-tokens is \(contextTokens)", fix: "choose at least \(PromptBudget.minimumTotalTokenCount)")
+                "--context-tokens is \(contextTokens)",
+                fix: "choose at least \(PromptBudget.minimumTotalTokenCount)")
         }
     }
 
@@ -109,7 +116,8 @@ struct CompleteCommand: AsyncParsableCommand {
             RepositoryContext.Configuration { StandardError.write("foretoken: \($0)") })
         if !noContext { await context.prepare(file: path) }
         let query = ContextQuery(
-            filePath: path, text: text, cursorOffset: offset, tokenBudget: budget!, includeContext: !noContext)
+            filePath: path, text: text, cursorOffset: offset, tokenBudget: budget!, includeContext: !noContext
+        )
         let prepareTime = ContinuousClock.now - contextStart
         let result = try await CompletionPipeline(engine: engine, context: context).complete(
             CompletionPipeline.Request(
@@ -181,7 +189,8 @@ struct CompleteCommand: AsyncParsableCommand {
         let generation = output.generation
         JSONOutput.write(
             JSONResult(
-                text: String(decoding: output.text, as: UTF8.self), tokenIDs: generation.tokens.map(\.rawValue),
+                text: String(decoding: output.text, as: UTF8.self),
+                tokenIDs: generation.tokens.map(\.rawValue),
                 stopReason: generation.stopReason.rawValue, promptTokens: generation.promptTokenCount,
                 reusedTokens: generation.reusedTokenCount,
                 timings: JSONResult.Timings(

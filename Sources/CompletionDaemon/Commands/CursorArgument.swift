@@ -13,11 +13,13 @@ struct CursorArgument: Equatable {
 
     init(_ argument: String) throws(CommandError) {
         let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count >= 3, let line = Int(parts[parts.count - 2]), let column = Int(parts[parts.count - 1]),
+        guard parts.count >= 3, let line = Int(parts[parts.count - 2]),
+            let column = Int(parts[parts.count - 1]),
             line >= 1, column >= 1
         else {
             throw .usage(
-                "'\(argument)' is not a place in a file", fix: "write FILE:LINE:COLUMN, both numbers from 1 on")
+                "'\(argument)' is not a place in a file",
+                fix: "write FILE:LINE:COLUMN, both numbers from 1 on")
         }
         path = parts.dropLast(2).joined(separator: ":")
         guard !path.isEmpty else {
@@ -46,7 +48,8 @@ struct CursorArgument: Equatable {
         let offset = start + column - 1
         guard offset == text.count || text[offset] & 0xC0 != 0x80 || !isInsideCharacter(text, offset) else {
             throw .usage(
-                "column \(column) of line \(line) lies inside a character", fix: "choose a column where one begins")
+                "column \(column) of line \(line) lies inside a character",
+                fix: "choose a column where one begins")
         }
         return offset
     }
@@ -93,7 +96,8 @@ enum SourceFile {
             if count == 0 { return bytes }
             guard count > 0 else {
                 if errno == EINTR { continue }
-                throw .file("\(path) cannot be read: \(String(cString: strerror(errno)))", fix: "check the file")
+                throw .file(
+                    "\(path) cannot be read: \(String(cString: strerror(errno)))", fix: "check the file")
             }
             bytes += buffer[..<count]
             guard bytes.count <= maximumByteCount else {
@@ -115,7 +119,9 @@ enum SourceFile {
 /// The LSP names of the languages in which completion behaves differently.
 enum LanguageID {
     static func guess(path: String) -> String {
-        let fileExtension = path.split(separator: "/").last?.split(separator: ".").last.map { $0.lowercased() }
+        let fileExtension = path.split(separator: "/").last?.split(separator: ".").last.map {
+            $0.lowercased()
+        }
         switch fileExtension {
         case "md", "markdown": return "markdown"
         case "txt": return "plaintext"

@@ -19,7 +19,8 @@ struct DoctorCommand: AsyncParsableCommand {
 
     @OptionGroup var engine: EngineArguments
 
-    @Argument(help: ArgumentHelp("A folder or file whose repository to look at. Default: here.", valueName: "path"))
+    @Argument(
+        help: ArgumentHelp("A folder or file whose repository to look at. Default: here.", valueName: "path"))
     var path = "."
 
     private struct Line {
@@ -40,7 +41,8 @@ struct DoctorCommand: AsyncParsableCommand {
                 let mark = line.problem == nil ? "ok  " : "FIX "
                 let name = line.name + String(repeating: " ", count: max(1, 12 - line.name.count))
                 FileDescriptorOutput.write(
-                    "\(mark) \(name)\(line.value)\(line.problem.map { "\n                 → \($0)" } ?? "")\n", to: 1)
+                    "\(mark) \(name)\(line.value)\(line.problem.map { "\n                 → \($0)" } ?? "")\n",
+                    to: 1)
             }
             if lines.contains(where: { $0.problem != nil }) { throw ExitCode(ExitStatus.failure) }
         } catch let code as ExitCode {
@@ -55,11 +57,13 @@ struct DoctorCommand: AsyncParsableCommand {
         let threads = configuration.threadCount ?? EngineOptions.automaticThreadCount
         let slowdown =
             machine.openBLASVariables.isEmpty
-            ? nil : "unset \(machine.openBLASVariables.joined(separator: " ")): OpenBLAS knows this CPU better"
+            ? nil
+            : "unset \(machine.openBLASVariables.joined(separator: " ")): OpenBLAS knows this CPU better"
         return [
             Line(name: "foretoken", value: ForetokenVersion.current, problem: nil),
             Line(
-                name: "CPU", value: "\(machine.cpu), \(machine.cores) cores, \(threads) compute threads", problem: nil),
+                name: "CPU", value: "\(machine.cpu), \(machine.cores) cores, \(threads) compute threads",
+                problem: nil),
             Line(name: "kernels", value: configuration.instructionSet.description, problem: nil),
             Line(
                 name: "OpenBLAS",
@@ -86,7 +90,8 @@ struct DoctorCommand: AsyncParsableCommand {
                 Line(
                     name: "model",
                     value: "\(path) (\(engine.configuration.architecture.rawValue), "
-                        + "\(engine.configuration.layerCount) layers, loads in \(Int(time)) ms)", problem: nil)
+                        + "\(engine.configuration.layerCount) layers, loads in \(Int(time)) ms)", problem: nil
+                )
             ]
             let checksum = try FileChecksum.sha256(path)
             let expected = ModelChecksums.known[String(path.split(separator: "/").last ?? "")]
@@ -130,7 +135,8 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         let isWritable = access(folder, W_OK) == 0
         return Line(
-            name: "cache", value: path, problem: isWritable ? nil : "make \(folder) writable, or set XDG_CACHE_HOME")
+            name: "cache", value: path,
+            problem: isWritable ? nil : "make \(folder) writable, or set XDG_CACHE_HOME")
     }
 }
 
@@ -138,7 +144,8 @@ struct DoctorCommand: AsyncParsableCommand {
 enum ModelChecksums {
     static let known = [
         "foretoken-78m-q4_0.gguf": "d6ad38cc35bc36464da45102bc3db436626fa7f6ecf9f8c14492d479e78c514e",
-        "foretoken-78m-longspec-q4_0.gguf": "8f117974521084a3346c6465b7fc2caba09219e42b95b6663ec307c58c118e31",
+        "foretoken-78m-longspec-q4_0.gguf":
+            "8f117974521084a3346c6465b7fc2caba09219e42b95b6663ec307c58c118e31",
     ]
 }
 

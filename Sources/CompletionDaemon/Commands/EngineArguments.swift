@@ -8,7 +8,9 @@ import SpecEngine
 #endif
 
 struct EngineArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Model file (GGUF). Default: $FORETOKEN_MODEL, then the installed model.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "Model file (GGUF). Default: $FORETOKEN_MODEL, then the installed model.", valueName: "path"))
     var model: String?
 
     @Option(help: ArgumentHelp("Compute threads. Default: by the machine.", valueName: "n"))
@@ -24,7 +26,9 @@ struct EngineArguments: ParsableArguments {
         if let threads, !EngineLimits.threadCounts.contains(threads) {
             throw .usage(
                 "--threads is \(threads)",
-                fix: "choose between \(EngineLimits.threadCounts.lowerBound) and \(EngineLimits.threadCounts.upperBound)")
+                fix:
+                    "choose between \(EngineLimits.threadCounts.lowerBound) and \(EngineLimits.threadCounts.upperBound)"
+            )
         }
         var configuration = EngineConfiguration(
             modelPath: model, threadCount: threads, usesReference: reference)

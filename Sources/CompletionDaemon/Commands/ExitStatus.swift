@@ -44,11 +44,14 @@ struct CommandError: Error {
             self.init(exitCode: ExitStatus.model, code: "model", message: error.message, fix: error.fix)
         case let error as SamplingParameters.Invalid:
             self.init(
-                exitCode: ExitStatus.usage, code: "usage", message: error.description, fix: "see foretoken complete --help")
+                exitCode: ExitStatus.usage, code: "usage", message: error.description,
+                fix: "see foretoken complete --help")
         case let error as RepoContextError:
             self.init(exitCode: ExitStatus.failure, code: "refused", message: error.description, fix: "")
         default:
-            self.init(exitCode: ExitStatus.failure, code: "internal", message: "\(error)", fix: "please report this")
+            self.init(
+                exitCode: ExitStatus.failure, code: "internal", message: "\(error)", fix: "please report this"
+            )
         }
     }
 
@@ -103,7 +106,8 @@ enum JSONOutput {
             let data = try encoder.encode(value)
             FileDescriptorOutput.write(String(decoding: data, as: UTF8.self) + "\n", to: 1)
         } catch {
-            StandardError.write("foretoken: the result cannot be written as JSON (\(error)); please report this")
+            StandardError.write(
+                "foretoken: the result cannot be written as JSON (\(error)); please report this")
         }
     }
 }

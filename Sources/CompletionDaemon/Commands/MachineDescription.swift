@@ -34,13 +34,15 @@ struct MachineDescription: Encodable {
             getenv(name).map { "\(name)=\(String(cString: $0))" }
         }
         return MachineDescription(
-            cpu: cpuName(), cores: EngineOptions.availableCoreCount, load: loads[0], openBLASCore: OpenBLAS.coreName,
+            cpu: cpuName(), cores: EngineOptions.availableCoreCount, load: loads[0],
+            openBLASCore: OpenBLAS.coreName,
             openBLASVariables: variables)
     }
 
     private static func cpuName() -> String {
         guard let data = FileManager.default.contents(atPath: "/proc/cpuinfo") else { return "unknown CPU" }
-        for line in String(decoding: data, as: UTF8.self).split(separator: "\n") where line.hasPrefix("model name") {
+        for line in String(decoding: data, as: UTF8.self).split(separator: "\n")
+        where line.hasPrefix("model name") {
             if let colon = line.firstIndex(of: ":") {
                 return String(line[line.index(after: colon)...].drop { $0 == " " })
             }
@@ -56,6 +58,7 @@ struct BuildDescription: Encodable {
 
     static func current(_ engine: InferenceEngine) -> BuildDescription {
         BuildDescription(
-            version: ForetokenVersion.current, isa: engine.instructionSet.description, threads: engine.threadCount)
+            version: ForetokenVersion.current, isa: engine.instructionSet.description,
+            threads: engine.threadCount)
     }
 }

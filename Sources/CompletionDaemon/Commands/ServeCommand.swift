@@ -12,11 +12,14 @@ import SpecEngine
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve completions to an editor over the Language Server Protocol (3.18) on stdin and stdout.")
+        abstract:
+            "Serve completions to an editor over the Language Server Protocol (3.18) on stdin and stdout.")
 
     @OptionGroup var engine: EngineArguments
 
-    @Option(help: ArgumentHelp("Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
     var contextTokens: Int?
 
     @Flag(help: "Use the current file alone, without context from the repository.")
@@ -52,11 +55,13 @@ struct ServeCommand: AsyncParsableCommand {
 
     private func serviceConfiguration() throws(CommandError) -> CompletionService.Configuration {
         guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
-            throw .usage("--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
+            throw .usage(
+                "--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
         }
         if let contextTokens, contextTokens < PromptBudget.minimumTotalTokenCount {
             throw .usage(
-                "--context-tokens is \(contextTokens)", fix: "choose at least \(PromptBudget.minimumTotalTokenCount)")
+                "--context-tokens is \(contextTokens)",
+                fix: "choose at least \(PromptBudget.minimumTotalTokenCount)")
         }
         return CompletionService.Configuration(
             engine: try engine.configuration(), contextTokens: contextTokens, includesContext: !noContext,

@@ -57,7 +57,8 @@ struct CompletionPipeline: Sendable {
                 sampling: request.sampling, endTokens: engine.tokenizer.allControlTokens,
                 shouldStop: { rules.shouldStop(generated: $0) }, cancellation: request.cancellation))
         let isWhole = generation.stopReason != .cancelled
-        let text = isWhole
+        let text =
+            isWhole
             ? PostProcessor(prefix: prefix, suffix: suffix, stopRules: rules).process(generation.text) : nil
         return Result(text: text, generation: generation, prompt: prompt, contextTime: contextTime)
     }

@@ -99,20 +99,25 @@ final class CompletionService: CompletionProvider {
         }
         return CompletionPipeline.Request(
             query: ContextQuery(
-                filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset, openDocuments: open,
+                filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
+                openDocuments: open,
                 recentPaths: request.recentPaths, tokenBudget: tokenBudget,
                 includeContext: configuration.includesContext),
             languageID: request.document.languageID, maximumTokens: configuration.maximumTokens,
             sampling: .greedy, cancellation: flag)
     }
 
-    private func outcome(_ result: CompletionPipeline.Result, _ request: CompletionRequest) -> CompletionOutcome {
+    private func outcome(_ result: CompletionPipeline.Result, _ request: CompletionRequest)
+        -> CompletionOutcome
+    {
         let generation = result.generation
         logger.debug(
             "completion",
             metadata: [
-                "prompt_tokens": "\(generation.promptTokenCount)", "reused_tokens": "\(generation.reusedTokenCount)",
-                "context_ms": "\(result.contextTime.milliseconds)", "prefill_ms": "\(generation.prefillTime.milliseconds)",
+                "prompt_tokens": "\(generation.promptTokenCount)",
+                "reused_tokens": "\(generation.reusedTokenCount)",
+                "context_ms": "\(result.contextTime.milliseconds)",
+                "prefill_ms": "\(generation.prefillTime.milliseconds)",
                 "decode_ms": "\(generation.decodeTime.milliseconds)", "tokens": "\(generation.tokens.count)",
                 "stop_reason": "\(generation.stopReason.rawValue)",
             ])

@@ -40,7 +40,9 @@ enum ModelLocator {
     /// The path to load: an explicit one as it is (opening it reports what is wrong), else the first that exists.
     static func locate(explicitPath: String?) throws(Failure) -> String {
         if let explicitPath { return explicitPath }
-        if let value = getenv(environmentVariable).map({ String(cString: $0) }), !value.isEmpty { return value }
+        if let value = getenv(environmentVariable).map({ String(cString: $0) }), !value.isEmpty {
+            return value
+        }
         let candidates = candidatePaths()
         guard let found = candidates.first(where: { access($0, F_OK) == 0 }) else {
             throw .notFound(searched: ["\(environmentVariable) (not set)"] + candidates)

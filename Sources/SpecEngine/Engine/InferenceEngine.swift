@@ -110,7 +110,8 @@ package actor InferenceEngine {
                 var rest = count
                 while rest > 0 {
                     let rows = min(rest, EngineLimits.rowsPerPass)
-                    _ = model.append([TokenID](repeating: token, count: rows)[...], logitRowCount: rest == rows ? 1 : 0)
+                    _ = model.append(
+                        [TokenID](repeating: token, count: rows)[...], logitRowCount: rest == rows ? 1 : 0)
                     rest -= rows
                 }
             }

@@ -57,7 +57,8 @@ final class ReferenceModel: LanguageModel {
             let grown = AlignedBuffer(byteCount: configuration.layerCount * newCapacity * row)
             for layer in 0..<configuration.layerCount {
                 memcpy(
-                    grown.base + layer * newCapacity * row, self[keyPath: cache].base + layer * capacity * row,
+                    grown.base + layer * newCapacity * row,
+                    self[keyPath: cache].base + layer * capacity * row,
                     tokens.count * row)
             }
             self[keyPath: cache] = grown
@@ -73,7 +74,9 @@ final class ReferenceModel: LanguageModel {
     func append(_ newTokens: ArraySlice<TokenID>, logitRowCount: Int) -> Bool {
         precondition(!newTokens.isEmpty && newTokens.count <= EngineLimits.rowsPerPass)
         reserve(upTo: tokens.count + newTokens.count)
-        guard forward(newTokens, firstPosition: tokens.count, logitRowCount: logitRowCount) else { return false }
+        guard forward(newTokens, firstPosition: tokens.count, logitRowCount: logitRowCount) else {
+            return false
+        }
         tokens.append(contentsOf: newTokens)
         return true
     }
@@ -117,7 +120,9 @@ final class ReferenceModel: LanguageModel {
         normalize(x, layer.attentionNorm, into: normalized, rows: rows)
         guard multiply(normalized, layer.query, rows: rows, firstPosition: firstPosition, into: queries),
             multiply(normalized, layer.key, rows: rows, firstPosition: firstPosition, into: newKeys),
-            multiply(normalized, layer.value, rows: rows, firstPosition: firstPosition, into: layerValues + firstPosition * kvSize)
+            multiply(
+                normalized, layer.value, rows: rows, firstPosition: firstPosition,
+                into: layerValues + firstPosition * kvSize)
         else { return false }
         rotate(queries, norm: layer.queryNorm, headCount: c.headCount, rows: rows)
         rotate(newKeys, norm: layer.keyNorm, headCount: c.kvHeadCount, rows: rows)
@@ -137,7 +142,9 @@ final class ReferenceModel: LanguageModel {
             multiply(normalized, layer.up, rows: rows, firstPosition: firstPosition, into: up)
         else { return false }
         spec_swiglu(team.instructionSet.raw, gate, up, gate, Int32(rows * c.feedForwardSize))
-        guard multiply(gate, layer.down, rows: rows, firstPosition: firstPosition, into: output) else { return false }
+        guard multiply(gate, layer.down, rows: rows, firstPosition: firstPosition, into: output) else {
+            return false
+        }
         add(output, to: x, count: rows * c.hiddenSize)
         return true
     }
@@ -145,11 +152,13 @@ final class ReferenceModel: LanguageModel {
     // MARK: Steps
 
     private func normalize(
-        _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, rows: Int
+        _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>,
+        rows: Int
     ) {
         let hidden = configuration.hiddenSize
         spec_rms_norm(
-            team.instructionSet.raw, x, hidden, weight, configuration.rmsNormEpsilon, out, hidden, Int32(rows),
+            team.instructionSet.raw, x, hidden, weight, configuration.rmsNormEpsilon, out, hidden,
+            Int32(rows),
             Int32(hidden))
     }
 
@@ -187,7 +196,8 @@ final class ReferenceModel: LanguageModel {
         padded.update(repeating: 0, count: rowTiles * Self.tileRows * matrix.inputCount)
         (padded + offset * matrix.inputCount).update(from: x, count: rows * matrix.inputCount)
         var job = ProductJob(
-            x: padded, weights: matrix.rows, out: out, rows: rows, offset: offset, outputs: matrix.outputCount,
+            x: padded, weights: matrix.rows, out: out, rows: rows, offset: offset,
+            outputs: matrix.outputCount,
             inputs: matrix.inputCount, columnTiles: columnTiles,
             tileOutput: scratch.tileOutput.pointer(to: Float.self))
         matrixProductCount += rowTiles * columnTiles
@@ -216,7 +226,8 @@ final class ReferenceModel: LanguageModel {
             let result = tileOutput + tile * ReferenceModel.tileRows * ReferenceModel.tileColumns
             cblas_sgemm(
                 CblasRowMajor, CblasNoTrans, CblasTrans, blasint(ReferenceModel.tileRows), blasint(columns),
-                blasint(inputs), 1, x + row * inputs, blasint(inputs), weights + column * inputs, blasint(inputs),
+                blasint(inputs), 1, x + row * inputs, blasint(inputs), weights + column * inputs,
+                blasint(inputs),
                 0, result, blasint(ReferenceModel.tileColumns))
             for slot in max(row, offset)..<min(row + ReferenceModel.tileRows, offset + rows) {
                 (out + (slot - offset) * outputs + column)
@@ -227,8 +238,8 @@ final class ReferenceModel: LanguageModel {
 
     /// Activations for `EngineLimits.rowsPerPass` rows.
     private struct Scratch {
-        let residual, normalized, queries, attended, output, gate, up, padded, tileOutput, cosines, sines, logits:
-            AlignedBuffer
+        let residual, normalized, queries, attended, output, gate, up, padded, tileOutput, cosines, sines,
+            logits: AlignedBuffer
 
         init(_ c: ModelConfiguration) {
             // One tile more: the first row of a pass may lie anywhere in its tile.
@@ -248,7 +259,8 @@ final class ReferenceModel: LanguageModel {
                 rows / ReferenceModel.tileRows * (widest / ReferenceModel.tileColumns + 1),
                 (EngineLimits.logitRowsPerPass / ReferenceModel.tileRows + 1)
                     * (c.vocabularySize / ReferenceModel.tileColumns + 1))
-            tileOutput = AlignedBuffer(byteCount: tiles * ReferenceModel.tileRows * ReferenceModel.tileColumns * 4)
+            tileOutput = AlignedBuffer(
+                byteCount: tiles * ReferenceModel.tileRows * ReferenceModel.tileColumns * 4)
             cosines = buffer(c.headDimension / 2)
             sines = buffer(c.headDimension / 2)
             logits = AlignedBuffer(byteCount: EngineLimits.logitRowsPerPass * c.vocabularySize * 4)

@@ -35,7 +35,9 @@ final class ReferenceWeights {
 
         func load(_ name: String, _ dimensions: [Int]) throws(EngineError) -> UnsafePointer<Float> {
             let tensor: GGUFTensor
-            do { tensor = try file.requiredTensor(name, dimensions: dimensions) } catch { throw .model(error) }
+            do { tensor = try file.requiredTensor(name, dimensions: dimensions) } catch {
+                throw .model(error)
+            }
             let buffer = AlignedBuffer(byteCount: tensor.elementCount * 4)
             let source = file.bytes(of: tensor).baseAddress!
             switch tensor.type {
@@ -58,7 +60,9 @@ final class ReferenceWeights {
             Matrix(rows: try load(name, [inputs, outputs]), outputCount: outputs, inputCount: inputs)
         }
 
-        let (hidden, heads, kvSize) = (c.hiddenSize, c.headCount * c.headDimension, c.kvHeadCount * c.headDimension)
+        let (hidden, heads, kvSize) = (
+            c.hiddenSize, c.headCount * c.headDimension, c.kvHeadCount * c.headDimension
+        )
         var layers: [Layer] = []
         for index in 0..<c.layerCount {
             let prefix = "blk.\(index)."

@@ -55,7 +55,9 @@ final class TransformerModel: LanguageModel {
             cosines: scratch.cosines, sines: scratch.sines, firstPosition: firstPosition, rowCount: rows)
         let lastLayer = configuration.layerCount - 1
         for index in 0..<lastLayer {
-            guard runLayer(index, rows: rows, outputRows: rows, firstPosition: firstPosition) else { return false }
+            guard runLayer(index, rows: rows, outputRows: rows, firstPosition: firstPosition) else {
+                return false
+            }
         }
         // Of the last layer's rows all keep their keys and values, but only those with logits go on.
         guard runLayer(lastLayer, rows: rows, outputRows: logitRowCount, firstPosition: firstPosition) else {
@@ -70,7 +72,9 @@ final class TransformerModel: LanguageModel {
         let c = configuration
         // 1. Add the previous block's feed-forward output, normalise.
         let previous = index == 0 ? nil : scratch.feedForwardOutput
-        guard normalize(layer.attentionNorm, adding: previous, firstRow: 0, rows: rows, for: layer.queryKeyValue),
+        guard
+            normalize(
+                layer.attentionNorm, adding: previous, firstRow: 0, rows: rows, for: layer.queryKeyValue),
             // 2. Project to queries, keys and values; normalise and rotate heads; keys and values to the cache.
             linear(layer.queryKeyValue, rows: rows, into: scratch.queryKeyValue),
             finishProjections(layer, index: index, rows: rows, firstPosition: firstPosition)
@@ -110,14 +114,16 @@ final class TransformerModel: LanguageModel {
         switch matrix.storage {
         case .q4:
             return spec_add_norm_quantize(
-                team.pool, residual, addend, weight, configuration.rmsNormEpsilon, scratch.quantized, Int32(rows),
+                team.pool, residual, addend, weight, configuration.rmsNormEpsilon, scratch.quantized,
+                Int32(rows),
                 Int32(hidden))
         case .f32:
             if let addend {
                 for index in 0..<rows * hidden { residual[index] += addend[index] }
             }
             spec_rms_norm(
-                team.instructionSet.raw, residual, hidden, weight, configuration.rmsNormEpsilon, scratch.floats,
+                team.instructionSet.raw, residual, hidden, weight, configuration.rmsNormEpsilon,
+                scratch.floats,
                 hidden, Int32(rows), Int32(hidden))
             return true
         }
@@ -133,7 +139,8 @@ final class TransformerModel: LanguageModel {
                 team.pool, x, stride, scratch.quantized, Int32(rows), Int32(matrix.inputCount))
         case .f32:
             for row in 0..<rows {
-                (scratch.floats + row * matrix.inputCount).update(from: x + row * stride, count: matrix.inputCount)
+                (scratch.floats + row * matrix.inputCount).update(
+                    from: x + row * stride, count: matrix.inputCount)
             }
             return true
         }
@@ -156,7 +163,8 @@ final class TransformerModel: LanguageModel {
         let c = configuration
         var step = spec_qkv(
             qkv: scratch.queryKeyValue, stride: layer.queryKeyValue.outputCount, query_norm: layer.queryNorm,
-            key_norm: layer.keyNorm, epsilon: c.rmsNormEpsilon, cosines: scratch.cosines, sines: scratch.sines,
+            key_norm: layer.keyNorm, epsilon: c.rmsNormEpsilon, cosines: scratch.cosines,
+            sines: scratch.sines,
             blocks: cache.blockTable, layer_offset: index * cache.layerByteCount, m: Int32(rows),
             first_position: Int32(firstPosition), head_count: Int32(c.headCount),
             kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension))
@@ -183,7 +191,8 @@ final class TransformerModel: LanguageModel {
             else { return false }
             guard case .q4(var down) = layer.down.storage else { return false }
             return spec_linear_q4(
-                team.pool, &down, scratch.gated, Int32(rows), scratch.feedForwardOutput, layer.down.outputCount)
+                team.pool, &down, scratch.gated, Int32(rows), scratch.feedForwardOutput,
+                layer.down.outputCount)
         default:
             let size = configuration.feedForwardSize
             guard linear(layer.gate, rows: rows, into: scratch.gateFloats),

@@ -28,14 +28,19 @@ final class TransformerScratch {
             Int32(rows), Int32(positionLimit), Int32(c.headCount), Int32(c.headDimension))
         var byteCount = 0
         func place(_ size: Int) -> Int {
-            defer { byteCount += (size + AlignedBuffer.alignment - 1) / AlignedBuffer.alignment * AlignedBuffer.alignment }
+            defer {
+                byteCount +=
+                    (size + AlignedBuffer.alignment - 1) / AlignedBuffer.alignment * AlignedBuffer.alignment
+            }
             return byteCount
         }
         func floats(_ count: Int) -> Int { place(count * 4) }
         let offsets = (
-            residual: floats(rows * c.hiddenSize), qkv: floats(rows * (heads + 2 * c.kvHeadCount * c.headDimension)),
+            residual: floats(rows * c.hiddenSize),
+            qkv: floats(rows * (heads + 2 * c.kvHeadCount * c.headDimension)),
             attended: floats(rows * heads), attention: floats(rows * c.hiddenSize),
-            feedForward: floats(rows * c.hiddenSize), quantized: place(rows * spec_q8_row_bytes(Int32(widest))),
+            feedForward: floats(rows * c.hiddenSize),
+            quantized: place(rows * spec_q8_row_bytes(Int32(widest))),
             gated: place(rows * spec_q8_row_bytes(Int32(c.feedForwardSize))),
             floats: floats(rows * max(widest, c.feedForwardSize)), gate: floats(rows * c.feedForwardSize),
             up: floats(rows * c.feedForwardSize), cosines: floats(rows * c.headDimension / 2),

@@ -31,7 +31,8 @@ struct Sampler {
     mutating func sample(logits: UnsafeBufferPointer<Float>) -> SampledToken {
         let best = Int(spec_argmax(instructionSet.raw, logits.baseAddress!, Int32(logits.count)))
         let choice = parameters.temperature == 0 ? best : draw(logits, greatest: logits[best])
-        let total = spec_log_sum_exp(instructionSet.raw, logits.baseAddress!, Int32(logits.count), logits[best])
+        let total = spec_log_sum_exp(
+            instructionSet.raw, logits.baseAddress!, Int32(logits.count), logits[best])
         return SampledToken(token: TokenID(Int32(choice)), logProbability: logits[choice] - total)
     }
 

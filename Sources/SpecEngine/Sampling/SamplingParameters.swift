@@ -13,7 +13,8 @@ package struct SamplingParameters: Sendable, Equatable {
     /// The same seed gives the same text.
     package let seed: UInt64
 
-    package static let greedy = SamplingParameters(uncheckedTemperature: 0, topK: 0, topP: 1, minP: 0, seed: 0)
+    package static let greedy = SamplingParameters(
+        uncheckedTemperature: 0, topK: 0, topP: 1, minP: 0, seed: 0)
 
     /// What is wrong with a setting, for a usage error.
     package struct Invalid: Error, CustomStringConvertible {

@@ -37,17 +37,21 @@ struct BytePairEncoding: Sendable {
                 throw malformed("has a merge without a space (number \(rank))")
             }
             left.removeAll(keepingCapacity: true)
-            guard ByteLevelAlphabet.decode(UnsafeRawBufferPointer(rebasing: spelling[..<space]), into: &left) else {
+            guard ByteLevelAlphabet.decode(UnsafeRawBufferPointer(rebasing: spelling[..<space]), into: &left)
+            else {
                 throw malformed("has a merge outside the byte-level alphabet (number \(rank))")
             }
             both.removeAll(keepingCapacity: true)
             both += left
-            guard ByteLevelAlphabet.decode(UnsafeRawBufferPointer(rebasing: spelling[(space + 1)...]), into: &both),
+            guard
+                ByteLevelAlphabet.decode(
+                    UnsafeRawBufferPointer(rebasing: spelling[(space + 1)...]), into: &both),
                 let leftToken = identities.token(of: left[...], in: vocabulary),
                 let rightToken = identities.token(of: both[left.count...], in: vocabulary),
                 let result = identities.token(of: both[...], in: vocabulary)
             else {
-                throw malformed("has a merge whose parts or result are not in the vocabulary (number \(rank))")
+                throw malformed(
+                    "has a merge whose parts or result are not in the vocabulary (number \(rank))")
             }
             let key = Self.key(leftToken, rightToken)
             var slot = Self.hash(key) & (size - 1)
@@ -62,7 +66,9 @@ struct BytePairEncoding: Sendable {
         UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
     }
 
-    private static func hash(_ key: UInt64) -> Int { Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) }
+    private static func hash(_ key: UInt64) -> Int {
+        Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32)
+    }
 
     private func merge(_ left: Int32, _ right: Int32) -> Merge? {
         let key = Self.key(left, right)
@@ -97,7 +103,9 @@ struct BytePairEncoding: Sendable {
     }
 
     /// Appends the tokens of one piece.
-    func encode(_ piece: UnsafeBufferPointer<UInt8>, workspace w: inout Workspace, into output: inout [TokenID]) {
+    func encode(
+        _ piece: UnsafeBufferPointer<UInt8>, workspace w: inout Workspace, into output: inout [TokenID]
+    ) {
         if piece.count == 1 {
             output.append(TokenID(singleByteTokens[Int(piece[0])]))
             return
@@ -127,14 +135,17 @@ struct BytePairEncoding: Sendable {
         let (left, right) = (w.tokens[Int(position)], w.tokens[Int(next)])
         guard let merge = merge(left, right) else { return }
         Self.push(
-            Candidate(rank: merge.rank, position: position, left: left, right: right, result: merge.result), &w.heap)
+            Candidate(rank: merge.rank, position: position, left: left, right: right, result: merge.result),
+            &w.heap)
     }
 
     private func apply(_ candidate: Candidate, _ w: inout Workspace) {
         let position = Int(candidate.position)
         let next = w.next[position]
         // Outdated: one of the two has merged with a neighbour since.
-        guard next >= 0, w.tokens[position] == candidate.left, w.tokens[Int(next)] == candidate.right else { return }
+        guard next >= 0, w.tokens[position] == candidate.left, w.tokens[Int(next)] == candidate.right else {
+            return
+        }
         w.tokens[position] = candidate.result
         let after = w.next[Int(next)]
         w.next[position] = after

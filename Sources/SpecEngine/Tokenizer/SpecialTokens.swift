@@ -21,7 +21,8 @@ package struct SpecialTokens: Sendable, Equatable {
             guard value < UInt64(vocabularySize) else {
                 throw GGUFError(
                     path: file.path,
-                    problem: .invalidValue(key: key, expected: "less than \(vocabularySize)", found: "\(value)"))
+                    problem: .invalidValue(
+                        key: key, expected: "less than \(vocabularySize)", found: "\(value)"))
             }
             return TokenID(Int32(value))
         }

@@ -89,7 +89,9 @@ package struct Tokenizer: Sendable {
     ) -> (range: Range<Int>, token: TokenID)? {
         for index in start..<text.count where controlFirstBytes.contains(text[index]) {
             for (spelling, token) in controlTokens
-            where index + spelling.count <= text.count && text[index..<index + spelling.count].elementsEqual(spelling) {
+            where index + spelling.count <= text.count
+                && text[index..<index + spelling.count].elementsEqual(spelling)
+            {
                 return (index..<index + spelling.count, token)
             }
         }

@@ -20,7 +20,8 @@ struct Vocabulary: Sendable {
             throw GGUFError(
                 path: file.path,
                 problem: .invalidValue(
-                    key: "tokenizer.ggml.token_type", expected: "\(tokens.count) entries", found: "\(types.count)"))
+                    key: "tokenizer.ggml.token_type", expected: "\(tokens.count) entries",
+                    found: "\(types.count)"))
         }
         var bytes: [UInt8] = []
         var ends: [Int32] = []
@@ -37,7 +38,8 @@ struct Vocabulary: Sendable {
                 throw GGUFError(
                     path: file.path,
                     problem: .malformed(
-                        part: "token \(index) of the vocabulary", reason: "is not spelled in the byte-level alphabet"))
+                        part: "token \(index) of the vocabulary",
+                        reason: "is not spelled in the byte-level alphabet"))
             }
             guard let end = Int32(exactly: bytes.count) else {
                 throw GGUFError(
@@ -70,7 +72,8 @@ enum ByteLevelAlphabet {
         var table = [Int16](repeating: -1, count: 0x144)
         var next = 0x100
         for byte in 0..<256 {
-            let isPrintable = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
+            let isPrintable =
+                (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
             if isPrintable {
                 table[byte] = Int16(byte)
             } else {

@@ -25,7 +25,8 @@ struct PackedMatrix {
         let type = tensors[0].type
         for tensor in tensors {
             guard tensor.type == type, tensor.type == .q4_0 || tensor.type == .f32 else {
-                throw EngineError.unsupportedTensorType(path: file.path, tensor: tensor.name, type: tensor.type)
+                throw EngineError.unsupportedTensorType(
+                    path: file.path, tensor: tensor.name, type: tensor.type)
             }
         }
         let panelByteCount = type == .q4_0 ? spec_q4_panel_bytes(Int32(inputCount)) : inputCount * 16 * 4

@@ -101,7 +101,8 @@ extension TransformerWeights {
             guard c.headDimension <= 256, c.headCount / c.kvHeadCount <= 64 else {
                 throw EngineError.unsupportedShape(
                     path: file.path,
-                    reason: "heads of \(c.headDimension) dimensions in groups of \(c.headCount / c.kvHeadCount) "
+                    reason:
+                        "heads of \(c.headDimension) dimensions in groups of \(c.headCount / c.kvHeadCount) "
                         + "are more than the kernels hold (256 and 64)")
             }
         }

@@ -28,8 +28,12 @@ struct PromptGoldenTests {
             let end = part.range(of: "|>")!
             return (token: String(part[..<end.lowerBound]), text: String(part[end.upperBound...]))
         }
-        #expect(parts.map(\.token) == ["repo_name", "file_sep", "file_sep", "fim_suffix", "fim_prefix", "fim_middle"])
-        let contextLines = parts[1].text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+        #expect(
+            parts.map(\.token) == [
+                "repo_name", "file_sep", "file_sep", "fim_suffix", "fim_prefix", "fim_middle",
+            ])
+        let contextLines = parts[1].text.split(
+            separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
         let path = String(parts[2].text.dropLast())
         let (suffix, prefix) = (parts[3].text, parts[4].text)
 
@@ -43,14 +47,20 @@ struct PromptGoldenTests {
             repositoryName: String(parts[0].text.dropLast()),
             contextFiles: [
                 ContextFile(
-                    path: try #require(RelativePath(String(contextLines[0]))), text: Array(contextLines[1].utf8), rank: 0)
+                    path: try #require(RelativePath(String(contextLines[0]))),
+                    text: Array(contextLines[1].utf8), rank: 0)
             ],
             currentFile: CurrentFile(
-                path: try #require(RelativePath(path)), text: Array((prefix + suffix).utf8), cursorOffset: prefix.utf8.count),
+                path: try #require(RelativePath(path)), text: Array((prefix + suffix).utf8),
+                cursorOffset: prefix.utf8.count),
             budget: budget)
         let isSame = prompt.tokens == golden.prompt_tokens
-        let difference = zip(prompt.tokens, golden.prompt_tokens).enumerated().first { $0.element.0 != $0.element.1 }
+        let difference = zip(prompt.tokens, golden.prompt_tokens).enumerated().first {
+            $0.element.0 != $0.element.1
+        }
         #expect(
-            isSame, "\(prompt.tokens.count) tokens for \(golden.prompt_tokens.count), first difference \(String(describing: difference))")
+            isSame,
+            "\(prompt.tokens.count) tokens for \(golden.prompt_tokens.count), first difference \(String(describing: difference))"
+        )
     }
 }

@@ -22,7 +22,8 @@ enum Binary {
 
     /// Runs to the end. Outputs go through files, so that neither pipe can fill and block.
     static func run(
-        _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:], folder: String = "/tmp"
+        _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
+        folder: String = "/tmp"
     ) throws -> Result {
         let scratch = try RepositoryFixture.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: scratch) }  // best effort

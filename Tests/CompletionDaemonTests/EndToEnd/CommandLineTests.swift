@@ -16,19 +16,24 @@ struct CommandLineTests {
         try folder.write("a.py", "def add(a, b):\n    return a\n")
     }
 
-    private func complete(_ arguments: [String], environment: [String: String] = [:], input: [UInt8] = []) throws
+    private func complete(_ arguments: [String], environment: [String: String] = [:], input: [UInt8] = [])
+        throws
         -> Binary.Result
     {
         try Binary.run(
             ["complete"] + arguments, input: input,
-            environment: ["FORETOKEN_MODEL": FixturePaths.defaultModel].merging(environment) { $1 }, folder: folder.path)
+            environment: ["FORETOKEN_MODEL": FixturePaths.defaultModel].merging(environment) { $1 },
+            folder: folder.path)
     }
 
-    private func json(_ result: Binary.Result) throws -> JSONTree { try JSONTree(parsing: Array(result.output.utf8)) }
+    private func json(_ result: Binary.Result) throws -> JSONTree {
+        try JSONTree(parsing: Array(result.output.utf8))
+    }
 
     @Test("A prompt file is continued greedily, token for token as in the golden file")
     func promptFile() throws {
-        let prompt = "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n    if n < 2:\n        return n\n"
+        let prompt =
+            "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n    if n < 2:\n        return n\n"
         try folder.write("prompt.txt", prompt)
         for (arguments, input) in [
             (["--prompt-file", "prompt.txt"], ""), (["--prompt-file", "-"], prompt),
@@ -49,18 +54,24 @@ struct CommandLineTests {
     @Test("Sampling follows its seed")
     func seeds() throws {
         func text(_ seed: String) throws -> String {
-            try complete(["a.py:2:13", "--temperature", "1.2", "--seed", seed, "--context-tokens", "256"]).output
+            try complete(["a.py:2:13", "--temperature", "1.2", "--seed", seed, "--context-tokens", "256"])
+                .output
         }
         #expect(try text("3") == text("3"))
         #expect(try Set((1...6).map { try text("\($0)") }).count > 1)
     }
 
-    @Test("Misuse ends with exit code 2 and says what is right", arguments: [
-        ["a.py"], ["a.py:1"], ["a.py:0:1"], ["a.py:1:0"], ["a.py:9:1"], ["a.py:1:99"], [":1:1"], ["a.py:x:1"],
-        [], ["a.py:1:1", "--max-tokens", "0"], ["a.py:1:1", "--threads", "0"], ["a.py:1:1", "--threads", "1000"],
-        ["a.py:1:1", "--temperature", "-1"], ["a.py:1:1", "--prompt-file", "a.py"], ["a.py:1:1", "--context-tokens", "1"],
-        ["--no-such-option"], ["é.py:1:2"],
-    ])
+    @Test(
+        "Misuse ends with exit code 2 and says what is right",
+        arguments: [
+            ["a.py"], ["a.py:1"], ["a.py:0:1"], ["a.py:1:0"], ["a.py:9:1"], ["a.py:1:99"], [":1:1"],
+            ["a.py:x:1"],
+            [], ["a.py:1:1", "--max-tokens", "0"], ["a.py:1:1", "--threads", "0"],
+            ["a.py:1:1", "--threads", "1000"],
+            ["a.py:1:1", "--temperature", "-1"], ["a.py:1:1", "--prompt-file", "a.py"],
+            ["a.py:1:1", "--context-tokens", "1"],
+            ["--no-such-option"], ["é.py:1:2"],
+        ])
     func misuse(arguments: [String]) throws {
         try folder.write("é.py", "é = 1\n")
         let result = try complete(arguments)
@@ -100,7 +111,8 @@ struct CommandLineTests {
             let result = try complete(["a.py:1:1", "--model", path])
             #expect(result.exitCode == 3, "\(path): \(result.errorOutput)")
         }
-        let result = try complete(["a.py:1:1", "--json"], environment: ["FORETOKEN_MODEL": "/nowhere/model.gguf"])
+        let result = try complete(
+            ["a.py:1:1", "--json"], environment: ["FORETOKEN_MODEL": "/nowhere/model.gguf"])
         #expect(result.exitCode == 3)
         let error = try #require(try json(result)["error"])
         #expect(error["code"] == "model" && error["message"] != nil && error["fix"] != nil)
@@ -153,7 +165,13 @@ struct CommandLineTests {
             Issue.record("no results")
             return
         }
-        #expect(Set(results.compactMap { $0["name"] }).isSuperset(of: ["prompt_512@0", "decode@0", "cancel_to_idle"]))
-        #expect(results.allSatisfy { $0["median"] != nil && $0["p5"] != nil && $0["p95"] != nil && $0["n"] != nil })
+        #expect(
+            Set(results.compactMap { $0["name"] }).isSuperset(of: [
+                "prompt_512@0", "decode@0", "cancel_to_idle",
+            ]))
+        #expect(
+            results.allSatisfy {
+                $0["median"] != nil && $0["p5"] != nil && $0["p95"] != nil && $0["n"] != nil
+            })
     }
 }

@@ -18,14 +18,16 @@ struct EndToEndTests {
     private static func provider() throws -> CompletionService {
         CompletionService(
             configuration: CompletionService.Configuration(
-                engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: contextTokens))
+                engine: EngineConfiguration(modelPath: FixturePaths.defaultModel),
+                contextTokens: contextTokens))
     }
 
     /// What `complete` prints at the project's cursor.
     private func completed(_ project: DrawingProject) throws -> String {
         let place = "\(project.filePath):\(DrawingProject.line):\(DrawingProject.column)"
         let result = try Binary.run([
-            "complete", place, "--model", FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)",
+            "complete", place, "--model", FixturePaths.defaultModel, "--context-tokens",
+            "\(Self.contextTokens)",
         ])
         #expect(result.exitCode == 0, "\(result.errorOutput)")
         return result.output.hasSuffix("\n") ? String(result.output.dropLast()) : result.output
@@ -45,7 +47,9 @@ struct EndToEndTests {
 
         let server = try ServerProcess(
             path: Binary.path,
-            arguments: ["serve", "--model", FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)"])
+            arguments: [
+                "serve", "--model", FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)",
+            ])
         let binaryMismatches = try await TranscriptReplay.run(transcript, against: server)
         #expect(binaryMismatches.isEmpty, "binary: \(binaryMismatches)")
         #expect(server.waitForExit() == 0)
@@ -83,7 +87,9 @@ struct EndToEndTests {
         try client.notify("initialized", [:])
         let line = DrawingProject.line - 1
         let end = DrawingProject.column - 1
-        try client.open(uri, DrawingProject.caller.replacing("shapes.intersect_", with: "shapes.inters"), languageID: "python")
+        try client.open(
+            uri, DrawingProject.caller.replacing("shapes.intersect_", with: "shapes.inters"),
+            languageID: "python")
         var id: Int64 = 2
         func ask(character: Int) async throws {
             try client.request(
@@ -104,7 +110,9 @@ struct EndToEndTests {
                 "textDocument/didChange",
                 [
                     "textDocument": ["uri": .string(uri), "version": .integer(Int64(offset + 2))],
-                    "contentChanges": [["range": ["start": position, "end": position], "text": .string("\(letter)")]],
+                    "contentChanges": [
+                        ["range": ["start": position, "end": position], "text": .string("\(letter)")]
+                    ],
                 ])
         }
         try await ask(character: end)

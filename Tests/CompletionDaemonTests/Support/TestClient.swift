@@ -81,7 +81,8 @@ final class TestClient: ReplayTarget {
         intake = MessageIntake(
             events: events, inFlight: inFlight, sink: sink, limits: limits, recorder: recorder,
             logger: faults.logger)
-        let options = ServerOptions(version: "test", limits: limits, recorder: recorder, logger: faults.logger)
+        let options = ServerOptions(
+            version: "test", limits: limits, recorder: recorder, logger: faults.logger)
         let (ended, endContinuation) = AsyncStream<Int32>.makeStream()
         self.ended = ended
         iterator = output.stream.makeAsyncIterator()

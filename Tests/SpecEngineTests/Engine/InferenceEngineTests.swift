@@ -13,7 +13,8 @@ struct InferenceEngineTests {
     private func engine(positionLimit: Int = 4_096, usesReference: Bool = false) throws -> InferenceEngine {
         try InferenceEngine(
             modelPath: FixturePaths.defaultModel,
-            options: EngineOptions(threadCount: 2, usesReference: usesReference, positionLimit: positionLimit))
+            options: EngineOptions(threadCount: 2, usesReference: usesReference, positionLimit: positionLimit)
+        )
     }
 
     private func request(
@@ -46,7 +47,8 @@ struct InferenceEngineTests {
         var edited = Self.prompt
         edited[700] = TokenID(500)
         for (prompt, reused) in [
-            (Self.prompt, Self.prompt.count - 1), (Self.prompt + first.tokens.prefix(3), Self.prompt.count + 3 - 1),
+            (Self.prompt, Self.prompt.count - 1),
+            (Self.prompt + first.tokens.prefix(3), Self.prompt.count + 3 - 1),
             (edited, 700), (Self.prompt, 700), (Array(Self.prompt.prefix(900)), 899),
         ] {
             let result = try await warm.generate(request(prompt))
@@ -88,7 +90,9 @@ struct InferenceEngineTests {
         await #expect(throws: EngineError.self) { try await engine.generate(request([])) }
         await #expect(throws: EngineError.self) { try await engine.generate(request([TokenID(1 << 30)])) }
         await #expect(throws: EngineError.self) { try await engine.generate(request([TokenID(-1)])) }
-        await #expect(throws: EngineError.self) { try await engine.generate(request(Array(Self.prompt.prefix(100)))) }
+        await #expect(throws: EngineError.self) {
+            try await engine.generate(request(Array(Self.prompt.prefix(100))))
+        }
     }
 
     @Test("Cancelled at any moment, the engine answers, and the next request is as if nothing had been")
@@ -102,10 +106,11 @@ struct InferenceEngineTests {
         for byteCount in [1, 5, 12, 20] {
             let flag = CancellationFlag()
             let result = try await engine.generate(
-                request(shouldStop: { text in
-                    if text.count >= byteCount { flag.raise() }
-                    return false
-                }, cancellation: flag))
+                request(
+                    shouldStop: { text in
+                        if text.count >= byteCount { flag.raise() }
+                        return false
+                    }, cancellation: flag))
             #expect(result.stopReason == .cancelled)
             #expect(expected.tokens.starts(with: result.tokens))
             let next = try await engine.generate(request())
@@ -139,7 +144,8 @@ struct InferenceEngineTests {
             try InferenceEngine(modelPath: "/nonexistent.gguf", options: EngineOptions())
         }
         #expect(throws: EngineError.self) {
-            try InferenceEngine(modelPath: FixturePaths.checkoutRoot + "/Package.swift", options: EngineOptions())
+            try InferenceEngine(
+                modelPath: FixturePaths.checkoutRoot + "/Package.swift", options: EngineOptions())
         }
         let draft = FixturePaths.modelsDirectory + "/foretoken-78m-longspec-q4_0.gguf"
         #expect(throws: EngineError.self) { try InferenceEngine(modelPath: draft, options: EngineOptions()) }

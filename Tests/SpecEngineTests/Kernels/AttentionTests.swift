@@ -18,7 +18,10 @@ private struct AttentionCase {
     private let table: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>
     let queries: [Float]
 
-    init(headCount: Int, kvHeadCount: Int, dimension: Int, window: Int, positions: Int, queryRows: Int, seed: UInt64) {
+    init(
+        headCount: Int, kvHeadCount: Int, dimension: Int, window: Int, positions: Int, queryRows: Int,
+        seed: UInt64
+    ) {
         (self.headCount, self.kvHeadCount, self.dimension) = (headCount, kvHeadCount, dimension)
         (self.window, self.positions, self.queryRows) = (window, positions, queryRows)
         var random = SeededRandom(seed: seed)
@@ -29,7 +32,8 @@ private struct AttentionCase {
         for position in 0..<positions {
             for head in 0..<kvHeadCount {
                 spec_kv_store(
-                    table[position / 128] + head * chunk, Int32(position % 128), random.floats(dimension, scale: 2),
+                    table[position / 128] + head * chunk, Int32(position % 128),
+                    random.floats(dimension, scale: 2),
                     random.floats(dimension), Int32(dimension))
             }
         }
@@ -51,10 +55,12 @@ private struct AttentionCase {
             out.withUnsafeMutableBufferPointer { out in
                 partials.withUnsafeMutableBufferPointer { partials in
                     var step = spec_attention(
-                        queries: queries.baseAddress! + first * width, query_stride: width, out: out.baseAddress!,
+                        queries: queries.baseAddress! + first * width, query_stride: width,
+                        out: out.baseAddress!,
                         out_stride: width, blocks: table, layer_offset: 0, m: Int32(rows),
                         first_position: Int32(positions - queryRows + first), head_count: Int32(headCount),
-                        kv_head_count: Int32(kvHeadCount), head_dimension: Int32(dimension), window: Int32(window),
+                        kv_head_count: Int32(kvHeadCount), head_dimension: Int32(dimension),
+                        window: Int32(window),
                         scale: 1 / Float(dimension).squareRoot(), partials: partials.baseAddress!)
                     if let pool {
                         #expect(spec_attention_run(pool, &step))
@@ -74,10 +80,13 @@ struct AttentionTests {
     func closeToNaive() throws {
         var seed: UInt64 = 20
         for (heads, kvHeads, dimension) in [(10, 2, 64), (2, 2, 16), (7, 1, 32), (4, 4, 128), (12, 2, 128)] {
-            for (positions, rows, window) in [(1, 1, 0), (40, 40, 0), (129, 3, 0), (300, 33, 0), (700, 20, 130)] {
+            for (positions, rows, window) in [
+                (1, 1, 0), (40, 40, 0), (129, 3, 0), (300, 33, 0), (700, 20, 130),
+            ] {
                 seed += 1
                 let attention = AttentionCase(
-                    headCount: heads, kvHeadCount: kvHeads, dimension: dimension, window: window, positions: positions,
+                    headCount: heads, kvHeadCount: kvHeads, dimension: dimension, window: window,
+                    positions: positions,
                     queryRows: rows, seed: seed)
                 defer { attention.free() }
                 let expected = attention.run(pool: nil)
@@ -86,7 +95,9 @@ struct AttentionTests {
                         let found = attention.run(pool: pool)
                         let worst = zip(found, expected).map { abs($0 - $1) }.max()!
                         // Queries and probabilities are rounded to bf16 (2^-9 relative); values are below 1.
-                        #expect(worst < 1e-2, "\(isa) heads \(heads)/\(kvHeads) D \(dimension) \(positions) \(window)")
+                        #expect(
+                            worst < 1e-2,
+                            "\(isa) heads \(heads)/\(kvHeads) D \(dimension) \(positions) \(window)")
                     }
                 }
             }
@@ -97,11 +108,14 @@ struct AttentionTests {
     func rowsAreIndependent() throws {
         for window in [0, 200] {
             let attention = AttentionCase(
-                headCount: 10, kvHeadCount: 2, dimension: 64, window: window, positions: 900, queryRows: 150, seed: 77)
+                headCount: 10, kvHeadCount: 2, dimension: 64, window: window, positions: 900, queryRows: 150,
+                seed: 77)
             defer { attention.free() }
             for isa in availableInstructionSets {
                 let whole = try withTeam(isa, threadCount: 1) { attention.run(pool: $0) }
-                for (threads, count) in [(2, 150), (1, 1), (2, 1), (2, 2), (2, 3), (2, 5), (2, 8), (2, 16), (2, 33)] {
+                for (threads, count) in [
+                    (2, 150), (1, 1), (2, 1), (2, 2), (2, 3), (2, 5), (2, 8), (2, 16), (2, 33),
+                ] {
                     var parts: [Float] = []
                     try withTeam(isa, threadCount: threads) { pool in
                         var first = 0

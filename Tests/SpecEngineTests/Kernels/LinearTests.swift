@@ -25,21 +25,29 @@ struct LinearTests {
             let quantized = AlignedBuffer(byteCount: most * rowBytes)
             for row in 0..<most {
                 spec_naive_quantize_row(
-                    Array(x[row * k..<(row + 1) * k]), quantized.pointer(to: UInt8.self) + row * rowBytes, Int32(k))
+                    Array(x[row * k..<(row + 1) * k]), quantized.pointer(to: UInt8.self) + row * rowBytes,
+                    Int32(k))
             }
             var expected = [Float](repeating: 0, count: most * n)
-            spec_naive_linear_q4(rows, Int32(n), Int32(k), quantized.pointer(to: UInt8.self), Int32(most), &expected, n)
+            spec_naive_linear_q4(
+                rows, Int32(n), Int32(k), quantized.pointer(to: UInt8.self), Int32(most), &expected, n)
             for isa in availableInstructionSets {
                 try withTeam(isa) { pool in
                     for m in Self.rowCounts {
                         let stride = n + 3
                         var y = [Float](repeating: .nan, count: m * stride)
-                        var matrix = spec_q4_matrix(panels: panels.pointer(to: UInt8.self), n: Int32(n), k: Int32(k))
-                        #expect(spec_linear_q4(pool, &matrix, quantized.pointer(to: UInt8.self), Int32(m), &y, stride))
+                        var matrix = spec_q4_matrix(
+                            panels: panels.pointer(to: UInt8.self), n: Int32(n), k: Int32(k))
+                        #expect(
+                            spec_linear_q4(
+                                pool, &matrix, quantized.pointer(to: UInt8.self), Int32(m), &y, stride))
                         for row in 0..<m {
-                            let isSame = y[row * stride..<row * stride + n].elementsEqual(expected[row * n..<(row + 1) * n])
+                            let isSame = y[row * stride..<row * stride + n].elementsEqual(
+                                expected[row * n..<(row + 1) * n])
                             #expect(isSame, "\(isa) n \(n) k \(k) m \(m) row \(row)")
-                            #expect(y[row * stride + n..<(row + 1) * stride].allSatisfy { $0.isNaN }, "padding overwritten")
+                            #expect(
+                                y[row * stride + n..<(row + 1) * stride].allSatisfy { $0.isNaN },
+                                "padding overwritten")
                         }
                     }
                 }
@@ -94,7 +102,8 @@ struct LinearTests {
                 var found = [UInt8](repeating: 0, count: m * rowBytes)
                 var (gateView, upView) = (views[0], views[1])
                 #expect(
-                    spec_gated_linear_q4(pool, &gateView, &upView, quantized.pointer(to: UInt8.self), Int32(m), &found))
+                    spec_gated_linear_q4(
+                        pool, &gateView, &upView, quantized.pointer(to: UInt8.self), Int32(m), &found))
                 let isSame = found == expected
                 #expect(isSame, "\(isa)")
             }
@@ -114,7 +123,8 @@ struct LinearTests {
             spec_naive_linear_f32(rows, Int32(n), Int32(k), x, k, Int32(m), &expected, n)
             for isa in availableInstructionSets {
                 try withTeam(isa) { pool in
-                    var matrix = spec_f32_matrix(panels: panels.pointer(to: Float.self), n: Int32(n), k: Int32(k))
+                    var matrix = spec_f32_matrix(
+                        panels: panels.pointer(to: Float.self), n: Int32(n), k: Int32(k))
                     var y = [Float](repeating: .nan, count: m * n)
                     #expect(spec_linear_f32(pool, &matrix, x, k, Int32(m), &y, n))
                     let isSame = y == expected

@@ -20,7 +20,9 @@ struct RowOperationTests {
             for isa in availableInstructionSets {
                 var found = [Float](repeating: .nan, count: k)
                 spec_rms_norm(isa.raw, x, k, weight, 1e-6, &found, k, 1, Int32(k))
-                for index in 0..<k { #expect(abs(found[index] - expected[index]) <= 1e-6 * max(1, abs(expected[index]))) }
+                for index in 0..<k {
+                    #expect(abs(found[index] - expected[index]) <= 1e-6 * max(1, abs(expected[index])))
+                }
             }
         }
     }
@@ -93,7 +95,9 @@ struct RowOperationTests {
             var found = [Float](repeating: .nan, count: 53)
             spec_swiglu(isa.raw, gate, up, &found, 53)
             for index in 0..<53 {
-                #expect(abs(found[index] - expected[index]) <= 2e-6 * max(1, abs(expected[index])), "\(isa) \(gate[index])")
+                #expect(
+                    abs(found[index] - expected[index]) <= 2e-6 * max(1, abs(expected[index])),
+                    "\(isa) \(gate[index])")
             }
         }
     }
@@ -109,7 +113,9 @@ struct RowOperationTests {
                 for isa in availableInstructionSets { #expect(spec_argmax(isa.raw, x, Int32(n)) == expected) }
                 var indices = [Int32](repeating: -1, count: 8)
                 let count = Int(spec_top_k(InstructionSet.best.raw, x, Int32(n), 8, &indices))
-                let sorted = x.indices.filter { !x[$0].isNaN }.sorted { x[$0] > x[$1] || x[$0] == x[$1] && $0 < $1 }
+                let sorted = x.indices.filter { !x[$0].isNaN }.sorted {
+                    x[$0] > x[$1] || x[$0] == x[$1] && $0 < $1
+                }
                 #expect(indices.prefix(count).map { Int($0) } == Array(sorted.prefix(8)))
             }
         }

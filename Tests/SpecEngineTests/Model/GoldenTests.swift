@@ -26,7 +26,9 @@ struct GoldenTests {
             if choice.rawValue != expected {
                 // Two tokens closer than 1e-3 may swap between implementations; go on with the golden one.
                 let found = top.first { Int32($0[0]) == choice.rawValue }
-                #expect(found.map { top[0][1] - $0[1] < 1e-3 } ?? false, "\(name) step \(step): \(choice) for \(expected)")
+                #expect(
+                    found.map { top[0][1] - $0[1] < 1e-3 } ?? false,
+                    "\(name) step \(step): \(choice) for \(expected)")
                 nearTies.append(step)
             }
             let logits = model.logits(row: step == 0 ? 7 : 0)
@@ -34,7 +36,9 @@ struct GoldenTests {
             #expect(model.append([TokenID(expected)], logitRowCount: 1))
             choice = model.greedyToken()
         }
-        print("golden \(name): reference, worst |Δlogit| of the top 10 \(worst), near ties at steps \(nearTies)")
+        print(
+            "golden \(name): reference, worst |Δlogit| of the top 10 \(worst), near ties at steps \(nearTies)"
+        )
         #expect(worst < 2e-3)
         #expect(model.matrixProductCount > 0, "linear layers go through cblas_sgemm")
     }
@@ -63,7 +67,9 @@ struct GoldenTests {
         }
         let agreement = Double(agreed) / Double(positions)
         let mean = difference / Double(logitCount)
-        print("golden: default arithmetic, argmax equal at \(agreed)/\(positions) = \(agreement), mean |Δlogit| \(mean)")
+        print(
+            "golden: default arithmetic, argmax equal at \(agreed)/\(positions) = \(agreement), mean |Δlogit| \(mean)"
+        )
         #expect(agreement >= 0.975)
         #expect(mean <= 0.10)
     }

@@ -47,6 +47,7 @@ extension LanguageModel {
     /// The greedy choice after the last pass.
     func greedyToken(row: Int = 0) -> TokenID {
         let logits = logits(row: row)
-        return TokenID(Int32(logits.indices.max { logits[$0] < logits[$1] || logits[$0] == logits[$1] && $0 > $1 }!))
+        return TokenID(
+            Int32(logits.indices.max { logits[$0] < logits[$1] || logits[$0] == logits[$1] && $0 > $1 }!))
     }
 }

@@ -16,14 +16,16 @@ struct RowIndependenceTests {
         var turn = 0
         while position < Self.prompt.count {
             let end = min(position + passSizes[turn % passSizes.count], Self.prompt.count)
-            #expect(model.append(Self.prompt[position..<end], logitRowCount: end == Self.prompt.count ? 1 : 0))
+            #expect(
+                model.append(Self.prompt[position..<end], logitRowCount: end == Self.prompt.count ? 1 : 0))
             position = end
             turn += 1
         }
         model.cache.checkInvariants()
         var bytes: [UInt8] = []
         for block in 0..<(Self.prompt.count + 127) / 128 {
-            bytes += UnsafeBufferPointer(start: model.cache.blockTable[block], count: model.cache.blockByteCount)
+            bytes += UnsafeBufferPointer(
+                start: model.cache.blockTable[block], count: model.cache.blockByteCount)
         }
         return (Array(model.logits(row: 0)), bytes)
     }

@@ -33,7 +33,8 @@ struct SamplerTests {
         var random = SeededRandom(seed: 40)
         let logits = random.floats(12, scale: 3)
         for (temperature, topK, topP, minP) in [
-            (1, 0, 1, 0), (0.5, 0, 1, 0), (2, 0, 1, 0), (1, 1, 1, 0), (1, 4, 1, 0), (1, 0, 0.9, 0), (1, 0, 0.3, 0),
+            (1, 0, 1, 0), (0.5, 0, 1, 0), (2, 0, 1, 0), (1, 1, 1, 0), (1, 4, 1, 0), (1, 0, 0.9, 0),
+            (1, 0, 0.3, 0),
             (0.8, 6, 0.95, 0), (1, 0, 1, 0.1), (1.5, 5, 0.8, 0.05), (1, 12, 1, 0), (1, 0, 0.999, 0),
         ] as [(Float, Int, Float, Float)] {
             let parameters = try SamplingParameters(
@@ -68,7 +69,8 @@ struct SamplerTests {
         var random = SeededRandom(seed: 41)
         let logits = random.floats(1_000, scale: 2)
         func draw(seed: UInt64) throws -> [TokenID] {
-            var sampler = Sampler(try SamplingParameters(temperature: 1, topP: 0.95, seed: seed), vocabularySize: 1_000)
+            var sampler = Sampler(
+                try SamplingParameters(temperature: 1, topP: 0.95, seed: seed), vocabularySize: 1_000)
             return (0..<50).map { _ in sample(&sampler, logits).token }
         }
         #expect(try draw(seed: 1) == draw(seed: 1))

@@ -39,15 +39,19 @@ struct GGUFMutationTests {
             for _ in 0...random.below(3) {
                 let region = random.below(3)
                 let index =
-                    region == 0 ? random.below(1_500)
+                    region == 0
+                    ? random.below(1_500)
                     : region == 1 ? tensorPart + random.below(12_000) : random.below(bytes.count)
-                bytes[index] = random.oneIn(3) ? UInt8(random.below(256)) : bytes[index] ^ (1 << UInt8(random.below(8)))
+                bytes[index] =
+                    random.oneIn(3) ? UInt8(random.below(256)) : bytes[index] ^ (1 << UInt8(random.below(8)))
             }
             let cut = random.oneIn(5) ? random.below(bytes.count) : nil
             if let cut { bytes.removeSubrange(cut...) }
             try Data(bytes).write(to: URL(fileURLWithPath: path))
             // The tensors' data are zeros that take no space.
-            if cut == nil, truncate(path, off_t(file.byteCount - random.below(2) * random.below(1 << 20))) != 0 {
+            if cut == nil,
+                truncate(path, off_t(file.byteCount - random.below(2) * random.below(1 << 20))) != 0
+            {
                 Issue.record("truncate: \(errno)")
             }
             load(path)
