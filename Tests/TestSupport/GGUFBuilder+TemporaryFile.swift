@@ -18,8 +18,18 @@ package final class TemporaryFile {
 
     /// Creates the file with `bytes` in it.
     package init(_ bytes: [UInt8] = []) throws {
-        path = FileManager.default.temporaryDirectory.path + "/foretoken-test-\(UUID().uuidString)"
+        path = Self.newPath()
         try write(bytes)
+    }
+
+    /// Makes a named pipe instead of a file.
+    package init(namedPipe: Void) throws {
+        path = Self.newPath()
+        guard mkfifo(path, 0o600) == 0 else { throw failure("mkfifo") }
+    }
+
+    private static func newPath() -> String {
+        FileManager.default.temporaryDirectory.path + "/foretoken-test-\(UUID().uuidString)"
     }
 
     deinit { unlink(path) }

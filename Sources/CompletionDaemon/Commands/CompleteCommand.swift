@@ -132,11 +132,10 @@ struct CompleteCommand: AsyncParsableCommand {
         let bytes = try SourceFile.readBytes(path == "-" ? "/dev/stdin" : path)
         let sampling = try SamplingParameters(temperature: temperature, seed: seed)
         let (engine, loadTime) = try load(fillsHoles: false)
-        let end = engine.tokenizer.specialTokens.endOfText
         let generation = try await engine.generate(
             GenerationRequest(
                 prompt: engine.tokenizer.encode(bytes, parsingSpecialTokens: true), maximumTokens: maxTokens,
-                sampling: sampling, endTokens: end.map { [$0] } ?? [], cancellation: interrupt))
+                sampling: sampling, endTokens: engine.tokenizer.specialTokens.endOfText, cancellation: interrupt))
         return Output(
             text: engine.tokenizer.decode(generation.tokens), generation: generation, contextTime: .zero,
             loadTime: loadTime)

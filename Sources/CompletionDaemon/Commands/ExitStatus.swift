@@ -64,7 +64,7 @@ struct CommandError: Error {
 
     private init(_ error: EngineError) {
         switch error {
-        case .model, .unsupportedTensorType, .unsupportedShape:
+        case .model, .tokenizer, .unsupportedTensorType, .unsupportedShape:
             self.init(exitCode: ExitStatus.model, code: "model", message: error.message, fix: error.fix)
         case .promptTooLong, .invalidToken, .emptyPrompt, .threadsUnavailable:
             self.init(exitCode: ExitStatus.failure, code: "engine", message: error.message, fix: error.fix)

@@ -54,7 +54,7 @@ struct CompletionPipeline: Sendable {
         let generation = try await engine.generate(
             GenerationRequest(
                 prompt: prompt.prompt.tokens.map { TokenID($0) }, maximumTokens: request.maximumTokens,
-                sampling: request.sampling, endTokens: engine.tokenizer.allControlTokens,
+                sampling: request.sampling, endTokens: engine.controlTokens,
                 shouldStop: { rules.shouldStop(generated: $0) }, cancellation: request.cancellation))
         let isWhole = generation.stopReason != .cancelled
         let text =

@@ -33,7 +33,6 @@ struct DecodeLoop<Model: LanguageModel> {
         let prefillEnd = clock.now
         generation.prefillTime = prefillEnd - start
         generation.stopReason = prefilled ? decode(limit: limit, room: room) : .cancelled
-        detokenizer.finish()
         generation.decodeTime = clock.now - prefillEnd
         return generation
     }
@@ -72,7 +71,11 @@ struct DecodeLoop<Model: LanguageModel> {
     private mutating func emit(_ sampled: SampledToken) {
         generation.tokens.append(sampled.token)
         generation.logProbabilities.append(sampled.logProbability)
-        detokenizer.append(tokenizer.bytes(of: sampled.token), to: &generation.text)
+        // A model may have more rows than its tokenizer has tokens; those, like control tokens, stand for no text.
+        if sampled.token.rawValue < tokenizer.vocabularySize, !tokenizer.isControl(sampled.token) {
+            // A character that the last token leaves unfinished stays in the detokenizer: half of one is not text.
+            generation.text.append(contentsOf: detokenizer.append(tokenizer.bytes(of: sampled.token)).utf8)
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 package enum EngineError: Error, CustomStringConvertible {
     /// The model file is missing, damaged or of a kind that is not supported.
     case model(GGUFError)
+    /// The model file's tokenizer is damaged or of a kind that is not supported.
+    case tokenizer(TokenizerError)
     /// A tensor is stored in a format that the engine does not compute with.
     case unsupportedTensorType(path: String, tensor: String, type: TensorType)
     /// A shape that the kernels cannot compute with.
@@ -16,6 +18,7 @@ package enum EngineError: Error, CustomStringConvertible {
     package var message: String {
         switch self {
         case .model(let error): error.message
+        case .tokenizer(let error): error.message
         case .unsupportedTensorType(let path, let tensor, let type):
             "\(path): tensor \(tensor) is stored as \(type.name), which the engine does not compute with yet"
         case .unsupportedShape(let path, let reason): "\(path): \(reason)"
@@ -31,6 +34,7 @@ package enum EngineError: Error, CustomStringConvertible {
     package var fix: String {
         switch self {
         case .model(let error): error.fix
+        case .tokenizer(let error): error.fix
         case .unsupportedTensorType: "use a model quantised to Q4_0 (or F32)"
         case .unsupportedShape: "use another model"
         case .emptyPrompt: "give at least one character of text"

@@ -10,6 +10,8 @@ package actor InferenceEngine {
 
     /// The model's tokenizer; usable from any thread.
     package nonisolated let tokenizer: Tokenizer
+    /// Tokens that structure a prompt: a completion that reaches one has ended.
+    package nonisolated let controlTokens: [TokenID]
     package nonisolated let configuration: ModelConfiguration
     /// The most positions a prompt and its continuation can have together.
     package nonisolated let positionLimit: Int
@@ -27,15 +29,12 @@ package actor InferenceEngine {
 
     /// Reads and prepares a model. Takes about a tenth of a second for the default model.
     package init(modelPath: String, options: EngineOptions) throws(EngineError) {
-        let file: GGUFFile
-        let configuration: ModelConfiguration
-        let tokenizer: Tokenizer
-        do {
-            file = try GGUFFile.open(modelPath)
-            configuration = try ModelConfiguration(file)
-            tokenizer = try Tokenizer(file)
-        } catch {
-            throw EngineError.model(error)
+        let (file, configuration) = try Self.open(modelPath)
+        let tokenizer = try Self.tokenizer(of: file)
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw .unsupportedShape(
+                path: modelPath,
+                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(configuration.vocabularySize)")
         }
         let threadCount = options.threadCount ?? EngineOptions.automaticThreadCount
         guard let team = ThreadTeam(threadCount: threadCount, instructionSet: options.instructionSet) else {
@@ -54,6 +53,7 @@ package actor InferenceEngine {
         }
         self.team = team
         self.tokenizer = tokenizer
+        controlTokens = (0..<tokenizer.vocabularySize).map { TokenID(Int32($0)) }.filter(tokenizer.isControl)
         self.configuration = configuration
         self.positionLimit = positionLimit
         self.threadCount = threadCount
@@ -133,6 +133,23 @@ package actor InferenceEngine {
         switch model {
         case .quantized(let model): (model.weightByteCount, model.cache.byteCount)
         case .reference: (0, 0)
+        }
+    }
+
+    private static func open(_ path: String) throws(EngineError) -> (GGUFFile, ModelConfiguration) {
+        do {
+            let file = try GGUFFile.open(path)
+            return (file, try ModelConfiguration(file))
+        } catch {
+            throw .model(error)
+        }
+    }
+
+    private static func tokenizer(of file: GGUFFile) throws(EngineError) -> Tokenizer {
+        do {
+            return try Tokenizer(file)
+        } catch {
+            throw .tokenizer(error)
         }
     }
 

@@ -1,133 +1,165 @@
-// Cuts text into the pieces that byte-pair encoding then works on, exactly as Qwen2's pre-tokenizer does by the
-// regular expression
-//
-//     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-//
-// written out as a scanner over UTF-8 bytes. A byte that is not part of valid UTF-8 counts as one character that is
-// neither letter, number nor white space, so any input is cut without loss.
+// Cuts text into the words that byte-pair encoding works on: Qwen2's pre-tokenizer, which is this expression,
+// tried in order at each position:
+//   (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N} | ␣?[^\s\p{L}\p{N}]+[\r\n]*
+//   | \s*[\r\n]+ | \s+(?!\S) | \s+
+// It is a scanner over UTF-8 bytes that looks at most one character ahead, except in white space, where a run
+// is looked at as a whole. A byte that is not part of well-formed UTF-8 counts as a character that is neither
+// letter, number nor white space. Every byte belongs to exactly one word, so nothing is lost.
 
-/// A scanner over one text. Every call of `next` returns the end of the next piece.
+/// Gives the words of a text one after the other, as byte ranges.
 struct PreTokenizer {
-    private enum Class { case letter, number, newline, space, other }
-
     private let text: UnsafeBufferPointer<UInt8>
     private var position = 0
 
-    init(_ text: UnsafeBufferPointer<UInt8>) { self.text = text }
+    /// `text` must outlive the scanner.
+    init(_ text: UnsafeBufferPointer<UInt8>) {
+        self.text = text
+    }
 
-    /// The next piece's range, nil at the end.
+    private enum CharacterClass {
+        case letter
+        case number
+        /// Carriage return or line feed.
+        case lineBreak
+        /// Any other white space.
+        case space
+        case other
+        case end
+    }
+
+    /// The next word; nil at the end of the text.
     mutating func next() -> Range<Int>? {
         guard position < text.count else { return nil }
         let start = position
-        position =
-            contraction(at: start) ?? word(at: start) ?? number(at: start) ?? symbols(at: start)
-            ?? whiteSpace(at: start)
+        position = endOfWord(from: start)
         return start..<position
     }
 
-    // MARK: The alternatives, in order
-
-    private func contraction(at start: Int) -> Int? {
-        guard text[start] == UInt8(ascii: "'"), start + 1 < text.count else { return nil }
-        let first = text[start + 1] | 0x20  // lower case, for ASCII letters
+    private func endOfWord(from start: Int) -> Int {
+        let (first, second) = character(at: start)
         switch first {
-        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"):
-            return isASCIILetter(start + 1) ? start + 2 : nil
-        case UInt8(ascii: "r"), UInt8(ascii: "v"), UInt8(ascii: "l"):
-            let second = first == UInt8(ascii: "l") ? first : UInt8(ascii: "e")
-            guard start + 2 < text.count, isASCIILetter(start + 1), isASCIILetter(start + 2),
-                text[start + 2] | 0x20 == second
-            else { return nil }
-            return start + 3
-        default:
-            // U+017F, the long s, is a case variant of s.
-            let isLongS = start + 2 < text.count && text[start + 1] == 0xC5 && text[start + 2] == 0xBF
-            return isLongS ? start + 3 : nil
+        case .letter:
+            return endOfLetters(from: second)
+        case .number:
+            return second
+        case .other:
+            if let end = endOfContraction(from: start) { return end }
+            if character(at: second).kind == .letter { return endOfLetters(from: second) }
+            return endOfOthersAndLineBreaks(from: second)
+        case .space:
+            let next = character(at: second).kind
+            if next == .letter { return endOfLetters(from: second) }
+            if next == .other && text[start] == UInt8(ascii: " ") {
+                return endOfOthersAndLineBreaks(from: second)
+            }
+            return endOfWhiteSpace(from: start)
+        case .lineBreak:
+            return endOfWhiteSpace(from: start)
+        case .end:
+            return start
         }
     }
 
-    private func word(at start: Int) -> Int? {
-        let (first, afterFirst) = character(at: start)
-        var end = afterFirst
-        switch first {
-        case .letter: break
-        case .number, .newline: return nil
-        case .space, .other:
-            guard end < text.count, character(at: end).0 == .letter else { return nil }
-        }
-        while end < text.count {
+    // MARK: Runs
+
+    private func endOfLetters(from start: Int) -> Int {
+        var end = start
+        while true {
             let (kind, next) = character(at: end)
-            guard kind == .letter else { break }
+            guard kind == .letter else { return end }
             end = next
+        }
+    }
+
+    private func endOfOthersAndLineBreaks(from start: Int) -> Int {
+        var end = start
+        var (kind, next) = character(at: end)
+        while kind == .other {
+            end = next
+            (kind, next) = character(at: end)
+        }
+        while kind == .lineBreak {
+            end = next
+            (kind, next) = character(at: end)
         }
         return end
     }
 
-    private func number(at start: Int) -> Int? {
-        let (kind, end) = character(at: start)
-        return kind == .number ? end : nil
-    }
-
-    private func symbols(at start: Int) -> Int? {
-        var end = text[start] == UInt8(ascii: " ") ? start + 1 : start
-        let firstSymbol = end
-        while end < text.count {
-            let (kind, next) = character(at: end)
-            guard kind == .other else { break }
-            end = next
-        }
-        guard end > firstSymbol else { return nil }
-        while end < text.count, text[end] == 0x0A || text[end] == 0x0D { end += 1 }
-        return end
-    }
-
-    /// The three white-space alternatives: up to the last line break; else all but the last character when text
-    /// follows; else all.
-    private func whiteSpace(at start: Int) -> Int {
+    /// A run with a line break ends after its last one. Without, it ends before its last character, so that
+    /// this one can begin the next word; unless the text ends there or it is the only one.
+    private func endOfWhiteSpace(from start: Int) -> Int {
         var end = start
         var lastStart = start
-        var afterLineBreak: Int?
-        while end < text.count {
-            let (kind, next) = character(at: end)
-            guard kind == .space || kind == .newline else { break }
-            if kind == .newline { afterLineBreak = next }
+        var lineBreakEnd: Int?
+        var (kind, next) = character(at: end)
+        while kind == .space || kind == .lineBreak {
             lastStart = end
             end = next
+            if kind == .lineBreak { lineBreakEnd = end }
+            (kind, next) = character(at: end)
         }
-        if let afterLineBreak { return afterLineBreak }
-        return end < text.count && lastStart > start ? lastStart : end
+        if let lineBreakEnd { return lineBreakEnd }
+        return kind == .end || lastStart == start ? end : lastStart
+    }
+
+    /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d` in any case. U+017F, the long s, folds to s.
+    private func endOfContraction(from start: Int) -> Int? {
+        guard text[start] == UInt8(ascii: "'"), start + 1 < text.count else { return nil }
+        let first = text[start + 1]
+        let second = start + 2 < text.count ? text[start + 2] : 0
+        if first == 0xC5 && second == 0xBF { return start + 3 }
+        switch (first | 0x20, second | 0x20) {
+        case (UInt8(ascii: "s"), _), (UInt8(ascii: "t"), _), (UInt8(ascii: "m"), _), (UInt8(ascii: "d"), _):
+            return start + 2
+        case (UInt8(ascii: "r"), UInt8(ascii: "e")), (UInt8(ascii: "v"), UInt8(ascii: "e")),
+            (UInt8(ascii: "l"), UInt8(ascii: "l")):
+            return start + 3
+        default:
+            return nil
+        }
     }
 
     // MARK: Characters
 
-    private func isASCIILetter(_ index: Int) -> Bool {
-        let lower = text[index] | 0x20
-        return text[index] < 0x80 && lower >= UInt8(ascii: "a") && lower <= UInt8(ascii: "z")
-    }
-
-    /// The class of the character at `index` and where it ends.
-    private func character(at index: Int) -> (Class, Int) {
+    /// The class of the character at `index` and where the next one starts.
+    @inline(__always)
+    private func character(at index: Int) -> (kind: CharacterClass, next: Int) {
+        guard index < text.count else { return (.end, index) }
         let byte = text[index]
-        if byte < 0x80 { return (Self.asciiClasses[Int(byte)], index + 1) }
-        guard let (scalar, length) = UTF8Sequence.decode(text, at: index) else { return (.other, index + 1) }
-        return (Self.classify(scalar), index + length)
+        if byte < 0x80 { return (Self.classOfASCII(byte), index + 1) }
+        return wideCharacter(at: index)
     }
 
-    private static let asciiClasses: [Class] = (0..<128).map { byte in
-        switch UInt8(byte) {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): .letter
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): .number
-        case 0x0A, 0x0D: .newline
-        case 0x09, 0x0B, 0x0C, 0x20: .space
-        default: .other
-        }
+    @inline(__always)
+    private static func classOfASCII(_ byte: UInt8) -> CharacterClass {
+        // Setting bit 5 makes capitals small; nothing else becomes a letter by it.
+        if byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") { return .letter }
+        if byte > 0x20 { return byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") ? .number : .other }
+        if byte == 0x20 || byte == 0x09 || byte == 0x0B || byte == 0x0C { return .space }
+        return byte == 0x0A || byte == 0x0D ? .lineBreak : .other
     }
 
-    private static func classify(_ scalar: Unicode.Scalar) -> Class {
-        switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: .letter
-        case .decimalNumber, .letterNumber, .otherNumber: .number
-        default: scalar.properties.isWhitespace ? .space : .other
+    @inline(never)
+    private func wideCharacter(at index: Int) -> (kind: CharacterClass, next: Int) {
+        guard let (scalar, next) = UTF8Decoder.scalar(in: text, at: index) else { return (.other, index + 1) }
+        return (Self.classOf(scalar), next)
+    }
+
+    private static func classOf(_ scalar: Unicode.Scalar) -> CharacterClass {
+        let properties = scalar.properties
+        switch properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+            return .letter
+        case .decimalNumber, .letterNumber, .otherNumber:
+            return .number
+        case .nonspacingMark, .spacingMark, .enclosingMark, .connectorPunctuation, .dashPunctuation,
+            .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation, .otherPunctuation,
+            .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol, .surrogate, .privateUse, .unassigned:
+            return .other
+        case .spaceSeparator, .lineSeparator, .paragraphSeparator, .control, .format:
+            return properties.isWhitespace ? .space : .other
+        @unknown default:
+            return .other
         }
     }
 }

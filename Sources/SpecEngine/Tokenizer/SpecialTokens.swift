@@ -1,37 +1,88 @@
-// The tokens that structure a prompt, as the model file names them: fill-in-the-middle markers, repository and file
-// separators, end of text.
+// The tokens that give a prompt its structure: fill-in-the-middle, repository and file marks, the end of a
+// text. GGUF names them by id; where a file does not, they are found by the names that published models give
+// them.
 
-/// Ids of structural tokens; nil where the model has none.
+/// The ids of structural tokens; nil where the model has none.
 package struct SpecialTokens: Sendable, Equatable {
-    package let endOfText: TokenID?
-    package let fimPrefix: TokenID?
-    package let fimSuffix: TokenID?
-    package let fimMiddle: TokenID?
-    package let fimPad: TokenID?
-    package let repositoryName: TokenID?
-    package let fileSeparator: TokenID?
+    package var fimPrefix: TokenID?
+    package var fimSuffix: TokenID?
+    package var fimMiddle: TokenID?
+    package var fimPad: TokenID?
+    /// Comes before the name of a repository.
+    package var repositoryName: TokenID?
+    /// Comes before the path of each file of a repository.
+    package var fileSeparator: TokenID?
+    /// Put at the start of every prompt; nil unless the model was trained with it.
+    package var beginOfText: TokenID?
+    /// The tokens with which a model says that it is done: end of text, of a turn, of a message.
+    package var endOfText: [TokenID] = []
 
     /// Whether the model was made to fill holes.
     package var supportsFillInTheMiddle: Bool { fimPrefix != nil && fimSuffix != nil && fimMiddle != nil }
 
-    init(_ file: GGUFFile, vocabularySize: Int) throws(GGUFError) {
-        func token(_ key: String) throws(GGUFError) -> TokenID? {
-            let key = "tokenizer.ggml.\(key)_token_id"
-            guard let value = try file.metadata.uint(key) else { return nil }
-            guard value < UInt64(vocabularySize) else {
-                throw GGUFError(
-                    path: file.path,
-                    problem: .invalidValue(
-                        key: key, expected: "less than \(vocabularySize)", found: "\(value)"))
-            }
-            return TokenID(Int32(value))
+    /// Whether a completion ends here: at the end of text, or where the model begins another part of a
+    /// prompt.
+    package func endsGeneration(_ token: TokenID) -> Bool {
+        endOfText.contains(token) || token == fimPad || token == repositoryName || token == fileSeparator
+            || token == fimPrefix || token == fimSuffix || token == fimMiddle
+    }
+}
+
+extension SpecialTokens {
+    /// Reads the ids from the metadata, and looks for known names where there are none.
+    init(_ file: GGUFFile, vocabulary: Vocabulary, matcher: SpecialTokenMatcher) throws(TokenizerError) {
+        let reader = Reader(file: file, vocabulary: vocabulary, matcher: matcher)
+        fimPrefix = try reader.token(
+            "fim_pre",
+            names: ["<|fim_prefix|>", "<fim_prefix>", "<fim-prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>"])
+        fimSuffix = try reader.token(
+            "fim_suf",
+            names: ["<|fim_suffix|>", "<fim_suffix>", "<fim-suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>"])
+        fimMiddle = try reader.token(
+            "fim_mid",
+            names: ["<|fim_middle|>", "<fim_middle>", "<fim-middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>"])
+        fimPad = try reader.token("fim_pad", names: ["<|fim_pad|>", "<fim_pad>", "<fim-pad>"])
+        repositoryName = try reader.token("fim_rep", names: ["<|repo_name|>", "<repo_name>", "<reponame>"])
+        fileSeparator = try reader.token("fim_sep", names: ["<|file_sep|>", "<file_sep>"])
+        if try reader.bool("add_bos_token") {
+            beginOfText = try reader.token("bos", names: [])
         }
-        endOfText = try token("eos")
-        fimPrefix = try token("fim_pre")
-        fimSuffix = try token("fim_suf")
-        fimMiddle = try token("fim_mid")
-        fimPad = try token("fim_pad")
-        repositoryName = try token("fim_rep")
-        fileSeparator = try token("fim_sep")
+        let ends = [
+            try reader.token("eos", names: ["<|endoftext|>", "<|end_of_text|>", "</s>"]),
+            try reader.token("eot", names: ["<|im_end|>", "<|eot_id|>", "<EOT>", "▁<EOT>"]),
+            try reader.token("eom", names: ["<|eom_id|>"]),
+            matcher.token(named: "<|endoftext|>"),
+        ]
+        for case let token? in ends where !endOfText.contains(token) { endOfText.append(token) }
+    }
+
+    private struct Reader {
+        let file: GGUFFile
+        let vocabulary: Vocabulary
+        let matcher: SpecialTokenMatcher
+
+        func token(_ name: String, names: [String]) throws(TokenizerError) -> TokenID? {
+            let key = "tokenizer.ggml.\(name)_token_id"
+            let raw: UInt64?
+            do {
+                raw = try file.metadata.uint(key)
+            } catch {
+                throw .metadata(error)
+            }
+            guard let raw else { return names.lazy.compactMap(matcher.token(named:)).first }
+            guard raw < UInt64(vocabulary.count) else {
+                throw .inconsistent(
+                    path: file.path, reason: "\(key) is \(raw), beyond its \(vocabulary.count) tokens")
+            }
+            return TokenID(Int32(raw))
+        }
+
+        func bool(_ name: String) throws(TokenizerError) -> Bool {
+            do {
+                return try file.metadata.bool("tokenizer.ggml.\(name)") ?? false
+            } catch {
+                throw .metadata(error)
+            }
+        }
     }
 }

@@ -1,38 +1,46 @@
-// Token bytes to text as they arrive. A token may end inside a character; what is handed on never does.
+// Turns the bytes of tokens, as they come, into text. A token can end inside a character; the detokenizer
+// holds those bytes back until the rest arrives, so what it returns never ends in half a character. Bytes
+// that cannot become well-formed UTF-8 are replaced by U+FFFD as Swift's own decoder does, at once.
 
-/// Holds back the bytes of an unfinished character (three at most). A value per generation.
+/// Collects bytes and hands out whole characters.
 package struct StreamingDetokenizer: Sendable {
-    private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]  // U+FFFD
+    /// The start of a character whose end has not arrived: at most three bytes.
     private var pending: [UInt8] = []
 
-    package init() { pending.reserveCapacity(4) }
+    package init() {}
 
-    /// Appends the whole characters that are complete with `bytes`. Bytes that can never become a character are
-    /// replaced by U+FFFD, as the Unicode standard recommends: one for each maximal invalid part.
-    package mutating func append(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
-        for byte in bytes {
-            pending.append(byte)
-            settle(&text)
-        }
+    /// Whether part of a character is held back.
+    package var hasPendingBytes: Bool { !pending.isEmpty }
+
+    /// Adds bytes and returns all text that is complete now.
+    package mutating func append(_ bytes: some Sequence<UInt8>) -> String {
+        pending.append(contentsOf: bytes)
+        let completeCount = pending.count - Self.incompleteSuffixByteCount(pending)
+        guard completeCount > 0 else { return "" }
+        let text = String(decoding: pending[..<completeCount], as: UTF8.self)
+        pending.removeFirst(completeCount)
+        return text
     }
 
-    /// Drops an unfinished character at the end of the generation.
-    package mutating func finish() { pending.removeAll(keepingCapacity: true) }
+    /// Ends the text: what was held back, as U+FFFD, or nothing.
+    package mutating func finish() -> String {
+        defer { pending.removeAll() }
+        return String(decoding: pending, as: UTF8.self)
+    }
 
-    private mutating func settle(_ text: inout [UInt8]) {
-        let isComplete = pending.withUnsafeBufferPointer { UTF8Sequence.decode($0, at: 0)?.1 == $0.count }
-        if isComplete {
-            text.append(contentsOf: pending)
-            pending.removeAll(keepingCapacity: true)
-        } else if !UTF8Sequence.isIncomplete(pending) {
-            text.append(contentsOf: Self.replacement)
-            let last = pending.removeLast()
-            let hadMore = !pending.isEmpty
-            pending.removeAll(keepingCapacity: true)
-            if hadMore {  // the byte that broke the character may begin another
-                pending.append(last)
-                settle(&text)
+    /// How many bytes at the end are the beginning of a character that more bytes could complete.
+    private static func incompleteSuffixByteCount(_ bytes: [UInt8]) -> Int {
+        for suffixCount in 1...3 where suffixCount <= bytes.count {
+            let start = bytes.count - suffixCount
+            let lead = bytes[start]
+            if lead & 0xC0 == 0x80 { continue }
+            guard let byteCount = UTF8Decoder.sequenceByteCount(lead: lead), byteCount > suffixCount else {
+                return 0
             }
+            // The bytes between are continuation bytes; only the second can be out of its range.
+            let isWellFormed = suffixCount == 1 || UTF8Decoder.isSecond(bytes[start + 1], after: lead)
+            return isWellFormed ? suffixCount : 0
         }
+        return 0
     }
 }

@@ -1,100 +1,107 @@
-// Text to tokens and back, for models of the `gpt2` family with Qwen2's pre-tokenizer. Works on bytes throughout:
-// decoding the tokens of any byte string gives that byte string.
+// Text to tokens and back, with the tokenizer that a model file carries. Text is bytes: any bytes can be
+// encoded, and decoding gives exactly the same bytes back. Now read: GGUF's tokenizer model `gpt2`
+// (byte-level BPE) with the pre-tokenizer `qwen2`. Another kind of tokenizer adds a case to `TokenizerModel`,
+// another pre-tokenizer one to `PreTokenizerKind`.
 
-/// A model's tokenizer. Immutable; usable from any thread.
-package struct Tokenizer: Sendable {
-    private let vocabulary: Vocabulary
-    private let encoding: BytePairEncoding
-    /// Control tokens with their spelling, longest first, for parsing.
-    private let controlTokens: [(spelling: [UInt8], token: TokenID)]
-    private let controlFirstBytes: Set<UInt8>
+/// The tokenizer models that can be read; raw values are GGUF's `tokenizer.ggml.model`.
+enum TokenizerModel: String, CaseIterable {
+    case gpt2
+}
 
-    /// Every control token: a completion that reaches one has ended.
-    package var allControlTokens: [TokenID] { controlTokens.map(\.token) }
+/// The pre-tokenizers that can be run; raw values are GGUF's `tokenizer.ggml.pre`.
+enum PreTokenizerKind: String, CaseIterable {
+    case qwen2
+}
 
+/// Encodes and decodes for one model. Thread-safe: it is immutable.
+package final class Tokenizer: Sendable {
+    package let vocabulary: Vocabulary
     package let specialTokens: SpecialTokens
+    private let matcher: SpecialTokenMatcher
+    private let encoding: ByteLevelBPE
 
+    /// A longer word, which no real text has, is cut. Bounds the memory that one word can cost.
+    static let maximumWordByteCount = 1 << 24
+
+    /// Builds the tokenizer of a model file. Keeps nothing of the file.
+    package init(_ file: GGUFFile) throws(TokenizerError) {
+        let lists = try TokenizerLists(file)
+        vocabulary = try Vocabulary(byteLevel: lists.tokens, kinds: lists.kinds, path: file.path)
+        matcher = SpecialTokenMatcher(vocabulary)
+        encoding = try ByteLevelBPE(vocabulary: vocabulary, merges: lists.merges, path: file.path)
+        specialTokens = try SpecialTokens(file, vocabulary: vocabulary, matcher: matcher)
+    }
+
+    /// The number of tokens. A model's embedding can have more rows, which then stand for nothing.
     package var vocabularySize: Int { vocabulary.count }
 
-    /// Reads the tokenizer from a model file; kinds that are not supported are refused by name.
-    package init(_ file: GGUFFile) throws(GGUFError) {
-        let model = try file.metadata.requiredString("tokenizer.ggml.model")
-        guard model == "gpt2" else {
-            throw GGUFError(
-                path: file.path, problem: .unsupportedFeature("the tokenizer \(model) (gpt2 is supported)"))
+    // MARK: Encoding
+
+    /// The tokens of `text`. With `parsingSpecialTokens`, special tokens that are spelled out become the
+    /// tokens themselves; without, they are text like any other and no special token can come out.
+    package func encode(_ text: UnsafeBufferPointer<UInt8>, parsingSpecialTokens: Bool) -> [TokenID] {
+        var tokens: [TokenID] = []
+        // Code has some three bytes per token.
+        tokens.reserveCapacity(text.count / 3 + 8)
+        var workspace = ByteLevelBPE.Workspace()
+        var position = 0
+        while parsingSpecialTokens, let match = matcher.firstMatch(in: text, from: position) {
+            encodePlain(
+                UnsafeBufferPointer(rebasing: text[position..<match.range.lowerBound]), &tokens, &workspace)
+            tokens.append(match.token)
+            position = match.range.upperBound
         }
-        let preTokenizer = try file.metadata.string("tokenizer.ggml.pre") ?? "default"
-        guard preTokenizer == "qwen2" else {
-            throw GGUFError(
-                path: file.path,
-                problem: .unsupportedFeature("the pre-tokenizer \(preTokenizer) (qwen2 is supported)"))
-        }
-        vocabulary = try Vocabulary(file)
-        encoding = try BytePairEncoding(file, vocabulary: vocabulary)
-        specialTokens = try SpecialTokens(file, vocabularySize: vocabulary.count)
-        let vocabulary = vocabulary
-        controlTokens = (0..<vocabulary.count).map { TokenID(Int32($0)) }
-            .filter { vocabulary.isControl($0) && !vocabulary.bytes(of: $0).isEmpty }
-            .map { (spelling: Array(vocabulary.bytes(of: $0)), token: $0) }
-            .sorted { $0.spelling.count > $1.spelling.count }
-        controlFirstBytes = Set(controlTokens.map { $0.spelling[0] })
+        encodePlain(UnsafeBufferPointer(rebasing: text[position...]), &tokens, &workspace)
+        return tokens
     }
 
-    /// Tokens of a text. With `parsingSpecialTokens`, spellings of control tokens become those tokens; without it
-    /// they are text like any other, so that no source file can change a prompt's structure.
+    /// The tokens of `text`; see `encode(_:parsingSpecialTokens:)` on a buffer.
     package func encode(_ text: [UInt8], parsingSpecialTokens: Bool) -> [TokenID] {
-        var output: [TokenID] = []
-        output.reserveCapacity(text.count / 3 + 1)
-        var workspace = BytePairEncoding.Workspace()
-        text.withUnsafeBufferPointer { text in
-            var start = 0
-            while start < text.count {
-                let next = parsingSpecialTokens ? nextControlToken(in: text, from: start) : nil
-                let end = next?.range.lowerBound ?? text.count
-                encodeText(UnsafeBufferPointer(rebasing: text[start..<end]), &workspace, into: &output)
-                if let next { output.append(next.token) }
-                start = next?.range.upperBound ?? end
-            }
-        }
-        return output
+        text.withUnsafeBufferPointer { encode($0, parsingSpecialTokens: parsingSpecialTokens) }
     }
 
-    /// The bytes that a token stands for: nothing for a control token.
-    package func bytes(of token: TokenID) -> ArraySlice<UInt8> {
-        vocabulary.isControl(token) ? [] : vocabulary.bytes(of: token)
+    /// The tokens of `text`; see `encode(_:parsingSpecialTokens:)` on a buffer.
+    package func encode(_ text: String, parsingSpecialTokens: Bool) -> [TokenID] {
+        var text = text
+        return text.withUTF8 { encode($0, parsingSpecialTokens: parsingSpecialTokens) }
     }
 
-    /// How a token is spelled, control tokens included, for people to read.
-    package func spelling(of token: TokenID) -> ArraySlice<UInt8> { vocabulary.bytes(of: token) }
-
-    /// The bytes of a token sequence, without control tokens.
-    package func decode(_ tokens: some Sequence<TokenID>) -> [UInt8] {
-        var output: [UInt8] = []
-        for token in tokens { output.append(contentsOf: bytes(of: token)) }
-        return output
-    }
-
-    private func encodeText(
-        _ text: UnsafeBufferPointer<UInt8>, _ workspace: inout BytePairEncoding.Workspace,
-        into output: inout [TokenID]
+    private func encodePlain(
+        _ text: UnsafeBufferPointer<UInt8>, _ tokens: inout [TokenID],
+        _ workspace: inout ByteLevelBPE.Workspace
     ) {
-        var pieces = PreTokenizer(text)
-        while let piece = pieces.next() {
-            encoding.encode(UnsafeBufferPointer(rebasing: text[piece]), workspace: &workspace, into: &output)
+        var words = PreTokenizer(text)
+        while let word = words.next() {
+            var start = word.lowerBound
+            while start < word.upperBound {
+                let end = min(word.upperBound, start + Self.maximumWordByteCount)
+                encoding.encode(UnsafeBufferPointer(rebasing: text[start..<end]), into: &tokens, &workspace)
+                start = end
+            }
         }
     }
 
-    private func nextControlToken(
-        in text: UnsafeBufferPointer<UInt8>, from start: Int
-    ) -> (range: Range<Int>, token: TokenID)? {
-        for index in start..<text.count where controlFirstBytes.contains(text[index]) {
-            for (spelling, token) in controlTokens
-            where index + spelling.count <= text.count
-                && text[index..<index + spelling.count].elementsEqual(spelling)
-            {
-                return (index..<index + spelling.count, token)
-            }
+    // MARK: Decoding
+
+    /// The bytes that a token stands for; a control token's are its literal text. A token may hold a part of
+    /// a character. `token` is below `vocabularySize`.
+    package func bytes(of token: TokenID) -> ArraySlice<UInt8> { vocabulary.bytes(of: token) }
+
+    /// Whether the token is structure rather than text.
+    package func isControl(_ token: TokenID) -> Bool {
+        switch vocabulary.kind(of: token) {
+        case .control, .unknown, .unused: true
+        case .normal, .userDefined, .byte: false
         }
-        return nil
+    }
+
+    /// The bytes of `tokens`, without control tokens unless `renderingControlTokens`. Tokens beyond the
+    /// vocabulary stand for nothing.
+    package func decode(_ tokens: some Sequence<TokenID>, renderingControlTokens: Bool = false) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for token in tokens where token.rawValue >= 0 && token.rawValue < vocabularySize {
+            if renderingControlTokens || !isControl(token) { bytes += vocabulary.bytes(of: token) }
+        }
+        return bytes
     }
 }

@@ -1,104 +1,122 @@
-// The vocabulary as bytes: what each token stands for, and which token a byte string is. A GGUF file of the
-// `gpt2` family spells tokens in the byte-level alphabet (a printable character for every byte); here they are
-// turned back into bytes once, at load. Not a Dictionary of String: two byte strings may be one Swift String.
+// The list of tokens as bytes: id to bytes for decoding, bytes to id for building the merge table. All tokens
+// share one byte array, so a vocabulary of a hundred thousand entries is four allocations.
 
-/// Tokens and their bytes. Immutable; usable from any thread.
-struct Vocabulary: Sendable {
-    /// What GGUF's `tokenizer.ggml.token_type` says of a token that is structure, not text.
-    static let controlType = 3
-
-    private let bytes: [UInt8]  // of all tokens, one after the other
-    private let ends: [Int32]  // ends[i] is where token i's bytes end
-    private let isControl: [Bool]
-
-    var count: Int { ends.count }
-
-    init(_ file: GGUFFile) throws(GGUFError) {
-        let tokens = try file.metadata.requiredStringArray("tokenizer.ggml.tokens")
-        let types = try file.metadata.numberArray("tokenizer.ggml.token_type")
-        if let types, types.count != tokens.count {
-            throw GGUFError(
-                path: file.path,
-                problem: .invalidValue(
-                    key: "tokenizer.ggml.token_type", expected: "\(tokens.count) entries",
-                    found: "\(types.count)"))
-        }
-        var bytes: [UInt8] = []
-        var ends: [Int32] = []
-        var isControl: [Bool] = []
-        bytes.reserveCapacity(tokens.count * 8)
-        ends.reserveCapacity(tokens.count)
-        isControl.reserveCapacity(tokens.count)
-        for index in 0..<tokens.count {
-            let control = types?.integer(at: index) == Self.controlType
-            let spelling = tokens.bytes(at: index)
-            if control {
-                bytes.append(contentsOf: spelling)
-            } else if !ByteLevelAlphabet.decode(spelling, into: &bytes) {
-                throw GGUFError(
-                    path: file.path,
-                    problem: .malformed(
-                        part: "token \(index) of the vocabulary",
-                        reason: "is not spelled in the byte-level alphabet"))
-            }
-            guard let end = Int32(exactly: bytes.count) else {
-                throw GGUFError(
-                    path: file.path,
-                    problem: .malformed(part: "the vocabulary", reason: "has more than 2 GiB of text"))
-            }
-            ends.append(end)
-            isControl.append(control)
-        }
-        self.bytes = bytes
-        self.ends = ends
-        self.isControl = isControl
-    }
-
-    /// Whether the token is structure, such as `<|fim_prefix|>`.
-    func isControl(_ token: TokenID) -> Bool { isControl[Int(token.rawValue)] }
-
-    /// The token's bytes; for a control token its spelling.
-    func bytes(of token: TokenID) -> ArraySlice<UInt8> {
-        let index = Int(token.rawValue)
-        return bytes[(index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])]
-    }
+/// What a vocabulary entry is for; raw values are GGUF's `token_type`.
+package enum TokenKind: UInt8, Sendable {
+    case normal = 1
+    case unknown = 2
+    case control = 3
+    case userDefined = 4
+    case unused = 5
+    case byte = 6
 }
 
-/// GPT-2's spelling of bytes as printable characters: printable Latin-1 bytes stand for themselves, the other
-/// 68 for U+0100 onwards in ascending order.
-enum ByteLevelAlphabet {
-    /// The byte that a character below U+0144 spells, or -1.
-    private static let byteOfScalar: [Int16] = {
-        var table = [Int16](repeating: -1, count: 0x144)
-        var next = 0x100
-        for byte in 0..<256 {
-            let isPrintable =
-                (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
-            if isPrintable {
-                table[byte] = Int16(byte)
-            } else {
-                table[next] = Int16(byte)
-                next += 1
-            }
-        }
-        return table
-    }()
+/// The tokens of a byte-level vocabulary. Immutable.
+package struct Vocabulary: Sendable {
+    /// The bytes of all tokens, one after the other.
+    private let storage: [UInt8]
+    /// Token i is `storage[offsets[i] ..< offsets[i + 1]]`.
+    private let offsets: [UInt32]
+    private let kinds: [TokenKind]
+    /// Open addressing over the normal tokens' bytes; -1 is an empty slot.
+    private let slots: [Int32]
+    /// Random and odd, so that no file can be made whose tokens all fall into one slot.
+    private let hashMultiplier: UInt64
 
-    /// Appends the bytes that a UTF-8 spelling stands for; false where a character is outside the alphabet.
-    static func decode(_ spelling: UnsafeRawBufferPointer, into bytes: inout [UInt8]) -> Bool {
-        var index = 0
-        while index < spelling.count {
-            var scalar = Int(spelling[index])
-            index += 1
-            if scalar >= 0x80 {
-                // All characters of the alphabet beyond ASCII take two bytes.
-                guard scalar & 0xE0 == 0xC0, index < spelling.count else { return false }
-                scalar = (scalar & 0x1F) << 6 | Int(spelling[index]) & 0x3F
-                index += 1
-            }
-            guard scalar < byteOfScalar.count, byteOfScalar[scalar] >= 0 else { return false }
-            bytes.append(UInt8(byteOfScalar[scalar]))
+    /// More than any published vocabulary.
+    static let maximumTokenCount = ModelConfiguration.Limits.vocabularySize
+
+    /// Decodes the token list of a `gpt2` tokenizer. Tokens that are not normal text are taken literally.
+    init(byteLevel tokens: GGUFStringArray, kinds: [TokenKind], path: String) throws(TokenizerError) {
+        precondition(kinds.count == tokens.count)
+        guard tokens.count > 0, tokens.count <= Self.maximumTokenCount else {
+            throw .inconsistent(path: path, reason: "it has \(tokens.count) tokens")
         }
-        return true
+        var storage: [UInt8] = []
+        storage.reserveCapacity(tokens.count * 8)
+        var offsets: [UInt32] = [0]
+        offsets.reserveCapacity(tokens.count + 1)
+        var isText = [Bool](repeating: false, count: tokens.count)
+        for index in 0..<tokens.count {
+            let text = tokens.bytes(at: index)
+            let isDecoded = kinds[index] == .normal && ByteAlphabet.decode(text, into: &storage)
+            if !isDecoded { storage.append(contentsOf: text) }
+            isText[index] = isDecoded && !text.isEmpty
+            guard let offset = UInt32(exactly: storage.count) else {
+                throw .inconsistent(path: path, reason: "its tokens take more than 4 GiB")
+            }
+            offsets.append(offset)
+        }
+        let hashMultiplier = UInt64.random(in: .min ... .max) | 1
+        self.slots = Self.index(storage, offsets, isText, hashMultiplier)
+        self.hashMultiplier = hashMultiplier
+        self.storage = storage
+        self.offsets = offsets
+        self.kinds = kinds
+    }
+
+    package var count: Int { kinds.count }
+
+    /// The bytes that the token stands for; a control token's are its literal text.
+    package func bytes(of token: TokenID) -> ArraySlice<UInt8> {
+        let index = Int(token.rawValue)
+        return storage[Int(offsets[index])..<Int(offsets[index + 1])]
+    }
+
+    package func kind(of token: TokenID) -> TokenKind { kinds[Int(token.rawValue)] }
+
+    /// The normal token that stands for exactly these bytes; the lowest id if there are several.
+    package func token(for bytes: UnsafeRawBufferPointer) -> TokenID? {
+        let mask = slots.count - 1
+        var slot = Int(truncatingIfNeeded: Self.hash(bytes, hashMultiplier)) & mask
+        while slots[slot] >= 0 {
+            let candidate = TokenID(slots[slot])
+            if self.bytes(of: candidate).elementsEqual(bytes) { return candidate }
+            slot = (slot + 1) & mask
+        }
+        return nil
+    }
+
+    // MARK: Hashing
+
+    private static func index(
+        _ storage: [UInt8], _ offsets: [UInt32], _ isText: [Bool], _ hashMultiplier: UInt64
+    ) -> [Int32] {
+        // At most half full.
+        let slotCount = 1 << (Int.bitWidth - (isText.count * 2).leadingZeroBitCount)
+        var slots = [Int32](repeating: -1, count: slotCount)
+        storage.withUnsafeBytes { bytes in
+            func text(_ token: Int) -> UnsafeRawBufferPointer {
+                UnsafeRawBufferPointer(rebasing: bytes[Int(offsets[token])..<Int(offsets[token + 1])])
+            }
+            for token in 0..<isText.count where isText[token] {
+                var slot = Int(truncatingIfNeeded: hash(text(token), hashMultiplier)) & (slotCount - 1)
+                var isDuplicate = false
+                while slots[slot] >= 0 {
+                    isDuplicate = text(Int(slots[slot])).elementsEqual(text(token))
+                    if isDuplicate { break }
+                    slot = (slot + 1) & (slotCount - 1)
+                }
+                if !isDuplicate { slots[slot] = Int32(token) }
+            }
+        }
+        return slots
+    }
+
+    private static func hash(_ bytes: UnsafeRawBufferPointer, _ multiplier: UInt64) -> UInt64 {
+        var hash = UInt64(truncatingIfNeeded: bytes.count) &* multiplier
+        var index = 0
+        while index + 8 <= bytes.count {
+            hash = (hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) &* multiplier
+            hash ^= hash >> 29
+            index += 8
+        }
+        var rest: UInt64 = 0
+        while index < bytes.count {
+            rest = rest << 8 | UInt64(bytes[index])
+            index += 1
+        }
+        hash = (hash ^ rest) &* multiplier
+        return hash ^ (hash >> 32)
     }
 }

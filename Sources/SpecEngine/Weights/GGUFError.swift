@@ -1,4 +1,5 @@
-// Everything that can be wrong with a GGUF file, with what was expected, what was found and what to do about it.
+// Everything that can be wrong with a GGUF file, with what was expected, what was found and what to do about
+// it.
 
 /// A GGUF file that cannot be used: which file, and why.
 package struct GGUFError: Error, Equatable, CustomStringConvertible {
@@ -53,7 +54,7 @@ extension GGUFError.Problem {
             version.byteSwapped <= 0xFFFF
                 ? "this is a big-endian GGUF file" : "GGUF version \(version) is not supported (2 and 3 are)"
         case .truncated(let part, let offset, let needed, let available):
-            "the file ends inside \(part): \(needed) bytes are needed at offset \(offset), \(available) are there"
+            "the file ends inside \(part): at offset \(offset), \(needed) bytes are needed, \(available) left"
         case .countTooLarge(let part, let found, let limit):
             "\(part) is given as \(found), which is more than \(limit)"
         case .malformed(let part, let reason):
@@ -71,7 +72,7 @@ extension GGUFError.Problem {
         case .unreadableTensorType(let name, let type):
             "the tensor \(name) is stored as \(type), which cannot be read"
         case .unsupportedArchitecture(let found, let supported):
-            "the model architecture \(found) is not supported (supported: \(supported.joined(separator: ", ")))"
+            "the architecture \(found) is not supported (supported: \(supported.joined(separator: ", ")))"
         case .unsupportedFeature(let feature):
             "\(feature) is not supported yet"
         }
@@ -92,7 +93,7 @@ extension GGUFError.Problem {
         case .unreadableTensorType:
             "use a file quantised to one of \(TensorType.readableNames)"
         case .unsupportedArchitecture, .unsupportedFeature:
-            "choose a model of a supported architecture, or leave the model option out to use the default model"
+            "choose a model of a supported architecture, or leave --model out to use the default model"
         }
     }
 }

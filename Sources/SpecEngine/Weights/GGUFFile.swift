@@ -1,12 +1,13 @@
 // A GGUF model file, mapped and checked: typed metadata and a table of tensors whose bytes are known to lie
-// inside the file, aligned and without overlap. It does not interpret the tensors; which tensors a model needs
-// and in which shapes is the model's business. Specification: ggml's docs/gguf.md, versions 2 and 3.
+// inside the file, aligned and without overlap. It does not interpret the tensors; which tensors a model
+// needs and in which shapes is the model's business. Specification: ggml's docs/gguf.md, versions 2 and 3.
 
 /// One tensor of a GGUF file.
 package struct GGUFTensor: Sendable, Equatable {
     package let name: String
     package let type: TensorType
-    /// In ggml's order: `dimensions[0]` is the length K of a contiguous row, `dimensions[1]` the number of rows.
+    /// In ggml's order: `dimensions[0]` is the length K of a contiguous row, `dimensions[1]` the number of
+    /// rows.
     package let dimensions: [Int]
     /// From the start of the file.
     package let byteOffset: Int

@@ -46,7 +46,8 @@ package struct GGUFString: Sendable {
 /// An array of strings inside the mapped file.
 package struct GGUFStringArray: Sendable {
     private let file: MappedFile
-    /// Where each string's 8-byte length stands; the parser has checked that length and bytes lie in the file.
+    /// Where each string's 8-byte length stands; the parser has checked that length and bytes lie in the
+    /// file.
     private let lengthOffsets: [Int]
 
     init(file: MappedFile, lengthOffsets: [Int]) {
@@ -114,7 +115,8 @@ package struct GGUFNumberArray: Sendable {
     }
 }
 
-/// All metadata of one file. The accessors return nil for an absent key and throw for a value of another type.
+/// All metadata of one file. The accessors return nil for an absent key and throw for a value of another
+/// type.
 package struct GGUFMetadata: Sendable {
     private let path: String
     private let values: [String: GGUFValue]

@@ -1,8 +1,8 @@
 // Walks the header of a GGUF file (versions 2 and 3, little-endian) and checks every length, count and offset
-// against the file's size before it is used. Nothing in a file can make it trap, loop for long, or allocate more
-// than a small multiple of the file's own header.
-// Specification: ggml's docs/gguf.md. Layout: magic, version, tensor count, metadata count, the metadata
-// key-value pairs, the tensor infos, padding to the alignment, the tensor data.
+// against the file's size before it is used. Nothing in a file can make it trap, loop for long, or allocate
+// more than a small multiple of the file's own header. Specification: ggml's docs/gguf.md. Layout: magic,
+// version, tensor count, metadata count, the metadata key-value pairs, the tensor infos, padding to the
+// alignment, the tensor data.
 
 /// The value types of GGUF metadata, with the format's numbers.
 enum GGUFValueType: UInt32, Sendable {

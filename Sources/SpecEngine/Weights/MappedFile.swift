@@ -1,7 +1,7 @@
 // A whole file mapped read-only into memory, owned by one object. It knows nothing of what is in the file.
 // Pages are shared with the page cache, so a model that several processes map is in memory once. If another
-// process truncates the file while it is mapped, touching the lost pages raises SIGBUS: replace model files by
-// rename, never in place.
+// process truncates the file while it is mapped, touching the lost pages raises SIGBUS: replace model files
+// by rename, never in place.
 
 #if canImport(Glibc)
     import Glibc
@@ -86,8 +86,8 @@ package final class MappedFile: Sendable {
         return MappedFile(path: path, mapping: UnsafeRawBufferPointer(start: address, count: byteCount))
     }
 
-    /// Tells the kernel that the bytes in `range` will not be read soon, so that their memory can be given back.
-    /// They stay readable (from the disk). Only pages that lie wholly inside `range` are affected.
+    /// Tells the kernel that the bytes in `range` will not be read soon, so that their memory can be given
+    /// back. They stay readable (from the disk). Only pages that lie wholly inside `range` are affected.
     package func adviseDontNeed(_ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= mapping.count)
         let pageByteCount = Int(sysconf(Int32(_SC_PAGESIZE)))

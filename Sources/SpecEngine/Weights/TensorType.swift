@@ -1,5 +1,6 @@
 // The storage formats of tensor elements that Foretoken reads, with the sizes that the GGUF/ggml format gives
-// them. Quantised formats store fixed-size blocks of elements; what is inside a block is the kernels' business.
+// them. Quantised formats store fixed-size blocks of elements; what is inside a block is the kernels'
+// business.
 
 /// How a tensor's elements are stored in a GGUF file. Raw values are ggml's type numbers.
 package enum TensorType: UInt32, Sendable, CaseIterable {

@@ -1,109 +1,179 @@
-// The tokenizer against the reference implementation, and the properties that hold for any bytes.
+// Properties of the tokenizer that hold for any bytes, and the refusal of tokenizers that cannot be run.
 
-import Foundation
+import SpecEngine
 import TestSupport
 import Testing
 
-@testable import SpecEngine
-
 @Suite("Tokenizer")
 struct TokenizerTests {
-    private static let tokenizer: Tokenizer = {
-        do {
-            return try Tokenizer(ModelFixture.file())
-        } catch {
-            preconditionFailure("the default model's tokenizer does not load: \(error)")
-        }
-    }()
-
-    private struct File: Decodable {
-        struct Case: Decodable {
-            let text: String
-            let tokens: [Int32]
-        }
-        let cases: [Case]
-    }
-
-    @Test("Golden prompts tokenise as in transformers, special tokens included", arguments: GoldenCase.names)
-    func goldenPrompts(name: String) throws {
-        let golden = try #require(GoldenCase.all[name])
-        let tokens = Self.tokenizer.encode(Array(golden.prompt.utf8), parsingSpecialTokens: true)
-        let isSame = tokens.map(\.rawValue) == golden.promptTokens
-        #expect(isSame)
-    }
-
-    @Test("Nasty strings tokenise as in the tokenizers library")
-    func nastyStrings() throws {
-        let bytes = try FixturePaths.bytes(FixturePaths.engineGoldenDirectory + "/tokenizer.json")
-        let cases = try JSONDecoder().decode(File.self, from: Data(bytes)).cases
-        #expect(cases.count > 200)
-        for golden in cases {
-            let tokens = Self.tokenizer.encode(Array(golden.text.utf8), parsingSpecialTokens: false)
-            #expect(tokens.map(\.rawValue) == golden.tokens, "\(golden.text.debugDescription)")
+    @Test("Any bytes come back exactly", arguments: 0..<400 as Range<UInt64>)
+    func roundTrip(seed: UInt64) throws {
+        let tokenizer = try DefaultModelTokenizer.tokenizer()
+        var random = SeededRandom(seed: seed)
+        let bytes = nastyBytes(&random, count: Int.random(in: 0...600, using: &random))
+        for parsing in [false, true] {
+            let tokens = tokenizer.encode(bytes, parsingSpecialTokens: parsing)
+            #expect(tokenizer.decode(tokens, renderingControlTokens: true) == bytes, "seed \(seed)")
         }
     }
 
-    @Test("Any bytes, valid UTF-8 or not, come back from their tokens")
-    func anyBytesRoundTrip() {
-        var random = SeededRandom(seed: 30)
-        for _ in 0..<2_000 {
-            let bytes = (0..<random.below(60)).map { _ in
-                random.below(3) == 0 ? UInt8(random.below(256)) : UInt8(32 + random.below(95))
+    @Test("Words of all lengths are merged as the definition says", arguments: 0..<60 as Range<UInt64>)
+    func naiveTwin(seed: UInt64) throws {
+        let tokenizer = try DefaultModelTokenizer.tokenizer()
+        let naive = try NaiveBPE(try DefaultModelTokenizer.file())
+        var random = SeededRandom(seed: seed)
+        let letters = Array(seed % 2 == 0 ? "abcdefghijklmnopqrstuvwxyzABCDEF" : "aabte")
+        for length in [1, 2, 3, 31, 32, 33, 34, 64, Int.random(in: 65...300, using: &random)] {
+            let word = String((0..<length).map { _ in letters.randomElement(using: &random) ?? "a" })
+            let tokens = tokenizer.encode(word, parsingSpecialTokens: false)
+            #expect(tokens == naive.encode(asciiWord: word), "seed \(seed): \(word)")
+        }
+    }
+
+    @Test(
+        "A megabyte without a space is encoded, and comes back",
+        arguments: ["a", "ab", " ", "\n", "-", "é", "'", "1", "\u{0}", "<|fim_"])
+    func megabyteWord(part: String) throws {
+        let tokenizer = try DefaultModelTokenizer.tokenizer()
+        let bytes = Array(String(repeating: part, count: 1_000_000 / part.utf8.count).utf8)
+        let tokens = tokenizer.encode(bytes, parsingSpecialTokens: true)
+        #expect(tokenizer.decode(tokens) == bytes)
+    }
+
+    @Test("A special token that is spelled out in a text is text, unless parsing is asked for")
+    func specialTokensAreInert() throws {
+        let tokenizer = try DefaultModelTokenizer.tokenizer()
+        let names = [
+            "<|endoftext|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>",
+            "<|repo_name|>", "<|file_sep|>", "<|reserved_0|>", "<|reserved_8|>",
+        ]
+        for name in names {
+            let inert = tokenizer.encode("a\(name)b", parsingSpecialTokens: false)
+            #expect(inert.allSatisfy { !tokenizer.isControl($0) }, "\(name)")
+            #expect(tokenizer.decode(inert) == Array("a\(name)b".utf8))
+            let parsed = tokenizer.encode("a\(name)b", parsingSpecialTokens: true)
+            #expect(parsed.count == 3 && tokenizer.isControl(parsed[1]), "\(name)")
+            #expect(tokenizer.decode(parsed) == Array("ab".utf8))
+            #expect(tokenizer.decode(parsed, renderingControlTokens: true) == Array("a\(name)b".utf8))
+        }
+    }
+
+    @Test("The model's special tokens have the ids that its file states")
+    func specialTokens() throws {
+        let special = try DefaultModelTokenizer.tokenizer().specialTokens
+        #expect(special.fimPrefix == TokenID(1))
+        #expect(special.fimSuffix == TokenID(3))
+        #expect(special.fimMiddle == TokenID(2))
+        #expect(special.fimPad == TokenID(4))
+        #expect(special.repositoryName == TokenID(5))
+        #expect(special.fileSeparator == TokenID(6))
+        #expect(special.endOfText == [TokenID(0)])
+        #expect(special.beginOfText == nil)
+        #expect(special.endsGeneration(TokenID(0)) && special.endsGeneration(TokenID(6)))
+        #expect(!special.endsGeneration(TokenID(100)))
+    }
+
+    @Test("Special tokens that the metadata does not name are found by their usual names")
+    func specialTokensByName() throws {
+        var builder = tinyTokenizer(tokens: [
+            "<fim_prefix>", "<fim_suffix>", "<|fim|>", "<|fim|>more", "</s>",
+        ])
+        let tokenizer = try open(builder)
+        #expect(tokenizer.specialTokens.fimPrefix == TokenID(256))
+        #expect(tokenizer.specialTokens.fimSuffix == TokenID(257))
+        #expect(tokenizer.specialTokens.fimMiddle == nil)
+        #expect(tokenizer.specialTokens.endOfText == [TokenID(260)])
+        // The longest match counts, and a cut one is text.
+        let ids = tokenizer.encode("<|fim|>more<|fim|>mor<|fim", parsingSpecialTokens: true).map(\.rawValue)
+        #expect(ids.prefix(2) == [259, 258] && ids.count == 2 + 3 + 5)
+        builder.add("tokenizer.ggml.fim_pre_token_id", uint32: 300)
+        #expect(throws: TokenizerError.self) { try open(builder) }
+    }
+
+    @Test("Bytes that are not UTF-8 are words like punctuation, each byte a character")
+    func invalidUTF8() throws {
+        let tokenizer = try DefaultModelTokenizer.tokenizer()
+        for invalid: [UInt8] in [
+            [0xFF], [0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xC0, 0x80], [0xF5, 0x80],
+        ] {
+            let text = Array("if ".utf8) + invalid + Array("x\n".utf8)
+            let tokens = tokenizer.encode(text, parsingSpecialTokens: false)
+            #expect(tokenizer.decode(tokens) == text)
+            // The word before is cut as it is before punctuation.
+            #expect(tokens.first == tokenizer.encode("if", parsingSpecialTokens: false).first)
+        }
+    }
+
+    @Test("Tokenizers of another kind and damaged ones are refused with a reason")
+    func refusals() throws {
+        #expect(throws: Never.self) { try open(tinyTokenizer()) }
+        let llama = tinyTokenizer(model: "llama")
+        #expect(
+            error { try open(llama) }?.message.contains("llama is not supported (supported: gpt2)") == true)
+        let other = tinyTokenizer(preTokenizer: "llama-bpe")
+        #expect(error { try open(other) }?.message.contains("llama-bpe is not supported") == true)
+        let types = tinyTokenizer(typeCount: 3)
+        #expect(error { try open(types) }?.message.contains("256 tokens and 3 token types") == true)
+        let merges = tinyTokenizer(merges: ["a b"])
+        #expect(error { try open(merges) }?.message.contains("merge 0 (a b)") == true)
+        for merge in ["", " ", "a", "a ", " a", "a b c", "\u{1F642} a", "zz q"] {
+            #expect(error { try open(tinyTokenizer(merges: [merge])) } != nil, "\(merge)")
+        }
+        let bytes = tinyTokenizer(byteCount: 255)
+        #expect(error { try open(bytes) }?.message.contains("no token stands for the byte") == true)
+        let empty = GGUFBuilder()
+        #expect(error { try open(empty) } != nil)
+    }
+
+    @Test("Tokens beyond the vocabulary decode to nothing")
+    func unknownTokens() throws {
+        let tokenizer = try DefaultModelTokenizer.tokenizer()
+        let tokens = [TokenID(-1), TokenID(Int32(tokenizer.vocabularySize)), TokenID(.max), TokenID(.min)]
+        #expect(tokenizer.decode(tokens) == [])
+    }
+
+    // MARK: Helpers
+
+    /// Pieces of text, of special tokens, of broken UTF-8, and random bytes.
+    private func nastyBytes(_ random: inout SeededRandom, count: Int) -> [UInt8] {
+        let pieces = [
+            "<|fim_middle|>", "<|endoftext|", "|>", "é", "🙂", " ", "\r\n", "    ", "self", "'S", "１",
+            "\u{301}",
+        ]
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            switch random.next() % 4 {
+            case 0: bytes += random.bytes(count: Int(random.next() % 8))
+            case 1: bytes += Array((pieces.randomElement(using: &random) ?? "").utf8.dropLast())
+            default: bytes += Array((pieces.randomElement(using: &random) ?? "").utf8)
             }
-            let tokens = Self.tokenizer.encode(bytes, parsingSpecialTokens: false)
-            #expect(Self.tokenizer.decode(tokens) == bytes, "seed 30")
         }
+        return bytes
     }
 
-    @Test("Spellings of special tokens inside a text stay text unless they are asked for")
-    func specialTokensAreInert() {
-        let text = Array("a<|fim_middle|>b".utf8)
-        let special = Self.tokenizer.specialTokens
-        let plain = Self.tokenizer.encode(text, parsingSpecialTokens: false)
-        #expect(!plain.contains(special.fimMiddle!))
-        #expect(Self.tokenizer.decode(plain) == text)
-        let parsed = Self.tokenizer.encode(text, parsingSpecialTokens: true)
-        #expect(parsed.filter { $0 == special.fimMiddle }.count == 1)
-        #expect(Self.tokenizer.decode(parsed) == Array("ab".utf8))
+    private func tinyTokenizer(
+        model: String = "gpt2", preTokenizer: String = "qwen2", tokens: [String] = [], merges: [String] = [],
+        typeCount: Int? = nil, byteCount: Int = 256
+    ) -> GGUFBuilder {
+        var builder = GGUFBuilder()
+        let all = TinyGGUF.byteTokens.prefix(byteCount) + tokens
+        let types = [Int32](repeating: 1, count: byteCount) + [Int32](repeating: 3, count: tokens.count)
+        builder.add("tokenizer.ggml.model", string: model)
+        builder.add("tokenizer.ggml.pre", string: preTokenizer)
+        builder.add("tokenizer.ggml.tokens", strings: Array(all))
+        builder.add("tokenizer.ggml.token_type", int32s: Array(types.prefix(typeCount ?? types.count)))
+        builder.add("tokenizer.ggml.merges", strings: merges)
+        return builder
     }
 
-    @Test("A megabyte without a space is tokenised in bounded time and comes back")
-    func longPiece() {
-        let text = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
-        #expect(Self.tokenizer.decode(Self.tokenizer.encode(text, parsingSpecialTokens: false)) == text)
+    @discardableResult
+    private func open(_ builder: GGUFBuilder) throws -> Tokenizer {
+        let file = try TemporaryFile(builder.bytes)
+        return try Tokenizer(try GGUFFile.open(file.path))
     }
 
-    @Test("The streaming detokenizer hands on whole characters only, whatever the pieces")
-    func detokenizerEmitsWholeCharacters() {
-        var random = SeededRandom(seed: 31)
-        let text = "naïve “quotes” 你好 🙂👩‍💻 é — done"
-        for _ in 0..<300 {
-            var detokenizer = StreamingDetokenizer()
-            var output: [UInt8] = []
-            var rest = Array(text.utf8)[...]
-            while !rest.isEmpty {
-                let piece = rest.prefix(1 + random.below(5))
-                rest = rest.dropFirst(piece.count)
-                detokenizer.append(piece, to: &output)
-                #expect(String(validating: output, as: UTF8.self) != nil)
-            }
-            detokenizer.finish()
-            #expect(output == Array(text.utf8))
-        }
-    }
-
-    @Test("Bytes that cannot become a character are replaced, an unfinished character at the end is dropped")
-    func detokenizerRepairs() {
-        func decode(_ bytes: [UInt8]) -> String {
-            var detokenizer = StreamingDetokenizer()
-            var output: [UInt8] = []
-            detokenizer.append(bytes, to: &output)
-            detokenizer.finish()
-            return String(decoding: output, as: UTF8.self)
-        }
-        #expect(decode([0x61, 0x80, 0x62]) == "a\u{FFFD}b")
-        #expect(decode([0xE4, 0xBD, 0x61]) == "\u{FFFD}a")
-        #expect(decode([0xED, 0xA0, 0x80]) == "\u{FFFD}\u{FFFD}\u{FFFD}")
-        #expect(decode([0x61, 0xF0, 0x9F, 0x99]) == "a")
+    private func error(_ body: () throws -> Tokenizer) -> TokenizerError? {
+        do { _ = try body() } catch { return error as? TokenizerError }
+        return nil
     }
 }

@@ -88,6 +88,8 @@ struct GGUFFileTests {
             problem { _ = try GGUFFile.open("/nowhere/x.gguf") } == .file(.missing(path: "/nowhere/x.gguf")))
         #expect(problem { _ = try GGUFFile.open("/") } == .file(.notRegularFile(path: "/")))
         #expect(problem { _ = try GGUFFile.open("/dev/null") } == .file(.notRegularFile(path: "/dev/null")))
+        let pipe = try TemporaryFile(namedPipe: ())
+        #expect(problem { _ = try GGUFFile.open(pipe.path) } == .file(.notRegularFile(path: pipe.path)))
         let empty = try TemporaryFile()
         #expect(problem { _ = try GGUFFile.open(empty.path) } == .file(.empty(path: empty.path)))
         #expect(problem { _ = try open(Array("# a text file".utf8)) } == .notGGUF)
@@ -154,8 +156,8 @@ struct GGUFFileTests {
 
     @Test("Tensors whose offset is unaligned, outside the file or another's are refused by name")
     func lyingOffsets() {
-        let lies: [UInt64] = [1, 31, 64, 96, 1 << 40, 1 << 62, (1 << 63) - 32, 1 << 63, .max - 31, .max]
-        for offset in lies {
+        let offsets: [UInt64] = [1, 31, 64, 96, 1 << 40, 1 << 62, (1 << 63) - 32, 1 << 63, .max - 31, .max]
+        for offset in offsets {
             var builder = GGUFBuilder()
             builder.addTensor(
                 "liar", dimensions: [16], data: [UInt8](repeating: 0, count: 64), statedOffset: offset)

@@ -18,9 +18,12 @@ enum TinyGGUF {
         let embedding = (0..<hiddenSize * vocabularySize).map { Float($0 % 7) }
         builder.addTensor("token_embd.weight", dimensions: [hiddenSize, vocabularySize], floats: embedding)
         builder.addTensor(
-            "output_norm.weight", dimensions: [hiddenSize], floats: embedding.prefix(8).map { $0 })
+            "output_norm.weight", dimensions: [hiddenSize], floats: Array(embedding.prefix(8)))
         return builder
     }
+
+    /// The tokens of the 256 bytes, in order.
+    static let byteTokens = (0...255).map { byteLetter(UInt8($0)) }
 
     private static let counts: [(String, UInt32)] = [
         ("block_count", 2), ("embedding_length", UInt32(hiddenSize)), ("feed_forward_length", 16),
@@ -28,10 +31,11 @@ enum TinyGGUF {
         ("attention.key_length", 6), ("attention.value_length", 6), ("vocab_size", UInt32(vocabularySize)),
     ]
 
-    /// Two special tokens, the 256 bytes, a few merged tokens, and unused entries up to the vocabulary's size.
+    /// Two special tokens, the 256 bytes, a few merged tokens, and unused entries up to the vocabulary's
+    /// size.
     private static func addTokenizer(_ builder: inout GGUFBuilder) {
         let merges = [("h", "e"), ("l", "l"), ("he", "ll"), ("hell", "o"), ("Ġ", "Ġ"), ("ĠĠ", "ĠĠ")]
-        var tokens = ["<|endoftext|>", "<|fim_middle|>"] + (0...255).map { byteLetter(UInt8($0)) }
+        var tokens = ["<|endoftext|>", "<|fim_middle|>"] + byteTokens
         tokens += merges.map { $0.0 + $0.1 }
         tokens += (tokens.count..<vocabularySize).map { "<|unused_\($0)|>" }
         let types = tokens.map { Int32($0.hasPrefix("<|") ? 3 : 1) }
