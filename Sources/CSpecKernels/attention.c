@@ -98,6 +98,34 @@ static void merge(const spec_isa *isa, float *maximum, float *sum, float *out, f
     *maximum = greatest;
 }
 
+// The same for many rows of one chunk: their exponentials are computed together, since a call costs more than the
+// lanes it leaves empty. Rows that see nothing of the chunk stay as they are.
+static void merge_rows(const spec_isa *isa, int32_t rows, const int32_t *low, const int32_t *high, float *maximum,
+                       float *sum, float *out, const float *m, const float *l, const float *o, int32_t d) {
+    float factors[2 * TICKET_QUERY_ROWS];
+    for (int32_t i = 0; i < rows; i++) {
+        const float greatest = maximum[i] > m[i] ? maximum[i] : m[i];
+        const bool joins = high[i] > low[i] && maximum[i] != -INFINITY;
+        factors[2 * i] = joins ? maximum[i] - greatest : 0;
+        factors[2 * i + 1] = joins ? m[i] - greatest : 0;
+    }
+    isa->exp(factors, factors, 2 * rows);
+    for (int32_t i = 0; i < rows; i++) {
+        if (high[i] <= low[i]) continue;
+        float *total = out + (size_t)i * (size_t)d;
+        const float *partial = o + (size_t)i * (size_t)d;
+        if (maximum[i] == -INFINITY) {
+            maximum[i] = m[i];
+            sum[i] = l[i];
+            memcpy(total, partial, (size_t)d * 4);
+            continue;
+        }
+        sum[i] = sum[i] * factors[2 * i] + l[i] * factors[2 * i + 1];
+        isa->scale_add(total, factors[2 * i], partial, factors[2 * i + 1], d);
+        maximum[i] = maximum[i] > m[i] ? maximum[i] : m[i];
+    }
+}
+
 static void write_row(const spec_attention *a, int32_t row, int32_t head, float sum, const float *o) {
     float *out = a->out + (size_t)row * a->out_stride + (size_t)head * (size_t)a->head_dimension;
     const float inverse = 1.0f / sum;
@@ -127,10 +155,7 @@ static void rows_ticket(void *context, uint32_t index) {
             view_chunk(a, kv_head, chunk, chunk < last, &view);
             visible_keys(a, row, query_rows, group, chunk, low, high);
             job->isa->attention_chunk(queries, query_rows, &view, low, high, d, m, l, partial);
-            for (int32_t i = 0; i < query_rows; i++)
-                if (high[i] > low[i])
-                    merge(job->isa, maximum + i, sum + i, total + (size_t)i * (size_t)d, m[i], l[i],
-                          partial + (size_t)i * (size_t)d, d);
+            merge_rows(job->isa, query_rows, low, high, maximum, sum, total, m, l, partial, d);
         }
         for (int32_t i = 0; i < query_rows; i++)
             write_row(a, row + i / group, kv_head * group + i % group, sum[i], total + (size_t)i * (size_t)d);

@@ -202,8 +202,8 @@ INLINE void prefetch_range(const uint8_t *p, size_t bytes) {
     for (size_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)(p + i), _MM_HINT_T0);
 }
 
-// At most SCORE_ROWS rows, none of them blind (high > low).
-INLINE TARGET_BF16 void attend_tile(const uint32_t *q, int32_t rows, const spec_chunk_view *chunk,
+// At most SCORE_ROWS rows, none of them blind (high > low). The first tile of a chunk brings it into the cache.
+INLINE TARGET_BF16 void attend_tile(const uint32_t *q, int32_t rows, const spec_chunk_view *chunk, bool is_first,
                                     const int32_t *low, const int32_t *high, int32_t d, float *maximum, float *sum,
                                     float *out) {
     _Alignas(64) float scores[SCORE_ROWS * SPEC_CHUNK];
@@ -218,12 +218,13 @@ INLINE TARGET_BF16 void attend_tile(const uint32_t *q, int32_t rows, const spec_
     const size_t group_bytes = (size_t)d * SPEC_GROUP * 2;
     for (int32_t g = first; g < last; g += 2) {
         score_tile(q, rows, d / 2, chunk->key_groups[g], chunk->key_groups[g + 1], scores + g * 16);
+        if (!is_first) continue;
         prefetch_range(chunk->value_groups[g], group_bytes);
         prefetch_range(chunk->value_groups[g + 1], group_bytes);
     }
     for (int32_t r = 0; r < rows; r++)
         soften(scores + r * SPEC_CHUNK, first, last, low[r], high[r], p + r * (SPEC_CHUNK / 2), maximum + r, sum + r);
-    if (chunk->prefetch) prefetch_range(chunk->prefetch, group_bytes * 2);
+    if (is_first && chunk->prefetch) prefetch_range(chunk->prefetch, group_bytes * 2);
     for (int32_t c = 0; c < d; c += 64)
         for (int32_t r = 0; r < rows; r += VALUE_ROWS)
             value_tile(p + (size_t)r * (SPEC_CHUNK / 2), rows - r < VALUE_ROWS ? rows - r : VALUE_ROWS, chunk,
@@ -250,7 +251,7 @@ TARGET_BF16 void spec_attention_chunk_avx512_bf16(const float *queries, int32_t 
             const __m512bh pair = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x));
             _mm512_storeu_si512(q + i / 2, (__m512i)pair);
         }
-        attend_tile(q, count, chunk, low + r, high + r, d, maximum + r, sum + r, out + (size_t)r * (size_t)d);
+        attend_tile(q, count, chunk, r == 0, low + r, high + r, d, maximum + r, sum + r, out + (size_t)r * (size_t)d);
         r += count;
     }
 }
