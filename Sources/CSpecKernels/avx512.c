@@ -79,13 +79,28 @@ TARGET_VNNI void spec_q4_tile_avx512(const uint8_t *panel, const uint8_t *x, siz
 
 INLINE TARGET_BF16 __m512bh as_bf16(__m512i v) { return (__m512bh)v; }
 
-// Scores of `rows` rows against key groups g and g + 1. q: bf16 pairs [rows, pairs].
+// Where a chunk's bytes come from, in the order in which they are read: key groups, value groups, then the next
+// chunk's keys. Each group is fetched four groups ahead of its use, a line per step of the loop that computes:
+// a burst of prefetches would wait for the few lines a core can have under way.
+#define GROUPS_AHEAD 4
+
+INLINE const uint8_t *ahead_of(const spec_chunk_view *chunk, int32_t index, size_t group_bytes) {
+    const int32_t target = index + GROUPS_AHEAD;
+    if (target < GROUPS) return chunk->key_groups[target];
+    if (target < 2 * GROUPS) return chunk->value_groups[target - GROUPS];
+    return chunk->prefetch ? chunk->prefetch + (size_t)(target - 2 * GROUPS) * group_bytes : chunk->key_groups[0];
+}
+
+// Scores of `rows` rows against two key groups, fetching two others. q: bf16 pairs [rows, pairs].
 INLINE TARGET_BF16 void score_rows(const uint32_t *q, const int rows, int32_t pairs, const uint8_t *keys0,
-                                   const uint8_t *keys1, float *scores) {
+                                   const uint8_t *keys1, const uint8_t *ahead0, const uint8_t *ahead1,
+                                   float *scores) {
     __m512 a0[SCORE_ROWS], a1[SCORE_ROWS];
     UNROLL
     for (int r = 0; r < rows; r++) a0[r] = a1[r] = _mm512_setzero_ps();
     for (int32_t i = 0; i < pairs; i++) {
+        _mm_prefetch((const char *)(ahead0 + (size_t)i * 64), _MM_HINT_T0);
+        _mm_prefetch((const char *)(ahead1 + (size_t)i * 64), _MM_HINT_T0);
         const __m512bh k0 = as_bf16(_mm512_load_si512(keys0 + (size_t)i * 64));
         const __m512bh k1 = as_bf16(_mm512_load_si512(keys1 + (size_t)i * 64));
         UNROLL
@@ -102,17 +117,19 @@ INLINE TARGET_BF16 void score_rows(const uint32_t *q, const int rows, int32_t pa
     }
 }
 
-INLINE TARGET_BF16 void score_tile(const uint32_t *q, int32_t rows, int32_t pairs, const uint8_t *keys0,
-                                   const uint8_t *keys1, float *scores) {
+INLINE TARGET_BF16 void score_tile(const uint32_t *q, int32_t rows, int32_t pairs, const spec_chunk_view *chunk,
+                                   int32_t g, size_t group_bytes, float *scores) {
+    const uint8_t *keys0 = chunk->key_groups[g], *keys1 = chunk->key_groups[g + 1];
+    const uint8_t *ahead0 = ahead_of(chunk, g, group_bytes), *ahead1 = ahead_of(chunk, g + 1, group_bytes);
     switch (rows) {
-    case 1: score_rows(q, 1, pairs, keys0, keys1, scores); break;
-    case 2: score_rows(q, 2, pairs, keys0, keys1, scores); break;
-    case 3: score_rows(q, 3, pairs, keys0, keys1, scores); break;
-    case 4: score_rows(q, 4, pairs, keys0, keys1, scores); break;
-    case 5: score_rows(q, 5, pairs, keys0, keys1, scores); break;
-    case 6: score_rows(q, 6, pairs, keys0, keys1, scores); break;
-    case 7: score_rows(q, 7, pairs, keys0, keys1, scores); break;
-    default: score_rows(q, 8, pairs, keys0, keys1, scores); break;
+    case 1: score_rows(q, 1, pairs, keys0, keys1, ahead0, ahead1, scores); break;
+    case 2: score_rows(q, 2, pairs, keys0, keys1, ahead0, ahead1, scores); break;
+    case 3: score_rows(q, 3, pairs, keys0, keys1, ahead0, ahead1, scores); break;
+    case 4: score_rows(q, 4, pairs, keys0, keys1, ahead0, ahead1, scores); break;
+    case 5: score_rows(q, 5, pairs, keys0, keys1, ahead0, ahead1, scores); break;
+    case 6: score_rows(q, 6, pairs, keys0, keys1, ahead0, ahead1, scores); break;
+    case 7: score_rows(q, 7, pairs, keys0, keys1, ahead0, ahead1, scores); break;
+    default: score_rows(q, 8, pairs, keys0, keys1, ahead0, ahead1, scores); break;
     }
 }
 
@@ -125,8 +142,12 @@ INLINE TARGET_BF16 void value_rows(const uint32_t *p, const int rows, const spec
         UNROLL
         for (int j = 0; j < 4; j++) a[r][j] = _mm512_setzero_ps();
     for (int32_t i = first; i < last; i++) {
-        const uint8_t *v = chunk->value_groups[i / 8] + ((size_t)(i % 8) * (size_t)d + (size_t)c) * 4;
+        const size_t offset = ((size_t)(i % 8) * (size_t)d + (size_t)c) * 4;
+        const uint8_t *v = chunk->value_groups[i / 8] + offset;
+        const uint8_t *ahead = ahead_of(chunk, GROUPS + i / 8, (size_t)d * SPEC_GROUP * 2) + offset;
         __m512bh values[4];
+        UNROLL
+        for (int j = 0; j < 4; j++) _mm_prefetch((const char *)(ahead + j * 64), _MM_HINT_T0);
         UNROLL
         for (int j = 0; j < 4; j++) values[j] = as_bf16(_mm512_load_si512(v + j * 64));
         UNROLL
@@ -198,12 +219,8 @@ INLINE TARGET_BF16 void soften(float *scores, int32_t first, int32_t last, int32
     *sum = _mm512_reduce_add_ps(total);
 }
 
-INLINE void prefetch_range(const uint8_t *p, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)(p + i), _MM_HINT_T0);
-}
-
-// At most SCORE_ROWS rows, none of them blind (high > low). The first tile of a chunk brings it into the cache.
-INLINE TARGET_BF16 void attend_tile(const uint32_t *q, int32_t rows, const spec_chunk_view *chunk, bool is_first,
+// At most SCORE_ROWS rows, none of them blind (high > low).
+INLINE TARGET_BF16 void attend_tile(const uint32_t *q, int32_t rows, const spec_chunk_view *chunk,
                                     const int32_t *low, const int32_t *high, int32_t d, float *maximum, float *sum,
                                     float *out) {
     _Alignas(64) float scores[SCORE_ROWS * SPEC_CHUNK];
@@ -216,15 +233,9 @@ INLINE TARGET_BF16 void attend_tile(const uint32_t *q, int32_t rows, const spec_
     first &= ~1;  // key groups go by twos, four keys pairs of values by eights
     last = (last + 1) & ~1;
     const size_t group_bytes = (size_t)d * SPEC_GROUP * 2;
-    for (int32_t g = first; g < last; g += 2) {
-        score_tile(q, rows, d / 2, chunk->key_groups[g], chunk->key_groups[g + 1], scores + g * 16);
-        if (!is_first) continue;
-        prefetch_range(chunk->value_groups[g], group_bytes);
-        prefetch_range(chunk->value_groups[g + 1], group_bytes);
-    }
+    for (int32_t g = first; g < last; g += 2) score_tile(q, rows, d / 2, chunk, g, group_bytes, scores + g * 16);
     for (int32_t r = 0; r < rows; r++)
         soften(scores + r * SPEC_CHUNK, first, last, low[r], high[r], p + r * (SPEC_CHUNK / 2), maximum + r, sum + r);
-    if (is_first && chunk->prefetch) prefetch_range(chunk->prefetch, group_bytes * 2);
     for (int32_t c = 0; c < d; c += 64)
         for (int32_t r = 0; r < rows; r += VALUE_ROWS)
             value_tile(p + (size_t)r * (SPEC_CHUNK / 2), rows - r < VALUE_ROWS ? rows - r : VALUE_ROWS, chunk,
@@ -251,7 +262,7 @@ TARGET_BF16 void spec_attention_chunk_avx512_bf16(const float *queries, int32_t 
             const __m512bh pair = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x));
             _mm512_storeu_si512(q + i / 2, (__m512i)pair);
         }
-        attend_tile(q, count, chunk, r == 0, low + r, high + r, d, maximum + r, sum + r, out + (size_t)r * (size_t)d);
+        attend_tile(q, count, chunk, low + r, high + r, d, maximum + r, sum + r, out + (size_t)r * (size_t)d);
         r += count;
     }
 }
