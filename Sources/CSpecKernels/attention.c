@@ -81,25 +81,9 @@ static void gather_queries(const spec_attention *a, int32_t kv_head, int32_t row
         }
 }
 
-// (maximum, sum, out) ← merge with a later chunk's partial. The one place where partial results meet.
-static void merge(const spec_isa *isa, float *maximum, float *sum, float *out, float m, float l, const float *o,
-                  int32_t d) {
-    if (*maximum == -INFINITY) {
-        *maximum = m;
-        *sum = l;
-        memcpy(out, o, (size_t)d * 4);
-        return;
-    }
-    const float greatest = *maximum > m ? *maximum : m;
-    float difference[2] = {*maximum - greatest, m - greatest}, factor[2];
-    isa->exp(difference, factor, 2);
-    *sum = *sum * factor[0] + l * factor[1];
-    isa->scale_add(out, factor[0], o, factor[1], d);
-    *maximum = greatest;
-}
-
-// The same for many rows of one chunk: their exponentials are computed together, since a call costs more than the
-// lanes it leaves empty. Rows that see nothing of the chunk stay as they are.
+// (maximum, sum, out) ← merge with a later chunk's partial, per row: the one place where partial results meet. The
+// rows' exponentials are computed together, since a call costs more than the lanes it leaves empty. Rows that see
+// nothing of the chunk (high ≤ low) stay as they are.
 static void merge_rows(const spec_isa *isa, int32_t rows, const int32_t *low, const int32_t *high, float *maximum,
                        float *sum, float *out, const float *m, const float *l, const float *o, int32_t d) {
     float factors[2 * TICKET_QUERY_ROWS];
@@ -193,22 +177,27 @@ static void chunks_ticket(void *context, uint32_t index) {
     }
 }
 
+// A ticket is one row's group of query heads over one kv head, all its chunks.
 static void merge_ticket(void *context, uint32_t index) {
     const attention_job *job = context;
     const spec_attention *a = job->a;
     const int32_t d = a->head_dimension, group = a->head_count / a->kv_head_count, query_rows = a->m * group;
-    const int32_t row = (int32_t)index;
-    float total[d];
-    for (int32_t head = 0; head < a->head_count; head++) {
-        const int32_t kv_head = head / group, i = row * group + head % group;
-        float maximum = -INFINITY, sum = 0;
-        const int32_t last = (a->first_position + row) / SPEC_CHUNK;
-        for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
-            const float *p = partials_of(job, kv_head, chunk);
-            merge(job->isa, &maximum, &sum, total, p[i], p[query_rows + i], p + 2 * query_rows + (size_t)i * (size_t)d, d);
-        }
-        write_row(a, row, head, sum, total);
+    const int32_t row = (int32_t)index / a->kv_head_count, kv_head = (int32_t)index % a->kv_head_count;
+    float total[group * d], maximum[group], sum[group];
+    int32_t low[group], high[group];
+    for (int32_t i = 0; i < group; i++) {
+        maximum[i] = -INFINITY;
+        low[i] = 0;
+        high[i] = SPEC_CHUNK;
     }
+    const int32_t last = (a->first_position + row) / SPEC_CHUNK;
+    for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
+        const float *p = partials_of(job, kv_head, chunk) + row * group;
+        merge_rows(job->isa, group, low, high, maximum, sum, total, p, p + query_rows,
+                   p + 2 * query_rows - row * group + (size_t)(row * group) * (size_t)d, d);
+    }
+    for (int32_t i = 0; i < group; i++)
+        write_row(a, row, kv_head * group + i, sum[i], total + (size_t)i * (size_t)d);
 }
 
 bool spec_attention_run(spec_pool *pool, const spec_attention *a) {
@@ -221,5 +210,5 @@ bool spec_attention_run(spec_pool *pool, const spec_attention *a) {
     job.chunk_count = (a->first_position + a->m - 1) / SPEC_CHUNK + 1 - job.first_chunk;
     job.chunk_tickets = (job.chunk_count + CHUNKS_PER_TICKET - 1) / CHUNKS_PER_TICKET;
     return spec_pool_run(pool, chunks_ticket, &job, (uint32_t)(job.chunk_tickets * a->kv_head_count)) &&
-           spec_pool_run(pool, merge_ticket, &job, (uint32_t)a->m);
+           spec_pool_run(pool, merge_ticket, &job, (uint32_t)(a->m * a->kv_head_count));
 }
