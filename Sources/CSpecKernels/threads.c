@@ -6,6 +6,7 @@
 
 #include "isa.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -143,6 +144,7 @@ void spec_pool_end(spec_pool *pool) {
 }
 
 bool spec_pool_run(spec_pool *pool, void (*ticket)(void *, uint32_t), void *context, uint32_t ticket_count) {
+    assert(atomic_load_explicit(&pool->live, memory_order_relaxed) == 1);  // else the helpers sleep through it
     if (ticket_count == 0) return !cancelled(pool);
     if (pool->thread_count == 1 || ticket_count == 1) {
         for (uint32_t i = 0; i < ticket_count; i++) {
@@ -175,7 +177,6 @@ spec_cancel *spec_cancel_create(void) {
 
 void spec_cancel_destroy(spec_cancel *cancel) { free(cancel); }
 void spec_cancel_raise(spec_cancel *cancel) { atomic_store(&cancel->raised, true); }
-void spec_cancel_clear(spec_cancel *cancel) { atomic_store(&cancel->raised, false); }
 bool spec_cancel_is_raised(const spec_cancel *cancel) { return atomic_load(&cancel->raised); }
 
 void spec_thread_flush_denormals(void) {

@@ -48,7 +48,6 @@ typedef struct spec_cancel spec_cancel;
 spec_cancel *_Nullable spec_cancel_create(void);
 void spec_cancel_destroy(spec_cancel *cancel);
 void spec_cancel_raise(spec_cancel *cancel);
-void spec_cancel_clear(spec_cancel *cancel);
 bool spec_cancel_is_raised(const spec_cancel *cancel);
 
 /// Between begin and end the helpers spin for work (microseconds between jobs); outside they sleep in the kernel.
@@ -56,7 +55,7 @@ bool spec_cancel_is_raised(const spec_cancel *cancel);
 void spec_pool_begin(spec_pool *pool, const spec_cancel *_Nullable cancel);
 void spec_pool_end(spec_pool *pool);
 
-/// Runs `ticket` once for every index below `ticket_count` (< 2^20), in any order, on any thread.
+/// Only between begin and end. Runs `ticket` once for every index below `ticket_count` (< 2^20), in any order, on any thread.
 /// False when the cancel flag was raised, in which case some tickets did not run.
 bool spec_pool_run(spec_pool *pool, void (*ticket)(void *context, uint32_t index), void *context,
                    uint32_t ticket_count);
@@ -109,7 +108,7 @@ bool spec_linear_q4(spec_pool *pool, const spec_q4_matrix *w, const uint8_t *x, 
                     size_t y_stride);
 
 /// The gated unit of SwiGLU in one pass: out = quantise(silu(x·Wgᵀ) ⊙ (x·Wuᵀ)), both matrices [N, K], N % 32 == 0.
-/// `out` holds M rows of spec_q8_row_bytes(N). `scratch` holds M × 64 f32 per thread of the pool.
+/// `out` holds M rows of spec_q8_row_bytes(N).
 bool spec_gated_linear_q4(spec_pool *pool, const spec_q4_matrix *gate, const spec_q4_matrix *up,
                           const uint8_t *x, int32_t m, uint8_t *out);
 

@@ -61,7 +61,8 @@ struct BenchCommand: AsyncParsableCommand {
             }
             var results: [Result] = []
             for depth in depths { results += await measure(engine, depth: depth) }
-            results.append(try await measureCancellation(engine))
+            results += try await measureCancellation(engine)
+            results += await memory(engine)
             let report = Report(
                 machine: .current(), build: .current(engine),
                 settings: [
@@ -101,7 +102,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     /// From raising the flag in the middle of a prefill to the engine being free.
-    private func measureCancellation(_ engine: InferenceEngine) async throws -> Result {
+    private func measureCancellation(_ engine: InferenceEngine) async throws -> [Result] {
         let prompt = [TokenID](repeating: TokenID(1), count: min(4_096, engine.positionLimit - 2))
         var milliseconds: [Double] = []
         for round in 0..<20 * repeats {
@@ -116,7 +117,20 @@ struct BenchCommand: AsyncParsableCommand {
             guard try await generation.value.stopReason == .cancelled else { continue }
             milliseconds.append((ContinuousClock.now - start) / .milliseconds(1))
         }
-        return Self.summary("cancel_to_idle", milliseconds.isEmpty ? [0] : milliseconds, unit: "ms")
+        guard !milliseconds.isEmpty else { return [] }  // a machine that finished every prompt first
+        let worst = milliseconds.sorted()[(milliseconds.count * 99 - 1) / 100]
+        return [
+            Self.summary("cancel_to_idle", milliseconds, unit: "ms"),
+            Self.summary("cancel_to_idle_p99", [worst], unit: "ms"),
+        ]
+    }
+
+    private func memory(_ engine: InferenceEngine) async -> [Result] {
+        let bytes = await engine.memoryByteCounts()
+        return [
+            Self.summary("weights", [Double(bytes.weights) / 0x1p20], unit: "MiB"),
+            Self.summary("keys_and_values", [Double(bytes.cache) / 0x1p20], unit: "MiB"),
+        ]
     }
 
     private static func summary(

@@ -28,6 +28,8 @@ struct DoctorCommand: AsyncParsableCommand {
         let value: String
         /// What to do; nil means ok.
         let problem: String?
+        /// Worth knowing, but nothing to mend.
+        var isNote = false
     }
 
     func run() async throws {
@@ -38,7 +40,7 @@ struct DoctorCommand: AsyncParsableCommand {
             lines += await repositoryLines()
             lines.append(cacheLine())
             for line in lines {
-                let mark = line.problem == nil ? "ok  " : "FIX "
+                let mark = line.problem != nil ? "FIX " : line.isNote ? "note" : "ok  "
                 let name = line.name + String(repeating: " ", count: max(1, 12 - line.name.count))
                 FileDescriptorOutput.write(
                     "\(mark) \(name)\(line.value)\(line.problem.map { "\n                 → \($0)" } ?? "")\n",
@@ -121,7 +123,7 @@ struct DoctorCommand: AsyncParsableCommand {
             case .fileAlone: "none found for \(SourceFile.absolutePath(path)); completions use the file alone"
             }
         return [Line(name: "repository", value: value, problem: nil)]
-            + report.degradations.map { Line(name: "", value: $0, problem: nil) }
+            + report.degradations.map { Line(name: "", value: $0, problem: nil, isNote: true) }
     }
 
     private func cacheLine() -> Line {

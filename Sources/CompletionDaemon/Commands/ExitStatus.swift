@@ -66,6 +66,8 @@ struct CommandError: Error {
         switch error {
         case .model, .tokenizer, .unsupportedTensorType, .unsupportedShape:
             self.init(exitCode: ExitStatus.model, code: "model", message: error.message, fix: error.fix)
+        case .noRoomForPrompt:
+            self.init(exitCode: ExitStatus.usage, code: "usage", message: error.message, fix: error.fix)
         case .promptTooLong, .invalidToken, .emptyPrompt, .threadsUnavailable:
             self.init(exitCode: ExitStatus.failure, code: "engine", message: error.message, fix: error.fix)
         }

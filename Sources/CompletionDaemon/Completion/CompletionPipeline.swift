@@ -42,8 +42,11 @@ struct CompletionPipeline: Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         var query = request.query
-        // The prompt leaves room for the completion.
-        query.tokenBudget = min(query.tokenBudget, engine.positionLimit - request.maximumTokens - 1)
+        let room = engine.positionLimit - request.maximumTokens - 1
+        guard room >= PromptBudget.minimumTotalTokenCount else {
+            throw EngineError.noRoomForPrompt(maximumTokens: request.maximumTokens, limit: engine.positionLimit)
+        }
+        query.tokenBudget = min(query.tokenBudget, room)
         let prompt = try await context.prompt(
             for: query, tokenizer: EnginePromptTokenizer(tokenizer: engine.tokenizer))
         let contextTime = clock.now - start

@@ -12,6 +12,8 @@ package enum EngineError: Error, CustomStringConvertible {
     case unsupportedShape(path: String, reason: String)
     case emptyPrompt
     case promptTooLong(tokenCount: Int, limit: Int)
+    /// The completion that was asked for leaves no positions for a prompt.
+    case noRoomForPrompt(maximumTokens: Int, limit: Int)
     case invalidToken(TokenID, vocabularySize: Int)
     case threadsUnavailable(count: Int)
 
@@ -25,6 +27,8 @@ package enum EngineError: Error, CustomStringConvertible {
         case .emptyPrompt: "the prompt is empty"
         case .promptTooLong(let tokenCount, let limit):
             "the prompt has \(tokenCount) tokens; with this model at most \(limit) fit"
+        case .noRoomForPrompt(let maximumTokens, let limit):
+            "\(maximumTokens) tokens of completion leave no room for a prompt; the model has \(limit) positions"
         case .invalidToken(let token, let size): "token \(token) is outside the vocabulary of \(size)"
         case .threadsUnavailable(let count): "\(count) compute threads could not be started"
         }
@@ -39,6 +43,7 @@ package enum EngineError: Error, CustomStringConvertible {
         case .unsupportedShape: "use another model"
         case .emptyPrompt: "give at least one character of text"
         case .promptTooLong: "shorten the prompt or lower --context-tokens"
+        case .noRoomForPrompt: "lower --max-tokens"
         case .invalidToken: "use the tokenizer of the model that is loaded"
         case .threadsUnavailable:
             "choose --threads between \(EngineLimits.threadCounts.lowerBound) and "

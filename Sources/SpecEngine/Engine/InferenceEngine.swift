@@ -30,6 +30,7 @@ package actor InferenceEngine {
     /// Reads and prepares a model. Takes about a tenth of a second for the default model.
     package init(modelPath: String, options: EngineOptions) throws(EngineError) {
         let (file, configuration) = try Self.open(modelPath)
+        try configuration.checkKernelShapes(path: modelPath)
         let tokenizer = try Self.tokenizer(of: file)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw .unsupportedShape(
@@ -65,7 +66,8 @@ package actor InferenceEngine {
     /// Continues a prompt. Errors are about the request; a cancelled generation is a result.
     package func generate(_ request: GenerationRequest) throws(EngineError) -> Generation {
         try check(request)
-        let sampler = Sampler(request.sampling, vocabularySize: configuration.vocabularySize)
+        let sampler = Sampler(
+            request.sampling, vocabularySize: configuration.vocabularySize, instructionSet: instructionSet)
         return team.withLiveRequest(cancellation: request.cancellation) {
             switch model {
             case .quantized(let model):

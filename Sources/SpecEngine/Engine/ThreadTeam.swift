@@ -42,13 +42,12 @@ final class ThreadTeam {
     var threadCount: Int { Int(spec_pool_thread_count(pool)) }
 
     /// Runs `body` with the helpers awake, polling `flag`. Not reentrant.
-    func withLiveRequest<Result, Failure: Error>(
-        cancellation flag: CancellationFlag?, _ body: () throws(Failure) -> Result
-    ) throws(Failure) -> Result {
+    func withLiveRequest<Result>(cancellation flag: CancellationFlag?, _ body: () throws -> Result) rethrows -> Result {
         spec_pool_begin(pool, flag?.raw)
-        defer { spec_pool_end(pool) }
-        let result = try body()
-        withExtendedLifetime(flag) {}
-        return result
+        defer {
+            spec_pool_end(pool)
+            withExtendedLifetime(flag) {}
+        }
+        return try body()
     }
 }

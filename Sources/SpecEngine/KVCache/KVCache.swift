@@ -1,6 +1,5 @@
 // The keys and values of one sequence, all layers, in blocks of 128 positions, and the exact tokens they stand
-// for. Blocks are separate allocations behind a table, so a sequence grows without moving and sequences can
-// share blocks. Contents change only inside a KVRound.
+// for. Blocks are separate allocations behind a table, so a sequence grows without moving. Contents change only inside a KVRound.
 
 import CSpecKernels
 
@@ -42,25 +41,10 @@ final class KVCache {
     /// Bytes allocated for keys and values.
     var byteCount: Int { blocks.count * blockByteCount }
 
-    /// How many leading positions stand for the same tokens as `prompt`.
-    func commonPrefixLength(with prompt: [TokenID]) -> Int {
-        var length = 0
-        let limit = min(count, prompt.count)
-        while length < limit, tokens[length] == prompt[length] { length += 1 }
-        return length
-    }
-
     /// Forgets every position from `count` on. Blocks stay allocated for the next tokens.
     func truncate(to count: Int) {
         precondition(!hasOpenRound && count <= self.count)
         tokens.removeLast(self.count - count)
-    }
-
-    /// Frees blocks that hold no committed position.
-    func releaseUnusedBlocks() {
-        precondition(!hasOpenRound)
-        let needed = (count + Self.blockPositions - 1) / Self.blockPositions
-        blocks.removeLast(max(0, blocks.count - needed))
     }
 
     /// Makes room for positions up to `end` before a pass, so that the pass itself allocates nothing.

@@ -4,6 +4,8 @@
 /// A model with the keys and values of one sequence. Engine thread only.
 protocol LanguageModel: AnyObject {
     var configuration: ModelConfiguration { get }
+    /// The threads it computes on; passes run within one of its live requests.
+    var team: ThreadTeam { get }
     /// The most positions a sequence can have.
     var positionLimit: Int { get }
     /// The tokens of the resident sequence.

@@ -14,7 +14,7 @@ final class ReferenceModel: LanguageModel {
     let configuration: ModelConfiguration
     let positionLimit: Int
     private(set) var tokens: [TokenID] = []
-    private let team: ThreadTeam
+    let team: ThreadTeam
     private let weights: ReferenceWeights
     private let rotary: RotaryTable
     private let scratch: Scratch

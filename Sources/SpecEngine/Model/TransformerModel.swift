@@ -9,7 +9,7 @@ final class TransformerModel: LanguageModel {
     let configuration: ModelConfiguration
     let cache: KVCache
     private let weights: TransformerWeights
-    private let team: ThreadTeam
+    let team: ThreadTeam
     private let scratch: TransformerScratch
     private let rotary: RotaryTable
 

@@ -18,7 +18,7 @@ struct Sampler {
     private var weights: [Float]  // [vocabulary], unnormalised probabilities
     private var heap: [Int32]  // [vocabulary], for truncated sampling
 
-    init(_ parameters: SamplingParameters, vocabularySize: Int, instructionSet: InstructionSet = .best) {
+    init(_ parameters: SamplingParameters, vocabularySize: Int, instructionSet: InstructionSet) {
         self.parameters = parameters
         self.instructionSet = instructionSet
         generator = SeededGenerator(seed: parameters.seed)

@@ -34,7 +34,6 @@ final class TransformerWeights {
 
     init(file: GGUFFile, configuration: ModelConfiguration) throws(EngineError) {
         var loader = Loader(file: file, configuration: configuration)
-        try loader.checkShapes()
         layers = try loader.layers()
         outputNorm = try loader.norm("output_norm.weight", count: configuration.hiddenSize)
         embedding = try loader.tensor(
@@ -69,6 +68,27 @@ final class TransformerWeights {
     }
 }
 
+extension ModelConfiguration {
+    /// Refuses shapes that the kernels cannot compute with, quantised or float.
+    func checkKernelShapes(path: String) throws(EngineError) {
+        let sizes = [
+            ("the hidden size", hiddenSize, 32), ("the feed-forward size", feedForwardSize, 32),
+            ("the head dimension", headDimension, 16),
+            ("the size of all query heads", headCount * headDimension, 32),
+        ]
+        for (name, value, multiple) in sizes where value % multiple != 0 {
+            throw .unsupportedShape(
+                path: path, reason: "\(name) is \(value), which is not a multiple of \(multiple)")
+        }
+        guard headDimension <= 256, headCount / kvHeadCount <= 64 else {
+            throw .unsupportedShape(
+                path: path,
+                reason: "heads of \(headDimension) dimensions in groups of \(headCount / kvHeadCount) are more than "
+                    + "the kernels hold (256 and 64)")
+        }
+    }
+}
+
 extension TransformerWeights {
     /// Reads tensors by name and keeps what the weights are made of.
     private struct Loader {
@@ -84,27 +104,6 @@ extension TransformerWeights {
             let perLayer = 2 * configuration.hiddenSize + 2 * configuration.headDimension
             let floats = configuration.layerCount * perLayer + configuration.hiddenSize
             norms = AlignedBuffer(byteCount: floats * 4)
-        }
-
-        /// What the kernels ask of sizes.
-        func checkShapes() throws(EngineError) {
-            let c = configuration
-            let sizes = [
-                ("the hidden size", c.hiddenSize, 32), ("the feed-forward size", c.feedForwardSize, 32),
-                ("the head dimension", c.headDimension, 16),
-                ("the size of all query heads", c.headCount * c.headDimension, 32),
-            ]
-            for (name, value, multiple) in sizes where value % multiple != 0 {
-                throw EngineError.unsupportedShape(
-                    path: file.path, reason: "\(name) is \(value), which is not a multiple of \(multiple)")
-            }
-            guard c.headDimension <= 256, c.headCount / c.kvHeadCount <= 64 else {
-                throw EngineError.unsupportedShape(
-                    path: file.path,
-                    reason:
-                        "heads of \(c.headDimension) dimensions in groups of \(c.headCount / c.kvHeadCount) "
-                        + "are more than the kernels hold (256 and 64)")
-            }
         }
 
         func tensor(_ name: String, _ dimensions: [Int]) throws(EngineError) -> GGUFTensor {
@@ -134,6 +133,15 @@ extension TransformerWeights {
             return matrix
         }
 
+        /// The gated network is one kernel: its three matrices are all quantised or all float.
+        private func requireOneType(_ names: [String]) throws(EngineError) {
+            let types = Set(names.compactMap { file.tensors[$0]?.type })
+            guard types.count <= 1 else {
+                throw EngineError.unsupportedShape(
+                    path: file.path, reason: "\(names.joined(separator: ", ")) are stored in different formats")
+            }
+        }
+
         mutating func layers() throws(EngineError) -> [Layer] {
             var layers: [Layer] = []
             for index in 0..<configuration.layerCount { layers.append(try layer(index)) }
@@ -146,6 +154,7 @@ extension TransformerWeights {
                 c.hiddenSize, c.headCount * c.headDimension, c.kvHeadCount * c.headDimension
             )
             let prefix = "blk.\(index)."
+            try requireOneType(["ffn_gate", "ffn_up", "ffn_down"].map { prefix + $0 + ".weight" })
             return Layer(
                 attentionNorm: try norm(prefix + "attn_norm.weight", count: hidden),
                 queryKeyValue: try matrix([

@@ -28,7 +28,5 @@ func withTeam<Result>(
     guard let team = ThreadTeam(threadCount: threadCount, instructionSet: instructionSet) else {
         throw EngineError.threadsUnavailable(count: threadCount)
     }
-    let result = try body(team.pool)
-    withExtendedLifetime(team) {}
-    return result
+    return try team.withLiveRequest(cancellation: nil) { try body(team.pool) }
 }

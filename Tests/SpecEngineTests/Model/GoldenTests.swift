@@ -11,6 +11,10 @@ struct GoldenTests {
     func referenceReproducesGolden(name: String) throws {
         let golden = try #require(GoldenCase.all[name])
         let model = try ModelFixture.reference()
+        try model.live { try compare(model, with: golden, name: name) }
+    }
+
+    private func compare(_ model: ReferenceModel, with golden: GoldenCase, name: String) throws {
         let prompt = golden.promptTokens.map { TokenID($0) }
         model.prefill(prompt, logitRowCount: 8)
 
@@ -45,11 +49,15 @@ struct GoldenTests {
 
     @Test("Default arithmetic stays close, teacher-forced on the golden continuations")
     func quantizedStaysClose() throws {
+        let model = try ModelFixture.quantized()
+        model.live { measure(model) }
+    }
+
+    private func measure(_ model: TransformerModel) {
         var agreed = 0
         var positions = 0
         var difference = 0.0
         var logitCount = 0
-        let model = try ModelFixture.quantized()
         for name in GoldenCase.names {
             let golden = GoldenCase.all[name]!
             model.truncate(to: 0)

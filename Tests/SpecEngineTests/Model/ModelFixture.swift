@@ -32,6 +32,11 @@ enum ModelFixture {
 }
 
 extension LanguageModel {
+    /// Runs `body` with all threads of the model awake.
+    func live<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try team.withLiveRequest(cancellation: nil, body)
+    }
+
     /// Prefills a prompt in passes of the greatest size; logits of the last `logitRowCount` rows.
     func prefill(_ prompt: [TokenID], logitRowCount: Int = 1) {
         var start = tokens.count

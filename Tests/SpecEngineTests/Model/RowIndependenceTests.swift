@@ -12,6 +12,10 @@ struct RowIndependenceTests {
     /// Logits of the last position and all keys and values, after prefilling in passes of the given sizes in turn.
     private func state(passSizes: [Int], threadCount: Int) throws -> (logits: [Float], cache: [UInt8]) {
         let model = try ModelFixture.quantized(threadCount: threadCount, positionLimit: 512)
+        return model.live { state(of: model, passSizes: passSizes) }
+    }
+
+    private func state(of model: TransformerModel, passSizes: [Int]) -> (logits: [Float], cache: [UInt8]) {
         var position = 0
         var turn = 0
         while position < Self.prompt.count {
@@ -47,6 +51,10 @@ struct RowIndependenceTests {
     @Test("Logits of many rows in one pass equal those of one row at a time")
     func logitRowsAgree() throws {
         let model = try ModelFixture.quantized(positionLimit: 512)
+        model.live { compareLogitRows(model) }
+    }
+
+    private func compareLogitRows(_ model: TransformerModel) {
         let start = 140
         #expect(model.append(Self.prompt[..<128], logitRowCount: 0))
         #expect(model.append(Self.prompt[128..<start], logitRowCount: 0))
@@ -63,6 +71,10 @@ struct RowIndependenceTests {
     @Test("The float reference is row-independent too")
     func referenceRowsAgree() throws {
         let model = try ModelFixture.reference(positionLimit: 512)
+        model.live { compareReferenceRows(model) }
+    }
+
+    private func compareReferenceRows(_ model: ReferenceModel) {
         #expect(model.append(Self.prompt[..<40], logitRowCount: 33))
         let together = (0..<33).map { Array(model.logits(row: $0)) }
         model.truncate(to: 7)

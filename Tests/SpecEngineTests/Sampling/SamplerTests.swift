@@ -40,7 +40,7 @@ struct SamplerTests {
             let parameters = try SamplingParameters(
                 temperature: temperature, topK: topK, topP: topP, minP: minP, seed: 99)
             let expected = twin(logits, parameters)
-            var sampler = Sampler(parameters, vocabularySize: logits.count)
+            var sampler = Sampler(parameters, vocabularySize: logits.count, instructionSet: .best)
             var counts: [Int: Int] = [:]
             let draws = 20_000
             for _ in 0..<draws { counts[Int(sample(&sampler, logits).token.rawValue), default: 0] += 1 }
@@ -57,7 +57,7 @@ struct SamplerTests {
 
     @Test("Greedy takes the first of the greatest; the log-probability is that of temperature 1")
     func greedy() {
-        var sampler = Sampler(.greedy, vocabularySize: 4)
+        var sampler = Sampler(.greedy, vocabularySize: 4, instructionSet: .best)
         let result = sample(&sampler, [1, 3, .nan, 3])
         #expect(result.token == TokenID(1))
         let expected = 3 - log(exp(1.0) + 2 * exp(3.0))
@@ -70,7 +70,7 @@ struct SamplerTests {
         let logits = random.floats(1_000, scale: 2)
         func draw(seed: UInt64) throws -> [TokenID] {
             var sampler = Sampler(
-                try SamplingParameters(temperature: 1, topP: 0.95, seed: seed), vocabularySize: 1_000)
+                try SamplingParameters(temperature: 1, topP: 0.95, seed: seed), vocabularySize: 1_000, instructionSet: .best)
             return (0..<50).map { _ in sample(&sampler, logits).token }
         }
         #expect(try draw(seed: 1) == draw(seed: 1))
