@@ -2,6 +2,7 @@
 // results. A row's result is the merge of its chunks' partials in ascending order, whichever thread made them;
 // few rows spread their chunks over the threads, many rows spread themselves.
 
+#include "half.h"
 #include "isa.h"
 
 #include <math.h>

@@ -7,9 +7,11 @@
 
 #if defined(__x86_64__)
 
-static spec_isa avx512, avx512_bf16;
+static spec_isa avx2, avx512, avx512_bf16;
 
 static void fill_tables(void) {
+    avx2 = spec_isa_generic_avx2;
+    avx2.q4_tile = spec_q4_tile_avx2;
     avx512 = spec_isa_generic_avx512;
     avx512.q4_tile = spec_q4_tile_avx512;
     avx512_bf16 = avx512;
@@ -34,7 +36,7 @@ const spec_isa *spec_isa_named(const char *name) {
     pthread_once(&once, fill_tables);
     if (strcmp(name, "avx512-bf16") == 0 && has_avx512() && __builtin_cpu_supports("avx512bf16")) return &avx512_bf16;
     if (strcmp(name, "avx512") == 0 && has_avx512()) return &avx512;
-    if (strcmp(name, "avx2") == 0 && has_avx2()) return &spec_isa_avx2;
+    if (strcmp(name, "avx2") == 0 && has_avx2()) return &avx2;
     if (strcmp(name, "portable") == 0) return &spec_isa_portable;
     return NULL;
 }

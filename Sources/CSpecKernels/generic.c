@@ -1,5 +1,6 @@
 // The portable kernels, compiled for the compiler's baseline and, on x86-64, for AVX2 and AVX-512.
 
+#include "half.h"
 #include "isa.h"
 #include "tables.h"
 #include "vectors.h"
@@ -18,7 +19,7 @@ const spec_isa spec_isa_portable = SPEC_GENERIC_TABLE("portable");
 #define SPEC_TARGET __attribute__((target("avx2,fma,f16c")))
 #define SPEC_SUFFIX avx2
 #include "generic.inc"
-const spec_isa spec_isa_avx2 = SPEC_GENERIC_TABLE("avx2");
+const spec_isa spec_isa_generic_avx2 = SPEC_GENERIC_TABLE("avx2");
 #undef SPEC_TARGET
 #undef SPEC_SUFFIX
 

@@ -1,6 +1,7 @@
 // Linear layers: repacking into panels, and the drivers that cut a product into tickets of panels. N is split
 // between threads, K never, so a row's bits do not depend on the thread count.
 
+#include "half.h"
 #include "isa.h"
 
 #include <string.h>

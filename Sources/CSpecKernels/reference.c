@@ -1,32 +1,11 @@
 // The naive twins of the kernels, as the formulas say and nothing more, and the f32 attention of --reference.
 // Never vectorised by hand: tests compare everything else with these.
 
+#include "half.h"
 #include "isa.h"
 
 #include <math.h>
 #include <string.h>
-
-float spec_f16_to_f32(uint16_t h) {
-    _Float16 value;
-    memcpy(&value, &h, 2);
-    return (float)value;
-}
-
-// Round to nearest, ties to even; NaN stays NaN. Denormals flush to zero, as the hardware conversion does.
-uint16_t spec_f32_to_bf16(float f) {
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
-    if ((bits & 0x7f800000) == 0) return (uint16_t)(bits >> 16 & 0x8000);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static float bf16_to_f32(uint16_t h) {
-    const uint32_t bits = (uint32_t)h << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
 
 void spec_naive_linear_q4(const uint8_t *gguf_rows, int32_t n, int32_t k, const uint8_t *x, int32_t m, float *y,
                           size_t y_stride) {
@@ -109,7 +88,7 @@ static void cached_head(const spec_attention *a, int32_t kv_head, int32_t positi
     const uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(d);
     const uint16_t *p = (const uint16_t *)(chunk + (size_t)(group + (value ? 8 : 0)) * (size_t)d * 32);
     for (int32_t i = 0; i < d; i++)
-        out[i] = bf16_to_f32(value ? p[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)]
+        out[i] = spec_bf16_to_f32(value ? p[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)]
                                    : p[((size_t)(i / 2) * SPEC_GROUP + (size_t)lane) * 2 + (size_t)(i % 2)]);
 }
 

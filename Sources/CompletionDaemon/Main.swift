@@ -21,6 +21,10 @@ struct Foretoken: AsyncParsableCommand {
         subcommands: [ServeCommand.self, CompleteCommand.self, DoctorCommand.self, BenchCommand.self])
 
     static func main() async {
+        // With a standard stream closed, the next file that is opened would take its number and its output.
+        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDWR)
+        }
         do {
             var command = try parseAsRoot()
             if var asyncCommand = command as? any AsyncParsableCommand {

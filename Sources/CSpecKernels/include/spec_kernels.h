@@ -242,11 +242,6 @@ int32_t spec_naive_argmax(const float *x, int32_t n);
 /// In double precision over the bf16 values that the cache holds.
 void spec_naive_attention(const spec_attention *a);
 
-// MARK: Half precision
-
-float spec_f16_to_f32(uint16_t h);
-uint16_t spec_f32_to_bf16(float f);
-
 #ifdef __clang__
 #pragma clang assume_nonnull end
 #endif

@@ -60,10 +60,9 @@ struct CompleteCommand: AsyncParsableCommand {
                 result = try await completePlace(interrupt)
             }
             if result.generation.stopReason == .cancelled {
-                throw CommandError(
-                    exitCode: ExitStatus.interrupted, code: "interrupted", message: "interrupted", fix: "")
+                throw InterruptFlag.error
             }
-            write(result, start: start)
+            guard write(result, start: start) else { throw CommandError.outputFailed }
         } catch {
             throw CommandError(error).report(asJSON: json)
         }
@@ -179,14 +178,12 @@ struct CompleteCommand: AsyncParsableCommand {
         }
     }
 
-    private func write(_ output: Output, start: ContinuousClock.Instant) {
+    private func write(_ output: Output, start: ContinuousClock.Instant) -> Bool {
         guard json else {
-            FileDescriptorOutput.write(output.text, to: 1)
-            if !output.text.isEmpty { FileDescriptorOutput.write("\n", to: 1) }
-            return
+            return FileDescriptorOutput.write(output.text + (output.text.isEmpty ? [] : [0x0A]), to: 1)
         }
         let generation = output.generation
-        JSONOutput.write(
+        return JSONOutput.write(
             JSONResult(
                 text: String(decoding: output.text, as: UTF8.self),
                 tokenIDs: generation.tokens.map(\.rawValue),
@@ -203,12 +200,21 @@ struct CompleteCommand: AsyncParsableCommand {
 enum InterruptFlag {
     private static let flag = CancellationFlag()
 
+    /// What a command ends with after SIGINT.
+    static let error = CommandError(
+        exitCode: ExitStatus.interrupted, code: "interrupted", message: "interrupted", fix: "")
+
+    static var isRaised: Bool { flag.isRaised }
+
     static func install() -> CancellationFlag {
         _ = flag  // made before the handler can run: the handler only stores to an atomic
-        signal(SIGINT) { _ in
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in
             InterruptFlag.flag.raise()
             signal(SIGINT, SIG_DFL)
         }
+        action.sa_flags = 0  // no SA_RESTART: a blocked read ends with EINTR
+        sigaction(SIGINT, &action, nil)
         return flag
     }
 }

@@ -82,6 +82,7 @@ enum SourceFile {
     static func readBytes(_ path: String) throws(CommandError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
+            if InterruptFlag.isRaised { throw InterruptFlag.error }
             throw .file("\(path) cannot be read: \(String(cString: strerror(errno)))", fix: "check the path")
         }
         defer { close(descriptor) }
@@ -95,6 +96,7 @@ enum SourceFile {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count == 0 { return bytes }
             guard count > 0 else {
+                if InterruptFlag.isRaised { throw InterruptFlag.error }
                 if errno == EINTR { continue }
                 throw .file(
                     "\(path) cannot be read: \(String(cString: strerror(errno)))", fix: "check the file")

@@ -31,6 +31,11 @@ struct CommandError: Error {
         CommandError(exitCode: ExitStatus.usage, code: "usage", message: message, fix: fix)
     }
 
+    /// The result could not be handed over.
+    static let outputFailed = CommandError(
+        exitCode: ExitStatus.failure, code: "output", message: "the result cannot be written to standard output",
+        fix: "check where it is redirected to")
+
     static func file(_ message: String, fix: String) -> CommandError {
         CommandError(exitCode: ExitStatus.failure, code: "file", message: message, fix: fix)
     }
@@ -84,9 +89,8 @@ struct CommandError: Error {
 
     /// Writes the error (JSON to standard output, text to standard error) and ends the command.
     func report(asJSON: Bool) -> ExitCode {
-        if asJSON {
-            JSONOutput.write(Payload(error: .init(code: code, message: message, fix: fix)))
-        } else {
+        let payload = Payload(error: .init(code: code, message: message, fix: fix))
+        if !asJSON || !JSONOutput.write(payload) {
             StandardError.write("foretoken: \(message)\(fix.isEmpty ? "" : "\n  → \(fix)")")
         }
         return ExitCode(exitCode)
@@ -101,15 +105,17 @@ enum StandardError {
 /// Objects for programs, on standard output.
 enum JSONOutput {
     /// One line, keys sorted so that outputs compare.
-    static func write(_ value: some Encodable) {
+    @discardableResult
+    static func write(_ value: some Encodable) -> Bool {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
             let data = try encoder.encode(value)
-            FileDescriptorOutput.write(String(decoding: data, as: UTF8.self) + "\n", to: 1)
+            return FileDescriptorOutput.write(String(decoding: data, as: UTF8.self) + "\n", to: 1)
         } catch {
             StandardError.write(
                 "foretoken: the result cannot be written as JSON (\(error)); please report this")
+            return false
         }
     }
 }

@@ -5,12 +5,14 @@
 #endif
 
 enum FileDescriptorOutput {
-    /// Writes everything, or as much as the other end takes.
-    static func write(_ text: String, to descriptor: Int32) {
+    /// Writes everything; false when the other end did not take it.
+    @discardableResult
+    static func write(_ text: String, to descriptor: Int32) -> Bool {
         write(Array(text.utf8), to: descriptor)
     }
 
-    static func write(_ bytes: [UInt8], to descriptor: Int32) {
+    @discardableResult
+    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         bytes.withUnsafeBytes { buffer in
             var offset = 0
             while offset < buffer.count {
@@ -18,9 +20,10 @@ enum FileDescriptorOutput {
                 if count > 0 {
                     offset += count
                 } else if errno != EINTR {
-                    return
+                    return false
                 }
             }
+            return true
         }
     }
 }

@@ -39,6 +39,8 @@ struct DecodeLoop<Model: LanguageModel> {
 
     /// Keeps the common prefix, computes the rest. False when cancelled; the passes done so far stay valid.
     private mutating func prefill() -> Bool {
+        // A request that nobody waits for any more must not cost the next one its common prefix.
+        if request.cancellation.isRaised { return false }
         let prompt = request.prompt
         // The last token is always computed: its logits are what decoding starts from.
         let reused = min(commonPrefixLength(model.tokens, prompt), prompt.count - 1)

@@ -11,6 +11,10 @@ package enum EngineLimits {
     package static let logitRowsPerPass = 64
     /// Tokens of one generation.
     package static let maximumTokens = 32_768
+    /// Activations of one model. A header that asks for more is damaged or hostile; the default model takes 25 MB.
+    package static let scratchByteCount = 1 << 30
+    /// Positions that a model must have at least.
+    package static let minimumPositions = 256
     /// Positions of one sequence, whatever the model says it was trained for.
     package static let positions = 1 << 17
 }

@@ -48,9 +48,9 @@ package actor InferenceEngine {
                     file: file, configuration: configuration, team: team, positionLimit: positionLimit))
         } else {
             model = .quantized(
-                TransformerModel(
+                try TransformerModel(
                     weights: try TransformerWeights(file: file, configuration: configuration), team: team,
-                    positionLimit: positionLimit))
+                    positionLimit: positionLimit, path: modelPath))
         }
         self.team = team
         self.tokenizer = tokenizer

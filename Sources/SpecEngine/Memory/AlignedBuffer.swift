@@ -1,8 +1,6 @@
 // One block of memory with a fixed size, aligned for the widest vectors, zero-filled and freed with its owner.
 // Not a collection: owners hand out raw pointers into it, which must not outlive it.
 
-import CSpecKernels
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -21,12 +19,16 @@ final class AlignedBuffer {
     init(byteCount: Int) {
         precondition(byteCount >= 0)
         let rounded = max(Self.alignment, (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment)
-        self.base = UnsafeMutableRawPointer.allocate(byteCount: rounded, alignment: Self.alignment)
+        // Anonymous pages are zero already and take no memory before they are used.
+        let pages = mmap(nil, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let pages, pages != MAP_FAILED else {
+            preconditionFailure("out of memory: \(rounded) bytes could not be had")
+        }
+        base = pages
         self.byteCount = rounded
-        memset(base, 0, rounded)
     }
 
-    deinit { base.deallocate() }
+    deinit { munmap(base, byteCount) }
 
     /// The memory seen as `Element`s from a byte offset on.
     func pointer<Element>(to type: Element.Type, atByte offset: Int = 0) -> UnsafeMutablePointer<Element> {

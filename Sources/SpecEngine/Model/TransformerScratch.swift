@@ -20,7 +20,7 @@ final class TransformerScratch {
     let logits: UnsafeMutablePointer<Float>  // [logit rows, vocabulary]
     private let memory: AlignedBuffer
 
-    init(configuration c: ModelConfiguration, positionLimit: Int) {
+    init(configuration c: ModelConfiguration, positionLimit: Int, path: String) throws(EngineError) {
         let rows = EngineLimits.rowsPerPass
         let heads = c.headCount * c.headDimension
         let widest = max(c.hiddenSize, heads)
@@ -47,6 +47,12 @@ final class TransformerScratch {
             sines: floats(rows * c.headDimension / 2), partials: floats(partials),
             logits: floats(EngineLimits.logitRowsPerPass * c.vocabularySize)
         )
+        guard byteCount <= EngineLimits.scratchByteCount else {
+            throw .unsupportedShape(
+                path: path,
+                reason: "a pass would take \(byteCount >> 20) MiB of memory, more than "
+                    + "\(EngineLimits.scratchByteCount >> 20) MiB")
+        }
         let memory = AlignedBuffer(byteCount: byteCount)
         residual = memory.pointer(to: Float.self, atByte: offsets.residual)
         queryKeyValue = memory.pointer(to: Float.self, atByte: offsets.qkv)

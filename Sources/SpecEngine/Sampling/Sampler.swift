@@ -30,14 +30,15 @@ struct Sampler {
     /// The next token. NaN logits are never chosen, unless there is nothing else (then token 0 is).
     mutating func sample(logits: UnsafeBufferPointer<Float>) -> SampledToken {
         let best = Int(spec_argmax(instructionSet.raw, logits.baseAddress!, Int32(logits.count)))
-        let choice = parameters.temperature == 0 ? best : draw(logits, greatest: logits[best])
+        let choice = parameters.temperature == 0 ? best : draw(logits, best: best)
         let total = spec_log_sum_exp(
             instructionSet.raw, logits.baseAddress!, Int32(logits.count), logits[best])
         return SampledToken(token: TokenID(Int32(choice)), logProbability: logits[choice] - total)
     }
 
-    private mutating func draw(_ logits: UnsafeBufferPointer<Float>, greatest: Float) -> Int {
+    private mutating func draw(_ logits: UnsafeBufferPointer<Float>, best: Int) -> Int {
         let inverse = 1 / parameters.temperature
+        let greatest = logits[best]
         for index in logits.indices {
             let scaled = (logits[index] - greatest) * inverse
             weights[index] = scaled.isNaN ? -.infinity : scaled
@@ -46,6 +47,7 @@ struct Sampler {
             spec_exp(instructionSet.raw, $0.baseAddress!, $0.baseAddress!, Int32($0.count))
         }
         let uniform = generator.uniform()
+        guard greatest.isFinite else { return best }  // a model that overflowed has no distribution to draw from
         return parameters.truncates ? drawTruncated(uniform) : drawFromAll(uniform)
     }
 

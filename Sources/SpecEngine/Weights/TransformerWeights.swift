@@ -25,18 +25,20 @@ final class TransformerWeights {
     let layers: [Layer]
     let outputNorm: UnsafePointer<Float>
     let head: PackedMatrix
-    private let embedding: GGUFTensor
-    private let file: GGUFFile
+    /// Rows as stored in the file, copied: a model file may be replaced while it is served, and pages of a file that
+    /// was cut short are gone.
+    private let embeddingRows: AlignedBuffer
+    private let embeddingType: TensorType
     private let norms: AlignedBuffer
 
-    /// Bytes of weights in memory: packed matrices, norms, and the embedding rows that the file's map keeps.
+    /// Bytes of weights in memory.
     let byteCount: Int
 
     init(file: GGUFFile, configuration: ModelConfiguration) throws(EngineError) {
         var loader = Loader(file: file, configuration: configuration)
         layers = try loader.layers()
         outputNorm = try loader.norm("output_norm.weight", count: configuration.hiddenSize)
-        embedding = try loader.tensor(
+        let embedding = try loader.tensor(
             "token_embd.weight", [configuration.hiddenSize, configuration.vocabularySize])
         guard embedding.type == .q4_0 || embedding.type == .f32 else {
             throw EngineError.unsupportedTensorType(
@@ -48,8 +50,10 @@ final class TransformerWeights {
             : try loader.tensor("output.weight", [configuration.hiddenSize, configuration.vocabularySize])
         head = try PackedMatrix(stacking: [headTensor], of: file)
         norms = loader.norms
-        byteCount = loader.packedByteCount + head.byteCount + norms.byteCount
-        self.file = file
+        embeddingType = embedding.type
+        embeddingRows = AlignedBuffer(byteCount: embedding.byteCount)
+        memcpy(embeddingRows.base, file.bytes(of: embedding).baseAddress!, embedding.byteCount)
+        byteCount = loader.packedByteCount + head.byteCount + norms.byteCount + embeddingRows.byteCount
         self.configuration = configuration
         file.adviseDontNeed(embedding)
     }
@@ -57,13 +61,12 @@ final class TransformerWeights {
     /// The embedding of one token, dequantised to f32 [hidden].
     func embed(_ token: TokenID, into out: UnsafeMutablePointer<Float>) {
         let hiddenSize = configuration.hiddenSize
-        let bytes = file.bytes(of: embedding).baseAddress!
-        let rowByteCount = embedding.byteCount / configuration.vocabularySize
-        let row = bytes + Int(token.rawValue) * rowByteCount
-        if embedding.type == .q4_0 {
+        let rowByteCount = hiddenSize / embeddingType.blockElementCount * embeddingType.blockByteCount
+        let row = embeddingRows.base + Int(token.rawValue) * rowByteCount
+        if embeddingType == .q4_0 {
             spec_q4_dequantize_row(row.assumingMemoryBound(to: UInt8.self), out, Int32(hiddenSize))
         } else {
-            memcpy(out, row, hiddenSize * 4)
+            memcpy(out, row, rowByteCount)
         }
     }
 }
@@ -79,6 +82,9 @@ extension ModelConfiguration {
         for (name, value, multiple) in sizes where value % multiple != 0 {
             throw .unsupportedShape(
                 path: path, reason: "\(name) is \(value), which is not a multiple of \(multiple)")
+        }
+        guard contextLength >= EngineLimits.minimumPositions else {
+            throw .unsupportedShape(path: path, reason: "the context of \(contextLength) tokens is too short for prompts")
         }
         guard headDimension <= 256, headCount / kvHeadCount <= 64 else {
             throw .unsupportedShape(
@@ -102,7 +108,9 @@ extension TransformerWeights {
             self.file = file
             self.configuration = configuration
             let perLayer = 2 * configuration.hiddenSize + 2 * configuration.headDimension
-            let floats = configuration.layerCount * perLayer + configuration.hiddenSize
+            // What the header claims and the file cannot hold is found when the tensors are asked for.
+            let claimed = configuration.layerCount * perLayer + configuration.hiddenSize
+            let floats = min(claimed, file.byteCount / 4 + 1)
             norms = AlignedBuffer(byteCount: floats * 4)
         }
 

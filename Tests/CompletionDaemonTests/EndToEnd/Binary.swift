@@ -23,7 +23,7 @@ enum Binary {
     /// Runs to the end. Outputs go through files, so that neither pipe can fill and block.
     static func run(
         _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
-        folder: String = "/tmp"
+        folder: String = "/tmp", outputPath: String? = nil
     ) throws -> Result {
         let scratch = try RepositoryFixture.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: scratch) }  // best effort
@@ -39,7 +39,7 @@ enum Binary {
         }
         process.environment = variables.merging(environment) { $1 }
         process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: paths[0]))
-        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[1]))
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath ?? paths[1]))
         process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[2]))
         try process.run()
         process.waitUntilExit()

@@ -118,6 +118,21 @@ struct CommandLineTests {
         #expect(error["code"] == "model" && error["message"] != nil && error["fix"] != nil)
     }
 
+    @Test("A result that cannot be written is a failure, not a silent success")
+    func fullDisk() throws {
+        let result = try Binary.run(
+            [
+                "complete", "a.py:2:13", "--no-context", "--max-tokens", "2", "--model", FixturePaths.defaultModel,
+                "--json",
+            ], folder: folder.path, outputPath: "/dev/full")
+        #expect(result.exitCode == 1 && result.errorOutput.contains("cannot be written"), "\(result.errorOutput)")
+    }
+
+    @Test("A completion that leaves no room for a prompt is refused")
+    func noRoom() throws {
+        #expect(try complete(["a.py:1:1", "--max-tokens", "16380"]).exitCode == 2)
+    }
+
     @Test("Every instruction set of this machine completes; an unknown one is refused by name")
     func instructionSets() throws {
         for name in ["avx512-bf16", "avx512", "avx2", "portable", "sse9"] {
@@ -167,7 +182,7 @@ struct CommandLineTests {
         }
         #expect(
             Set(results.compactMap { $0["name"] }).isSuperset(of: [
-                "prompt_512@0", "decode@0", "cancel_to_idle",
+                "prompt_512@0", "decode@0", "keys_and_values",
             ]))
         #expect(
             results.allSatisfy {

@@ -19,9 +19,9 @@ enum ModelFixture {
     ) throws -> TransformerModel {
         let file = try file()
         let weights = try TransformerWeights(file: file, configuration: ModelConfiguration(file))
-        return TransformerModel(
+        return try TransformerModel(
             weights: weights, team: try team(threadCount: threadCount, instructionSet: instructionSet),
-            positionLimit: positionLimit)
+            positionLimit: positionLimit, path: file.path)
     }
 
     static func reference(positionLimit: Int = 8_192) throws -> ReferenceModel {
