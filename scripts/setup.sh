@@ -32,6 +32,9 @@ family() {
 }
 family=$(family)
 
+sudo='sudo '
+[ "$(id -u)" -eq 0 ] && sudo=''
+
 # ------------------------------------------------------------------------------------------------------ Swift
 
 # The major and minor number of the first swift in PATH; nothing when there is none or it does not start.
@@ -46,16 +49,16 @@ swift_instructions() {
         gcc=12
         case $ID-$VERSION_ID in debian-13 | ubuntu-24.* | ubuntu-25.*) gcc=13 ;; esac
         [ "$ID-$VERSION_ID" = debian-13 ] && gcc=14
-        say "  sudo apt-get install binutils ca-certificates curl git gnupg libc6-dev libcurl4-openssl-dev \\"
+        say "  ${sudo}apt-get install binutils ca-certificates curl git gnupg libc6-dev libcurl4-openssl-dev \\"
         say "      libedit2 libgcc-$gcc-dev libncurses-dev libpython3-dev libsqlite3-0 libstdc++-$gcc-dev \\"
         say "      libxml2-dev libz3-dev pkg-config tzdata unzip zlib1g-dev"
         ;;
     fedora)
-        say "  sudo dnf install binutils curl gcc gcc-c++ git glibc-devel libcurl-devel libedit-devel \\"
+        say "  ${sudo}dnf install binutils curl gcc gcc-c++ git glibc-devel libcurl-devel libedit-devel \\"
         say "      libuuid-devel libxml2-devel ncurses-devel python3-devel sqlite-devel tar tzdata unzip zlib-devel"
         ;;
     arch)
-        say "  sudo pacman -S --needed base-devel curl git libedit libxml2 ncurses python sqlite tzdata unzip zlib"
+        say "  ${sudo}pacman -S --needed base-devel curl git libedit libxml2 ncurses python sqlite tzdata unzip zlib"
         say "  (swift.org has no toolchain for Arch; the AUR package swift-bin repacks one: yay -S swift-bin)"
         return
         ;;
@@ -68,18 +71,23 @@ swift_instructions() {
     say "  swiftly install --use $recommended"
 }
 
-check_swift() {
-    version=$(swift_version)
-    if [ -n "$version" ]; then
-        major=${version% *} minor=${version#* }
-        [ "$major" -gt "$required_major" ] && return
-        [ "$major" -eq "$required_major" ] && [ "$minor" -ge "$required_minor" ] && return
-        say "Swift $major.$minor is too old: Foretoken needs $required_major.$required_minor or later."
-    elif command -v swift >/dev/null; then
-        say "'swift --version' fails, so the toolchain at $(command -v swift) misses something:"
-        swift --version 2>&1 | head -n 3 >&2 || true
-    else
+# Ends the script with what to do, unless the first swift in PATH is there and new enough. A toolchain that does not
+# start passes when `later` is given: a library that it needs may be installed in between.
+check_swift() { # [later]
+    if ! command -v swift >/dev/null; then
         say "Swift is not in PATH: Foretoken needs $required_major.$required_minor or later."
+    else
+        version=$(swift_version)
+        [ -z "$version" ] && [ "${1-}" = later ] && return
+        if [ -n "$version" ]; then
+            major=${version% *} minor=${version#* }
+            [ "$major" -gt "$required_major" ] && return
+            [ "$major" -eq "$required_major" ] && [ "$minor" -ge "$required_minor" ] && return
+            say "Swift $major.$minor is too old: Foretoken needs $required_major.$required_minor or later."
+        else
+            say "The toolchain at $(command -v swift) does not start:"
+            swift --version 2>&1 | head -n 3 >&2 || true
+        fi
     fi
     say "On $PRETTY_NAME, install it with these lines, then run make again:"
     say ""
@@ -106,6 +114,7 @@ links_cxx() {
 
 # What is missing, one word each.
 missing() {
+    swift --version >/dev/null 2>&1 || echo toolchain-libraries
     command -v git >/dev/null || echo git
     command -v pkg-config >/dev/null || echo pkg-config
     links_cxx || echo c++
@@ -124,6 +133,8 @@ debian_package() {
         ;;
     libgit2) echo libgit2-dev ;;
     openblas) echo libopenblas-dev ;;
+    # The names that are the same in every release, of what swift.org lists.
+    toolchain-libraries) echo libcurl4-openssl-dev libedit2 libncurses-dev libsqlite3-0 libxml2-dev ;;
     *) echo "$1" ;;
     esac
 }
@@ -134,6 +145,7 @@ fedora_package() {
     libgit2) echo libgit2-devel ;;
     openblas) echo openblas-devel ;;
     pkg-config) echo pkgconf-pkg-config ;;
+    toolchain-libraries) echo libcurl libedit ncurses-libs sqlite-libs libxml2 ;;
     *) echo "$1" ;;
     esac
 }
@@ -142,6 +154,7 @@ arch_package() {
     case $1 in
     c++) echo gcc ;;
     pkg-config) echo pkgconf ;;
+    toolchain-libraries) echo curl libedit ncurses sqlite libxml2-legacy ;;
     *) echo "$1" ;;
     esac
 }
@@ -149,19 +162,18 @@ arch_package() {
 install_on_debian() {
     # The dependencies come over https.
     [ -e /etc/ssl/certs/ca-certificates.crt ] || set -- "$@" ca-certificates
-    as_root=''
-    if [ "$(id -u)" -ne 0 ]; then
-        if ! command -v sudo >/dev/null; then
-            say "Missing: $*. Run as root: apt-get install $*"
-            exit 2
-        fi
-        as_root='sudo'
+    if [ -n "$sudo" ] && ! command -v sudo >/dev/null; then
+        say "Missing packages, and no sudo here. Run this as root, then run make again:"
+        say "  apt-get install $*"
+        exit 2
     fi
     say "Missing packages. Installing them with:"
-    say "  ${as_root:+$as_root }apt-get update"
-    say "  ${as_root:+$as_root }apt-get install -y --no-install-recommends $*"
-    if ! $as_root apt-get -qq update ||
-        ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >&2; then
+    say "  ${sudo}apt-get update"
+    say "  ${sudo}apt-get install -y --no-install-recommends $*"
+    # shellcheck disable=SC2086
+    if ! $sudo apt-get -qq update ||
+        ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y \
+            --no-install-recommends "$@" >/dev/null; then
         say "That failed; the lines above say why. Install the packages in your own way, then run make again."
         exit 1
     fi
@@ -190,8 +202,8 @@ check_packages() {
     # shellcheck disable=SC2086
     case $family in
     debian) install_on_debian $packages ;;
-    fedora) leave_to_user "sudo dnf install$packages" ;;
-    arch) leave_to_user "sudo pacman -S --needed$packages" ;;
+    fedora) leave_to_user "${sudo}dnf install$packages" ;;
+    arch) leave_to_user "${sudo}pacman -S --needed$packages" ;;
     other) leave_to_user "(your package manager) install$packages, with development files" ;;
     esac
     absent=$(missing)
@@ -202,5 +214,6 @@ check_packages() {
     fi
 }
 
-check_swift
+check_swift later
 check_packages
+check_swift

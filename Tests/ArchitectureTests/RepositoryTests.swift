@@ -52,10 +52,11 @@ struct RepositoryTests {
     @Test("The model card shows the checksums that the product knows")
     func modelCard() throws {
         let card = try checkout.file("Models/MODEL_CARD.md").text
+        let isShown = { (words: String) in card.contains(words) }
         for (name, checksum) in try knownChecksums() {
             let shown = "\(checksum.prefix(8))…\(checksum.suffix(4))"
             #expect(
-                card.contains(name) && card.contains(shown),
+                isShown(name) && isShown(shown),
                 "Models/MODEL_CARD.md does not show \(name) with \(shown)")
         }
     }
@@ -86,25 +87,27 @@ struct RepositoryTests {
 
     @Test("The README shows every subcommand, environment variable and make target")
     func readmeIsComplete() throws {
-        let readme = try checkout.file("README.md").text
+        let text = try checkout.file("README.md").text
+        // A closure and not #expect(text.contains(…)): a failure would print the whole document.
+        let shows = { (words: Substring) in text.contains(words) }
         for file in checkout.swiftSources where file.isBeneath("Sources/CompletionDaemon/Commands") {
             guard let name = file.text.firstMatch(of: /commandName: "([a-z]+)"/)?.output.1 else { continue }
             let isHidden = file.text.contains("shouldDisplay: false")
             let shown = isHidden ? "make \(name)" : "foretoken \(name)"
             #expect(
-                readme.contains(shown), "README.md does not show '\(shown)': add it with one real example")
+                shows(shown), "README.md does not show '\(shown)': add it with one real example")
         }
         for file in checkout.swiftSources {
             for match in file.text.matches(of: /"(FORETOKEN_[A-Z_]+)"/) {
                 #expect(
-                    readme.contains(match.output.1),
+                    shows(match.output.1),
                     "README.md does not name \(match.output.1), which \(file.path) reads: say what it does")
             }
         }
         let makefile = try checkout.file("Makefile")
         for line in makefile.lines {
             guard let name = line.firstMatch(of: /^([a-z]+):.*##/)?.output.1, name != "help" else { continue }
-            #expect(readme.contains("make \(name)"), "README.md does not name 'make \(name)'")
+            #expect(shows("make \(name)"), "README.md does not name 'make \(name)'")
         }
     }
 

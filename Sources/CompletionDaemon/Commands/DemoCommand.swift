@@ -1,7 +1,8 @@
 // `foretoken demo`, what `make demo` runs: this very checkout, completed through the language server as an editor
 // would ask for it. A child runs `foretoken serve`; the demo opens files over LSP, asks, types the beginning of
-// the answer and asks again, and shows what a person would have seen and where the milliseconds went. The times are those of the
-// session: the client's clock and the server's log. It is hidden from the help because it needs the checkout.
+// the answer and asks again, and shows what a person would have seen and where the milliseconds went. The times
+// are those of the session: the client's clock and the server's log. It is hidden from the help, because it needs
+// the checkout.
 
 import ArgumentParser
 import RepoContext

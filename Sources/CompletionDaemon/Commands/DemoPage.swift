@@ -122,7 +122,8 @@ struct DemoPage {
         else { return bold(milliseconds(answer.time)) }
         let rest = max(0, total - context - prefill - decode)
         return bold(milliseconds(answer.time))
-            + " = context \(rounded(context)) + prompt \(rounded(prefill)) (\(Int(prompt)) tokens, \(Int(reused)) reused)"
+            + " = context \(rounded(context))"
+            + " + prompt \(rounded(prefill)) (\(Int(prompt)) tokens, \(Int(reused)) reused)"
             + " + \(Int(tokens)) new tokens \(rounded(decode)) + rest \(rounded(rest))"
     }
 
