@@ -18,7 +18,9 @@ struct Foretoken: AsyncParsableCommand {
         commandName: "foretoken",
         abstract: "Repository-level code completion that runs on this machine.",
         version: ForetokenVersion.current,
-        subcommands: [ServeCommand.self, CompleteCommand.self, DoctorCommand.self, BenchCommand.self])
+        subcommands: [
+            ServeCommand.self, CompleteCommand.self, DoctorCommand.self, BenchCommand.self, DemoCommand.self,
+        ])
 
     static func main() async {
         // With a standard stream closed, the next file that is opened would take its number and its output.

@@ -1,0 +1,57 @@
+# Everything a person or a CI job does here, by name. `make` alone prints the list. The recipes are thin: what is on
+# the machine is scripts/setup.sh's business, what is built is Package.swift's.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SWIFT   ?= swift
+
+# An installable binary is linked differently, so it has its own build folder and leaves the usual one alone.
+STATIC_BUILD := .build/static
+
+bindir   = $(DESTDIR)$(PREFIX)/bin
+sharedir = $(DESTDIR)$(PREFIX)/share/foretoken
+docdir   = $(DESTDIR)$(PREFIX)/share/doc/foretoken
+
+# OpenBLAS knows this CPU; settings that were meant for another program must not slow it down or change its results.
+unexport OPENBLAS_CORETYPE
+unexport OPENBLAS_L2_SIZE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test install uninstall bench format clean
+
+help: ## print this list
+	@echo 'Foretoken: repository-level code completion on your own machine'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
+
+setup: ## check what the build needs; on Debian and Ubuntu install what is missing
+	@scripts/setup.sh
+
+build: setup ## build .build/release/foretoken
+	$(SWIFT) build -c release
+
+demo: build ## let the daemon complete this repository and show what an editor would
+	@.build/release/foretoken demo
+
+test: setup ## run all tests
+	$(SWIFT) test -c release
+
+install: setup ## install binary and model (PREFIX=/usr/local, DESTDIR=)
+	$(SWIFT) build -c release --static-swift-stdlib --product foretoken --scratch-path $(STATIC_BUILD) -Xlinker -s
+	install -d "$(bindir)" "$(sharedir)" "$(docdir)"
+	install -m 755 $(STATIC_BUILD)/release/foretoken "$(bindir)/foretoken"
+	install -m 644 Models/*.gguf Models/MODEL_CARD.md "$(sharedir)"
+	install -m 644 LICENSE "$(docdir)"
+
+uninstall: ## remove what install put under PREFIX
+	rm -f "$(bindir)/foretoken"
+	rm -rf "$(sharedir)" "$(docdir)"
+
+bench: build ## measure prompt and decoding speed on this machine
+	@.build/release/foretoken bench
+
+format: ## format the Swift sources in place
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+clean: ## remove everything that was built
+	rm -rf .build
