@@ -99,8 +99,8 @@ static void linear_ticket(void *context, uint32_t index) {
             float *target = outputs == SPEC_PANEL ? y : tail;
             const size_t stride = outputs == SPEC_PANEL ? job->y_stride : SPEC_PANEL;
             if (job->q4)
-                job->isa->q4_tile(job->q4->panels + (size_t)panel * panel_bytes, job->x8 + (size_t)r * x8_bytes, x8_bytes,
-                                  k, rows, target, stride);
+                job->isa->q4_tile(job->q4->panels + (size_t)panel * panel_bytes, job->x8 + (size_t)r * x8_bytes,
+                                  x8_bytes, k, rows, target, stride);
             else
                 job->isa->f32_tile(job->f32->panels + (size_t)panel * (size_t)k * SPEC_PANEL,
                                    job->x32 + (size_t)r * job->x_stride, job->x_stride, k, rows, target, stride);
@@ -152,15 +152,16 @@ static void gated_ticket(void *context, uint32_t index) {
             const int32_t rows = job->m - r < SPEC_TILE_ROWS ? job->m - r : SPEC_TILE_ROWS;
             const uint8_t *x = job->x + (size_t)r * x_bytes;
             for (int32_t half = 0; half < 2; half++) {
-                job->isa->q4_tile(gate_panel + (size_t)half * panel_bytes, x, x_bytes, k, rows, gate + half * SPEC_PANEL,
-                                  SPEC_BLOCK);
-                job->isa->q4_tile(up_panel + (size_t)half * panel_bytes, x, x_bytes, k, rows, up + half * SPEC_PANEL,
-                                  SPEC_BLOCK);
+                const size_t panel = (size_t)half * panel_bytes, column = (size_t)half * SPEC_PANEL;
+                job->isa->q4_tile(gate_panel + panel, x, x_bytes, k, rows, gate + column, SPEC_BLOCK);
+                job->isa->q4_tile(up_panel + panel, x, x_bytes, k, rows, up + column, SPEC_BLOCK);
             }
             for (int32_t i = 0; i < rows; i++) {
                 uint8_t *row = job->out + (size_t)(r + i) * out_bytes;
+                float *scale = (float *)(row + n) + block;
+                int32_t *sum = (int32_t *)(row + n + (size_t)(n / SPEC_BLOCK) * 4) + block;
                 job->isa->gated_quantize(gate + i * SPEC_BLOCK, up + i * SPEC_BLOCK, row + (size_t)block * SPEC_BLOCK,
-                                         (float *)spec_q8_scales(row, n) + block, (int32_t *)spec_q8_sums(row, n) + block);
+                                         scale, sum);
             }
         }
     }

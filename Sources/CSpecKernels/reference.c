@@ -11,7 +11,8 @@ void spec_naive_linear_q4(const uint8_t *gguf_rows, int32_t n, int32_t k, const 
                           size_t y_stride) {
     for (int32_t r = 0; r < m; r++)
         for (int32_t o = 0; o < n; o++) {
-            const uint8_t *row = x + (size_t)r * spec_q8_row_bytes(k), *block = gguf_rows + (size_t)o * (size_t)(k / 32) * 18;
+            const uint8_t *row = x + (size_t)r * spec_q8_row_bytes(k);
+            const uint8_t *block = gguf_rows + (size_t)o * (size_t)(k / 32) * 18;
             float accumulator = 0;
             for (int32_t b = 0; b < k / 32; b++, block += 18) {
                 uint16_t scale;
@@ -33,7 +34,8 @@ void spec_naive_linear_f32(const float *rows, int32_t n, int32_t k, const float 
         for (int32_t o = 0; o < n; o++) {
             float accumulator = 0;
             for (int32_t i = 0; i < k; i++)
-                accumulator = fmaf(rows[(size_t)o * (size_t)k + (size_t)i], x[(size_t)r * x_stride + (size_t)i], accumulator);
+                accumulator = fmaf(rows[(size_t)o * (size_t)k + (size_t)i], x[(size_t)r * x_stride + (size_t)i],
+                                   accumulator);
             y[(size_t)r * y_stride + (size_t)o] = accumulator;
         }
 }
@@ -85,7 +87,8 @@ int32_t spec_naive_argmax(const float *x, int32_t n) {
 
 static void cached_head(const spec_attention *a, int32_t kv_head, int32_t position, bool value, float *out) {
     const int32_t d = a->head_dimension, group = position % SPEC_CHUNK / SPEC_GROUP, lane = position % SPEC_GROUP;
-    const uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(d);
+    const uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset +
+                           (size_t)kv_head * spec_kv_chunk_bytes(d);
     const uint16_t *p = (const uint16_t *)(chunk + (size_t)(group + (value ? 8 : 0)) * (size_t)d * 32);
     for (int32_t i = 0; i < d; i++)
         out[i] = spec_bf16_to_f32(value ? p[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)]
@@ -156,7 +159,8 @@ static void reference_ticket(void *context, uint32_t index) {
         for (int32_t i = 0; i < count; i++) {
             const float p = expf(scores[i] - greatest);
             sum += p;
-            job->isa->scale_add(out, i == 0 ? rescale : 1, job->values + (size_t)(t + i) * job->kv_stride + kv_offset, p, d);
+            const float *value = job->values + (size_t)(t + i) * job->kv_stride + kv_offset;
+            job->isa->scale_add(out, i == 0 ? rescale : 1, value, p, d);
         }
         maximum = greatest;
     }

@@ -106,7 +106,8 @@ static void qkv_ticket(void *context, uint32_t index) {
     const int32_t end = begin + ROWS_PER_TICKET < a->m ? begin + ROWS_PER_TICKET : a->m;
     for (int32_t r = begin; r < end; r++) {
         float *row = a->qkv + (size_t)r * a->stride;
-        const float *cosines = a->cosines + (size_t)r * (size_t)(d / 2), *sines = a->sines + (size_t)r * (size_t)(d / 2);
+        const float *cosines = a->cosines + (size_t)r * (size_t)(d / 2);
+        const float *sines = a->sines + (size_t)r * (size_t)(d / 2);
         for (int32_t h = 0; h < heads + kv_heads; h++) {
             float *head = row + (size_t)h * (size_t)d;
             const float *norm = h < heads ? a->query_norm : a->key_norm;

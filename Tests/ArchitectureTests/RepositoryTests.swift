@@ -95,7 +95,7 @@ struct RepositoryTests {
             let isHidden = file.text.contains("shouldDisplay: false")
             let shown = isHidden ? "make \(name)" : "foretoken \(name)"
             #expect(
-                shows(shown), "README.md does not show '\(shown)': add it with one real example")
+                shows(Substring(shown)), "README.md does not show '\(shown)': add it with one real example")
         }
         for file in checkout.swiftSources {
             for match in file.text.matches(of: /"(FORETOKEN_[A-Z_]+)"/) {

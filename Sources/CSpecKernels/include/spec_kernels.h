@@ -55,7 +55,8 @@ bool spec_cancel_is_raised(const spec_cancel *cancel);
 void spec_pool_begin(spec_pool *pool, const spec_cancel *_Nullable cancel);
 void spec_pool_end(spec_pool *pool);
 
-/// Only between begin and end. Runs `ticket` once for every index below `ticket_count` (< 2^20), in any order, on any thread.
+/// Only between begin and end. Runs `ticket` once for every index below `ticket_count` (< 2^20), in any order, on
+/// any thread.
 /// False when the cancel flag was raised, in which case some tickets did not run.
 bool spec_pool_run(spec_pool *pool, void (*ticket)(void *context, uint32_t index), void *context,
                    uint32_t ticket_count);
@@ -201,7 +202,7 @@ bool spec_attention_run(spec_pool *pool, const spec_attention *a);
 /// What happens to one layer's projections before attention: per-head RMS norm of queries and keys (weights NULL
 /// where the model has none), rotation, and the keys' and values' way into the cache.
 typedef struct spec_qkv {
-    float *qkv;               // [M, stride]: H query heads, G key heads, G value heads, each D; queries changed in place
+    float *qkv;               // [M, stride]: H query heads, G key heads, G value heads of D; changed in place
     size_t stride;
     const float *_Nullable query_norm;  // [D]
     const float *_Nullable key_norm;    // [D]

@@ -134,7 +134,8 @@ struct CompleteCommand: AsyncParsableCommand {
         let generation = try await engine.generate(
             GenerationRequest(
                 prompt: engine.tokenizer.encode(bytes, parsingSpecialTokens: true), maximumTokens: maxTokens,
-                sampling: sampling, endTokens: engine.tokenizer.specialTokens.endOfText, cancellation: interrupt))
+                sampling: sampling, endTokens: engine.tokenizer.specialTokens.endOfText,
+                cancellation: interrupt))
         return Output(
             text: engine.tokenizer.decode(generation.tokens), generation: generation, contextTime: .zero,
             loadTime: loadTime)

@@ -33,7 +33,8 @@ struct CommandError: Error {
 
     /// The result could not be handed over.
     static let outputFailed = CommandError(
-        exitCode: ExitStatus.failure, code: "output", message: "the result cannot be written to standard output",
+        exitCode: ExitStatus.failure, code: "output",
+        message: "the result cannot be written to standard output",
         fix: "check where it is redirected to")
 
     static func file(_ message: String, fix: String) -> CommandError {

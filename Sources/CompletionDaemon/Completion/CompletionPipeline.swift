@@ -44,7 +44,8 @@ struct CompletionPipeline: Sendable {
         var query = request.query
         let room = engine.positionLimit - request.maximumTokens - 1
         guard room >= PromptBudget.minimumTotalTokenCount else {
-            throw EngineError.noRoomForPrompt(maximumTokens: request.maximumTokens, limit: engine.positionLimit)
+            throw EngineError.noRoomForPrompt(
+                maximumTokens: request.maximumTokens, limit: engine.positionLimit)
         }
         query.tokenBudget = min(query.tokenBudget, room)
         let prompt = try await context.prompt(

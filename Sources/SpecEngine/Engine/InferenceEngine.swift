@@ -35,7 +35,9 @@ package actor InferenceEngine {
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw .unsupportedShape(
                 path: modelPath,
-                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(configuration.vocabularySize)")
+                reason:
+                    "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(configuration.vocabularySize)"
+            )
         }
         let threadCount = options.threadCount ?? EngineOptions.automaticThreadCount
         guard let team = ThreadTeam(threadCount: threadCount, instructionSet: options.instructionSet) else {

@@ -42,7 +42,9 @@ final class ThreadTeam {
     var threadCount: Int { Int(spec_pool_thread_count(pool)) }
 
     /// Runs `body` with the helpers awake, polling `flag`. Not reentrant.
-    func withLiveRequest<Result>(cancellation flag: CancellationFlag?, _ body: () throws -> Result) rethrows -> Result {
+    func withLiveRequest<Result>(cancellation flag: CancellationFlag?, _ body: () throws -> Result) rethrows
+        -> Result
+    {
         spec_pool_begin(pool, flag?.raw)
         defer {
             spec_pool_end(pool)

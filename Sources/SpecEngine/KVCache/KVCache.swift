@@ -1,5 +1,6 @@
 // The keys and values of one sequence, all layers, in blocks of 128 positions, and the exact tokens they stand
-// for. Blocks are separate allocations behind a table, so a sequence grows without moving. Contents change only inside a KVRound.
+// for. Blocks are separate allocations behind a table, so a sequence grows without moving.
+// Contents change only inside a KVRound.
 
 import CSpecKernels
 

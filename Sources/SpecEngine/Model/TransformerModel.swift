@@ -13,12 +13,14 @@ final class TransformerModel: LanguageModel {
     private let scratch: TransformerScratch
     private let rotary: RotaryTable
 
-    init(weights: TransformerWeights, team: ThreadTeam, positionLimit: Int, path: String) throws(EngineError) {
+    init(weights: TransformerWeights, team: ThreadTeam, positionLimit: Int, path: String) throws(EngineError)
+    {
         self.weights = weights
         self.team = team
         configuration = weights.configuration
         cache = KVCache(configuration: configuration, capacity: positionLimit)
-        scratch = try TransformerScratch(configuration: configuration, positionLimit: positionLimit, path: path)
+        scratch = try TransformerScratch(
+            configuration: configuration, positionLimit: positionLimit, path: path)
         rotary = RotaryTable(
             headDimension: configuration.headDimension, frequencyBase: configuration.ropeFrequencyBase)
     }

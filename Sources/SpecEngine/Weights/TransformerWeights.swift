@@ -84,12 +84,14 @@ extension ModelConfiguration {
                 path: path, reason: "\(name) is \(value), which is not a multiple of \(multiple)")
         }
         guard contextLength >= EngineLimits.minimumPositions else {
-            throw .unsupportedShape(path: path, reason: "the context of \(contextLength) tokens is too short for prompts")
+            throw .unsupportedShape(
+                path: path, reason: "the context of \(contextLength) tokens is too short for prompts")
         }
         guard headDimension <= 256, headCount / kvHeadCount <= 64 else {
             throw .unsupportedShape(
                 path: path,
-                reason: "heads of \(headDimension) dimensions in groups of \(headCount / kvHeadCount) are more than "
+                reason:
+                    "heads of \(headDimension) dimensions in groups of \(headCount / kvHeadCount) are more than "
                     + "the kernels hold (256 and 64)")
         }
     }
@@ -146,7 +148,8 @@ extension TransformerWeights {
             let types = Set(names.compactMap { file.tensors[$0]?.type })
             guard types.count <= 1 else {
                 throw EngineError.unsupportedShape(
-                    path: file.path, reason: "\(names.joined(separator: ", ")) are stored in different formats")
+                    path: file.path,
+                    reason: "\(names.joined(separator: ", ")) are stored in different formats")
             }
         }
 

@@ -58,9 +58,7 @@ struct PromptGoldenTests {
         let difference = zip(prompt.tokens, golden.prompt_tokens).enumerated().first {
             $0.element.0 != $0.element.1
         }
-        #expect(
-            isSame,
-            "\(prompt.tokens.count) tokens for \(golden.prompt_tokens.count), first difference \(String(describing: difference))"
-        )
+        let counts = "\(prompt.tokens.count) tokens for \(golden.prompt_tokens.count)"
+        #expect(isSame, "\(counts), first difference \(String(describing: difference))")
     }
 }

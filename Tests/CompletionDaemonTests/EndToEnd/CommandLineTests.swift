@@ -122,10 +122,12 @@ struct CommandLineTests {
     func fullDisk() throws {
         let result = try Binary.run(
             [
-                "complete", "a.py:2:13", "--no-context", "--max-tokens", "2", "--model", FixturePaths.defaultModel,
+                "complete", "a.py:2:13", "--no-context", "--max-tokens", "2", "--model",
+                FixturePaths.defaultModel,
                 "--json",
             ], folder: folder.path, outputPath: "/dev/full")
-        #expect(result.exitCode == 1 && result.errorOutput.contains("cannot be written"), "\(result.errorOutput)")
+        #expect(
+            result.exitCode == 1 && result.errorOutput.contains("cannot be written"), "\(result.errorOutput)")
     }
 
     @Test("A completion that leaves no room for a prompt is refused")

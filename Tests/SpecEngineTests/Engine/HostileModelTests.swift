@@ -39,12 +39,14 @@ struct HostileModelTests {
         }
     }
 
-    @Test("Shapes outside what the kernels hold are named", arguments: [
-        (["embedding_length": 80], "hidden size"), (["feed_forward_length": 48], "feed-forward"),
-        (["attention.key_length": 34, "attention.value_length": 34], "head dimension"),
-        (["attention.key_length": 512, "attention.value_length": 512], "heads of"),
-        (["attention.head_count": 130], "heads of"), (["context_length": 64], "context"),
-    ])
+    @Test(
+        "Shapes outside what the kernels hold are named",
+        arguments: [
+            (["embedding_length": 80], "hidden size"), (["feed_forward_length": 48], "feed-forward"),
+            (["attention.key_length": 34, "attention.value_length": 34], "head dimension"),
+            (["attention.key_length": 512, "attention.value_length": 512], "heads of"),
+            (["attention.head_count": 130], "heads of"), (["context_length": 64], "context"),
+        ])
     func shapes(changes: [String: Int], part: String) throws {
         let configuration = try configuration(changes)
         let found = reason { try configuration.checkKernelShapes(path: "x") }

@@ -70,7 +70,8 @@ struct SamplerTests {
         let logits = random.floats(1_000, scale: 2)
         func draw(seed: UInt64) throws -> [TokenID] {
             var sampler = Sampler(
-                try SamplingParameters(temperature: 1, topP: 0.95, seed: seed), vocabularySize: 1_000, instructionSet: .best)
+                try SamplingParameters(temperature: 1, topP: 0.95, seed: seed), vocabularySize: 1_000,
+                instructionSet: .best)
             return (0..<50).map { _ in sample(&sampler, logits).token }
         }
         #expect(try draw(seed: 1) == draw(seed: 1))
