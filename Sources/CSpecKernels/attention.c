@@ -9,7 +9,7 @@
 
 #define GROUPS (SPEC_CHUNK / SPEC_GROUP)
 /// Up to this many rows the chunks are spread over threads and the partials kept; above, rows are spread.
-#define CHUNK_PARALLEL_ROWS 16
+#define CHUNK_PARALLEL_ROWS SPEC_PARTIAL_ROWS
 /// Rows per ticket when rows are spread: at 16k positions about half a millisecond.
 #define ROWS_PER_TICKET 8
 /// Chunks per ticket when chunks are spread: 128 KiB of keys and values at D = 64.
@@ -82,8 +82,8 @@ static void gather_queries(const spec_attention *a, int32_t kv_head, int32_t row
 }
 
 // (maximum, sum, out) ← merge with a later chunk's partial. The one place where partial results meet.
-static void merge(const spec_isa *isa, float *maximum, float *sum, float *out, float m, float l, const float *o,
-                  int32_t d) {
+void spec_attention_merge(const spec_isa *isa, float *maximum, float *sum, float *out, float m, float l,
+                          const float *o, int32_t d) {
     if (*maximum == -INFINITY) {
         *maximum = m;
         *sum = l;
@@ -129,7 +129,7 @@ static void rows_ticket(void *context, uint32_t index) {
             job->isa->attention_chunk(queries, query_rows, &view, low, high, d, m, l, partial);
             for (int32_t i = 0; i < query_rows; i++)
                 if (high[i] > low[i])
-                    merge(job->isa, maximum + i, sum + i, total + (size_t)i * (size_t)d, m[i], l[i],
+                    spec_attention_merge(job->isa, maximum + i, sum + i, total + (size_t)i * (size_t)d, m[i], l[i],
                           partial + (size_t)i * (size_t)d, d);
         }
         for (int32_t i = 0; i < query_rows; i++)
@@ -180,7 +180,7 @@ static void merge_ticket(void *context, uint32_t index) {
         const int32_t last = (a->first_position + row) / SPEC_CHUNK;
         for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
             const float *p = partials_of(job, kv_head, chunk);
-            merge(job->isa, &maximum, &sum, total, p[i], p[query_rows + i], p + 2 * query_rows + (size_t)i * (size_t)d, d);
+            spec_attention_merge(job->isa, &maximum, &sum, total, p[i], p[query_rows + i], p + 2 * query_rows + (size_t)i * (size_t)d, d);
         }
         write_row(a, row, head, sum, total);
     }

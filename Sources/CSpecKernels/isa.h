@@ -28,6 +28,13 @@ typedef void spec_attention_chunk_fn(const float *queries, int32_t rows, const s
                                      const int32_t *low, const int32_t *high, int32_t d, float *maximum,
                                      float *sum, float *out);
 
+/// Rows whose partial results are kept at once, chunk by chunk; more rows go in turns or share no chunks.
+#define SPEC_PARTIAL_ROWS 16
+
+/// (maximum, sum, out) ← merged with the partial (m, l, o) of a later chunk; the first call has maximum = -inf.
+void spec_attention_merge(const spec_isa *isa, float *maximum, float *sum, float *out, float m, float l,
+                          const float *o, int32_t d);
+
 struct spec_isa {
     const char *name;
     /// One panel of 16 outputs for 1…8 rows. y: 16 values per row at y_stride.
