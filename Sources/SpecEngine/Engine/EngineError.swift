@@ -8,6 +8,8 @@ package enum EngineError: Error, CustomStringConvertible {
     case unsupportedTensorType(path: String, tensor: String, type: TensorType)
     /// A shape that the kernels cannot compute with.
     case unsupportedShape(path: String, reason: String)
+    /// A draft was made for another target model.
+    case draftDoesNotFit(path: String, reason: String)
     case emptyPrompt
     case promptTooLong(tokenCount: Int, limit: Int)
     case invalidToken(TokenID, vocabularySize: Int)
@@ -19,6 +21,7 @@ package enum EngineError: Error, CustomStringConvertible {
         case .unsupportedTensorType(let path, let tensor, let type):
             "\(path): tensor \(tensor) is stored as \(type.name), which the engine does not compute with yet"
         case .unsupportedShape(let path, let reason): "\(path): \(reason)"
+        case .draftDoesNotFit(let path, let reason): "\(path): the draft does not fit the model: \(reason)"
         case .emptyPrompt: "the prompt is empty"
         case .promptTooLong(let tokenCount, let limit):
             "the prompt has \(tokenCount) tokens; with this model at most \(limit) fit"
@@ -33,6 +36,7 @@ package enum EngineError: Error, CustomStringConvertible {
         case .model(let error): error.fix
         case .unsupportedTensorType: "use a model quantised to Q4_0 (or F32)"
         case .unsupportedShape: "use another model"
+        case .draftDoesNotFit: "use the draft that was trained for this model, or --speculation lookup"
         case .emptyPrompt: "give at least one character of text"
         case .promptTooLong: "shorten the prompt or lower --context-tokens"
         case .invalidToken: "use the tokenizer of the model that is loaded"

@@ -14,8 +14,8 @@ final class ReferenceModel: LanguageModel {
     let configuration: ModelConfiguration
     let positionLimit: Int
     private(set) var tokens: [TokenID] = []
-    private let team: ThreadTeam
-    private let weights: ReferenceWeights
+    let team: ThreadTeam
+    let weights: ReferenceWeights
     private let rotary: RotaryTable
     private let scratch: Scratch
     private var keys: AlignedBuffer  // [layer, capacity, G·D]
@@ -76,6 +76,12 @@ final class ReferenceModel: LanguageModel {
         guard forward(newTokens, firstPosition: tokens.count, logitRowCount: logitRowCount) else { return false }
         tokens.append(contentsOf: newTokens)
         return true
+    }
+
+    /// Keys and values of the last layer, [positions, G·D], valid until the next call.
+    var lastLayerRows: (keys: UnsafePointer<Float>, values: UnsafePointer<Float>) {
+        let offset = (configuration.layerCount - 1) * capacity * configuration.kvHeadCount * configuration.headDimension
+        return (UnsafePointer(keys.pointer(to: Float.self) + offset), UnsafePointer(values.pointer(to: Float.self) + offset))
     }
 
     // MARK: The pass

@@ -8,9 +8,9 @@ import CSpecKernels
 final class TransformerModel: LanguageModel {
     let configuration: ModelConfiguration
     let cache: KVCache
-    private let weights: TransformerWeights
-    private let team: ThreadTeam
-    private let scratch: TransformerScratch
+    let weights: TransformerWeights
+    let team: ThreadTeam
+    let scratch: TransformerScratch
     private let rotary: RotaryTable
     /// Keys and values of a tree's nodes; made at the first tree.
     private(set) lazy var staging = KVStaging(

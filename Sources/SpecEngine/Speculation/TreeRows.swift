@@ -9,20 +9,26 @@ struct TreeRows {
     /// Staged keys that each row sees: its depth + 1 where the root is staged too.
     private(set) var lengths = [Int32](repeating: 0, count: TokenTree.capacity)
 
+    private let inNodeOrder = (0..<TokenTree.capacity).map { UInt8($0) }
+
     /// One row per node, the root included, staged in node order.
     mutating func assign(_ tree: TokenTree) {
-        for node in 0..<tree.count { assignRow(node, node: node, of: tree, skippingRoot: false) }
+        for node in 0..<tree.count {
+            assignRow(node, node: node, of: tree, firstDepth: 0, stagedRows: inNodeOrder)
+        }
     }
 
-    /// One row sees `node`'s path. With `skippingRoot` the root is committed already and staged rows are nodes − 1.
-    mutating func assignRow(_ row: Int, node: Int, of tree: TokenTree, skippingRoot: Bool) {
-        let offset = skippingRoot ? 1 : 0
-        var length = tree.depths[node] + 1 - offset
+    /// One row sees `node`'s path from `firstDepth` on (nodes above are committed already). `stagedRows` says where
+    /// each node's keys and values wait.
+    mutating func assignRow(
+        _ row: Int, node: Int, of tree: TokenTree, firstDepth: Int, stagedRows: [UInt8]
+    ) {
+        var length = tree.depths[node] + 1 - firstDepth
         lengths[row] = Int32(length)
         var ancestor = node
         while length > 0 {
             length -= 1
-            paths[row * Int(SPEC_TREE_DEPTH) + length] = UInt8(ancestor - offset)
+            paths[row * Int(SPEC_TREE_DEPTH) + length] = stagedRows[ancestor]
             ancestor = tree.parents[ancestor]
         }
     }
