@@ -71,6 +71,18 @@ final class TransformerModel: LanguageModel {
         return UnsafeBufferPointer(start: scratch.logits + row * size, count: size)
     }
 
+    /// Seconds of a pass of `rowCount` rows with logits behind `depth` positions, for calibration: the work does not
+    /// depend on what those positions hold. Leaves nothing committed; call it while no sequence is resident.
+    func measurePass(rowCount: Int, depth: Int) -> Double {
+        precondition(self.tokens.isEmpty && depth + rowCount <= positionLimit)
+        reserve(upTo: depth + rowCount)
+        let tokens = (0..<rowCount).map { TokenID(Int32($0 * 37 % configuration.vocabularySize)) }
+        let time = ContinuousClock().measure {
+            _ = forward(tokens[...], layout: .sequence(firstPosition: depth), logitRowCount: rowCount)
+        }
+        return time / .seconds(1)
+    }
+
     // MARK: The pass
 
     /// Where the rows of a pass stand and what they see.

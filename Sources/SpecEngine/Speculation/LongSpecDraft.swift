@@ -12,10 +12,10 @@ import CSpecKernels
 /// The draft layer of one target. Engine thread only; runs between the target's passes and borrows its attention
 /// scratch.
 final class LongSpecDraft {
-    /// How a tree is grown: per level how many nodes are kept, and the most nodes of the tree, its root included.
+    /// How a tree is grown: per level how many nodes are kept, and the most nodes that are added in all.
     struct Growth: Equatable, Sendable {
         var widths: [Int]
-        var nodeLimit: Int
+        var addedNodeLimit: Int
     }
 
     /// Nodes of one level that are evaluated together.
@@ -68,12 +68,14 @@ final class LongSpecDraft {
 
     /// Adds children to `tree`, whose root continues the target's committed tokens, level by level: at each level the
     /// most probable nodes by the product of probabilities along their paths, then the best of what was left over.
-    /// False when cancelled; the nodes so far are valid.
-    func grow(_ tree: inout TokenTree, _ growth: Growth) -> Bool {
+    /// `acceptance` turns the draft's own probabilities into estimates of being right. False when cancelled; the
+    /// nodes so far are valid.
+    func grow(_ tree: inout TokenTree, _ growth: Growth, acceptance: AcceptanceTable = .longSpec) -> Bool {
         let committed = target.tokens.count
         guard committed > 0, !growth.widths.isEmpty, synchronize(root: tree.tokens[0]) else { return committed == 0 }
+        let nodeLimit = tree.count + growth.addedNodeLimit
         var leftOver: [Candidate] = []
-        var frontier = [(node: 0, logProbability: Float(0))]
+        var frontier = [(node: 0, logProbability: Float(0), reach: Float(1))]
         var stagedCount = 0
         for (level, width) in growth.widths.enumerated() {
             guard evaluate(frontier.map(\.node), of: tree, stagedBefore: stagedCount, committed: committed) else {
@@ -82,20 +84,26 @@ final class LongSpecDraft {
             if level > 0 { stagedCount += frontier.count }
             var candidates: [Candidate] = []
             for (row, parent) in frontier.enumerated() {
+                let first = candidates.count
                 addCandidates(row: row, parent: parent.node, logProbability: parent.logProbability, to: &candidates)
+                for index in first..<candidates.count {
+                    let probability = expf(candidates[index].logProbability - parent.logProbability)
+                    candidates[index].evidence = AcceptanceTable.evidence(draftProbability: probability)
+                    candidates[index].reach = parent.reach * acceptance.estimate(candidates[index].evidence)
+                }
             }
             candidates.sort { $0.logProbability > $1.logProbability }
-            let kept = candidates.prefix(min(width, Self.levelLimit, growth.nodeLimit - tree.count))
+            let kept = candidates.prefix(min(width, Self.levelLimit, max(0, nodeLimit - tree.count)))
             leftOver += candidates.dropFirst(kept.count)
             frontier = []
             for candidate in kept {
                 guard let node = add(candidate, to: &tree) else { continue }
-                frontier.append((node, candidate.logProbability))
+                frontier.append((node, candidate.logProbability, candidate.reach))
             }
             if frontier.isEmpty { break }
         }
         leftOver.sort { $0.logProbability > $1.logProbability }
-        for candidate in leftOver.prefix(max(0, growth.nodeLimit - tree.count)) { _ = add(candidate, to: &tree) }
+        for candidate in leftOver.prefix(max(0, nodeLimit - tree.count)) { _ = add(candidate, to: &tree) }
         return true
     }
 
@@ -103,12 +111,14 @@ final class LongSpecDraft {
         let parent: Int
         let token: TokenID
         let logProbability: Float  // along the path
+        var reach: Float = 0  // estimated probability that the target goes this way
+        var evidence: UInt8 = 0
     }
 
     private func add(_ candidate: Candidate, to tree: inout TokenTree) -> Int? {
         tree.add(
-            candidate.token, under: candidate.parent, source: .longSpec,
-            reachProbability: expf(candidate.logProbability))
+            candidate.token, under: candidate.parent, source: .longSpec, reachProbability: candidate.reach,
+            evidence: candidate.evidence)
     }
 
     private func addCandidates(row: Int, parent: Int, logProbability: Float, to candidates: inout [Candidate]) {
@@ -339,6 +349,13 @@ extension PackedMatrix {
 }
 
 extension LongSpecDraft {
+    /// Seconds of one level of one node behind `depth` positions, for calibration. What is in the cache is arbitrary.
+    func measureLevel(depth: Int) -> Double {
+        let tree = TokenTree(root: TokenID(0))
+        let time = ContinuousClock().measure { _ = evaluate([0], of: tree, stagedBefore: 0, committed: depth) }
+        return time / .seconds(1)
+    }
+
     /// Evaluates one path below the tree's root, level by level, and leaves the last node's logits in row 0: what tests
     /// compare with the float reference.
     func evaluatePath(_ path: [TokenID], of tree: inout TokenTree) -> Bool {

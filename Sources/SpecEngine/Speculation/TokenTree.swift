@@ -31,6 +31,8 @@ struct TokenTree {
     private(set) var sources: [DraftSource] = []
     /// Estimated probability that the node is reached; 1 for the root.
     private(set) var reachProbabilities: [Float] = []
+    /// Which evidence the estimate rests on: a row of the source's `AcceptanceTable`.
+    private(set) var evidence: [UInt8] = []
     /// Every node's parent is the node before it.
     private(set) var isChain = true
 
@@ -41,6 +43,7 @@ struct TokenTree {
         ancestors.reserveCapacity(Self.capacity)
         sources.reserveCapacity(Self.capacity)
         reachProbabilities.reserveCapacity(Self.capacity)
+        evidence.reserveCapacity(Self.capacity)
         reset(root: root)
     }
 
@@ -52,8 +55,9 @@ struct TokenTree {
         ancestors.removeAll(keepingCapacity: true)
         sources.removeAll(keepingCapacity: true)
         reachProbabilities.removeAll(keepingCapacity: true)
+        evidence.removeAll(keepingCapacity: true)
         isChain = true
-        append(root, parent: -1, source: .given, reachProbability: 1)
+        append(root, parent: -1, source: .given, reachProbability: 1, evidence: 0)
     }
 
     /// Nodes, the root included; at least 1.
@@ -74,7 +78,8 @@ struct TokenTree {
     /// Adds a child, or finds the one that already carries the token (keeping its source and the higher probability).
     /// Nil when the tree is full or the path would be too long.
     mutating func add(
-        _ token: TokenID, under parent: Int, source: DraftSource, reachProbability: Float = 0
+        _ token: TokenID, under parent: Int, source: DraftSource, reachProbability: Float = 0,
+        evidence: UInt8 = 0
     ) -> Int? {
         precondition(parent >= 0 && parent < count)
         if let existing = child(of: parent, carrying: token) {
@@ -82,11 +87,13 @@ struct TokenTree {
             return existing
         }
         guard count < Self.capacity, depths[parent] + 1 < Self.depthLimit else { return nil }
-        append(token, parent: parent, source: source, reachProbability: reachProbability)
+        append(token, parent: parent, source: source, reachProbability: reachProbability, evidence: evidence)
         return count - 1
     }
 
-    private mutating func append(_ token: TokenID, parent: Int, source: DraftSource, reachProbability: Float) {
+    private mutating func append(
+        _ token: TokenID, parent: Int, source: DraftSource, reachProbability: Float, evidence: UInt8
+    ) {
         let index = count
         isChain = isChain && parent == index - 1
         tokens.append(token)
@@ -95,6 +102,7 @@ struct TokenTree {
         ancestors.append((parent < 0 ? 0 : ancestors[parent]) | 1 << UInt64(index))
         sources.append(source)
         reachProbabilities.append(reachProbability)
+        self.evidence.append(evidence)
     }
 
     /// The nodes from the root to `node`, both included.
@@ -115,7 +123,7 @@ struct TokenTree {
             newIndex[index] = count
             append(
                 old.tokens[index], parent: parent, source: old.sources[index],
-                reachProbability: old.reachProbabilities[index])
+                reachProbability: old.reachProbabilities[index], evidence: old.evidence[index])
         }
     }
 

@@ -87,7 +87,7 @@ struct LongSpecDraftTests {
         let target = try ModelFixture.quantized(positionLimit: 4_096)
         var prompt = GoldenCase.all["spm-repo-4k"]!.promptTokens.map { TokenID($0) }
         let draft = try draft(on: target)
-        let growth = LongSpecDraft.Growth(widths: [3, 4, 2], nodeLimit: 12)
+        let growth = LongSpecDraft.Growth(widths: [3, 4, 2], addedNodeLimit: 12)
         func tree(_ draft: LongSpecDraft, at count: Int) -> ([TokenID], [Int]) {
             target.truncate(to: min(count - 1, commonPrefixLength(target.tokens, prompt)))
             target.prefill(Array(prompt[..<count]))
@@ -101,7 +101,7 @@ struct LongSpecDraftTests {
             let followed = tree(draft, at: count)
             let fresh = tree(try self.draft(on: target), at: count)
             #expect(followed.0 == fresh.0 && followed.1 == fresh.1, "at \(count)")
-            #expect(followed.0.count == growth.nodeLimit)
+            #expect(followed.0.count == growth.addedNodeLimit + 1)
         }
         target.team.withLiveRequest(cancellation: nil) {
             var times: [Duration] = []
@@ -123,7 +123,7 @@ struct LongSpecDraftTests {
         let before = used.stateByteCount
         target.prefill(GoldenCase.all["spm-repo-4k"]!.promptTokens.prefix(1_700).map { TokenID($0) })
         var tree = TokenTree(root: TokenID(5))
-        #expect(used.grow(&tree, LongSpecDraft.Growth(widths: [4, 4], nodeLimit: 9)))
+        #expect(used.grow(&tree, LongSpecDraft.Growth(widths: [4, 4], addedNodeLimit: 9)))
         #expect(used.stateByteCount == before)
         print("draft: \(before / 1024) KiB of state, \(used.weightByteCount / 1024) KiB of weights")
     }
