@@ -10,7 +10,7 @@
 
 #define GROUPS (SPEC_CHUNK / SPEC_GROUP)
 /// Up to this many rows the chunks are spread over threads and the partials kept; above, rows are spread.
-#define CHUNK_PARALLEL_ROWS 16
+#define CHUNK_PARALLEL_ROWS SPEC_PARTIAL_ROWS
 /// Rows per ticket when rows are spread: at 16k positions about half a millisecond.
 #define ROWS_PER_TICKET 8
 /// Chunks per ticket when chunks are spread: 128 KiB of keys and values at D = 64.
@@ -111,10 +111,9 @@ static void merge_rows(const spec_isa *isa, int32_t rows, const int32_t *low, co
     }
 }
 
-static void write_row(const spec_attention *a, int32_t row, int32_t head, float sum, const float *o) {
-    float *out = a->out + (size_t)row * a->out_stride + (size_t)head * (size_t)a->head_dimension;
+static void write_head(float *out, float sum, const float *o, int32_t d) {
     const float inverse = 1.0f / sum;
-    for (int32_t i = 0; i < a->head_dimension; i++) out[i] = o[i] * inverse;
+    for (int32_t i = 0; i < d; i++) out[i] = o[i] * inverse;
 }
 
 // MARK: Many rows: a ticket is some rows of one kv head, all their chunks
@@ -142,8 +141,10 @@ static void rows_ticket(void *context, uint32_t index) {
             job->isa->attention_chunk(queries, query_rows, &view, low, high, d, m, l, partial);
             merge_rows(job->isa, query_rows, low, high, maximum, sum, total, m, l, partial, d);
         }
-        for (int32_t i = 0; i < query_rows; i++)
-            write_row(a, row + i / group, kv_head * group + i % group, sum[i], total + (size_t)i * (size_t)d);
+        for (int32_t i = 0; i < query_rows; i++) {
+            float *out = a->out + (size_t)(row + i / group) * a->out_stride;
+            write_head(out + (size_t)(kv_head * group + i % group) * (size_t)d, sum[i], total + (size_t)i * (size_t)d, d);
+        }
     }
 }
 
@@ -178,12 +179,8 @@ static void chunks_ticket(void *context, uint32_t index) {
     }
 }
 
-// A ticket is one row's group of query heads over one kv head, all its chunks.
-static void merge_ticket(void *context, uint32_t index) {
-    const attention_job *job = context;
-    const spec_attention *a = job->a;
-    const int32_t d = a->head_dimension, group = a->head_count / a->kv_head_count, query_rows = a->m * group;
-    const int32_t row = (int32_t)index / a->kv_head_count, kv_head = (int32_t)index % a->kv_head_count;
+void spec_attention_merge_group(const spec_isa *isa, const float *partials, int32_t chunk_count, int32_t query_rows,
+                                int32_t first, int32_t group, int32_t d, float *out) {
     float total[group * d], maximum[group], sum[group];
     int32_t low[group], high[group];
     for (int32_t i = 0; i < group; i++) {
@@ -191,14 +188,22 @@ static void merge_ticket(void *context, uint32_t index) {
         low[i] = 0;
         high[i] = SPEC_CHUNK;
     }
-    const int32_t last = (a->first_position + row) / SPEC_CHUNK;
-    for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
-        const float *p = partials_of(job, kv_head, chunk) + row * group;
-        merge_rows(job->isa, group, low, high, maximum, sum, total, p, p + query_rows,
-                   p + 2 * query_rows - row * group + (size_t)(row * group) * (size_t)d, d);
-    }
+    for (int32_t chunk = 0; chunk < chunk_count; chunk++, partials += (size_t)query_rows * (size_t)(d + 2))
+        merge_rows(isa, group, low, high, maximum, sum, total, partials + first, partials + query_rows + first,
+                   partials + 2 * query_rows + (size_t)first * (size_t)d, d);
     for (int32_t i = 0; i < group; i++)
-        write_row(a, row, kv_head * group + i, sum[i], total + (size_t)i * (size_t)d);
+        write_head(out + (size_t)i * (size_t)d, sum[i], total + (size_t)i * (size_t)d, d);
+}
+
+// A ticket is one row over one kv head.
+static void merge_ticket(void *context, uint32_t index) {
+    const attention_job *job = context;
+    const spec_attention *a = job->a;
+    const int32_t d = a->head_dimension, group = a->head_count / a->kv_head_count;
+    const int32_t row = (int32_t)index / a->kv_head_count, kv_head = (int32_t)index % a->kv_head_count;
+    const int32_t begin = first_key(a, row) / SPEC_CHUNK, last = (a->first_position + row) / SPEC_CHUNK;
+    spec_attention_merge_group(job->isa, partials_of(job, kv_head, begin), last + 1 - begin, a->m * group, row * group,
+                               group, d, a->out + (size_t)row * a->out_stride + (size_t)(kv_head * group) * (size_t)d);
 }
 
 bool spec_attention_run(spec_pool *pool, const spec_attention *a) {

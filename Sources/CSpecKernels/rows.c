@@ -1,5 +1,6 @@
 // Row operations between the linear layers, cut into tickets of rows.
 
+#include "half.h"
 #include "isa.h"
 
 #include <math.h>
@@ -114,6 +115,16 @@ static void qkv_ticket(void *context, uint32_t index) {
             if (norm) job->isa->rms_norm(head, norm, a->epsilon, head, d);
             job->isa->rope(head, cosines, sines, d);
         }
+        if (a->staged) {
+            uint16_t *staged = a->staged + (size_t)r * (size_t)(kv_heads * 2 * d);
+            for (int32_t g = 0; g < kv_heads; g++, staged += 2 * d)
+                for (int32_t i = 0; i < d; i++) {
+                    staged[i] = spec_f32_to_bf16(row[(heads + g) * d + i]);
+                    staged[d + i] = spec_f32_to_bf16(row[(heads + kv_heads + g) * d + i]);
+                }
+            continue;
+        }
+        if (kv_heads == 0) continue;  // queries alone: cross-attention
         const int32_t position = a->first_position + r;
         uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset;
         for (int32_t g = 0; g < kv_heads; g++)

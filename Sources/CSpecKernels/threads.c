@@ -6,7 +6,6 @@
 
 #include "isa.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -144,7 +143,6 @@ void spec_pool_end(spec_pool *pool) {
 }
 
 bool spec_pool_run(spec_pool *pool, void (*ticket)(void *, uint32_t), void *context, uint32_t ticket_count) {
-    assert(atomic_load_explicit(&pool->live, memory_order_relaxed) == 1);  // else the helpers sleep through it
     if (ticket_count == 0) return !cancelled(pool);
     if (pool->thread_count == 1 || ticket_count == 1) {
         for (uint32_t i = 0; i < ticket_count; i++) {

@@ -34,6 +34,9 @@ package struct SeededRandom: RandomNumberGenerator {
     /// True once in `count` times.
     package mutating func oneIn(_ count: Int) -> Bool { below(count) == 0 }
 
+    /// A number in 0 ..< 1.
+    package mutating func unitFloat() -> Float { Float(next() >> 40) * 0x1p-24 }
+
     /// A number in -1 ..< 1.
     package mutating func signed() -> Float { Float(Int32(truncatingIfNeeded: next() >> 40)) * 0x1p-23 - 1 }
 

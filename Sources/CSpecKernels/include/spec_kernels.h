@@ -55,8 +55,8 @@ bool spec_cancel_is_raised(const spec_cancel *cancel);
 void spec_pool_begin(spec_pool *pool, const spec_cancel *_Nullable cancel);
 void spec_pool_end(spec_pool *pool);
 
-/// Only between begin and end. Runs `ticket` once for every index below `ticket_count` (< 2^20), in any order, on
-/// any thread.
+/// Runs `ticket` once for every index below `ticket_count` (< 2^20), in any order, on any thread; outside of begin and
+/// end the helpers sleep and the caller does all of it.
 /// False when the cancel flag was raised, in which case some tickets did not run.
 bool spec_pool_run(spec_pool *pool, void (*ticket)(void *context, uint32_t index), void *context,
                    uint32_t ticket_count);
@@ -216,9 +216,45 @@ typedef struct spec_qkv {
     int32_t head_count;
     int32_t kv_head_count;
     int32_t head_dimension;
+    uint16_t *_Nullable staged;  // [M, G, 2, D] bf16: keys and values go here instead of the blocks
 } spec_qkv;
 
 bool spec_qkv_finish(spec_pool *pool, const spec_qkv *a);
+
+// MARK: Trees of draft tokens
+
+/// The most staged keys that a row sees: the depth of a tree, its root included.
+#define SPEC_TREE_DEPTH 32
+
+/// Attention of rows that see a committed prefix and, behind it, staged keys of their own choice: a tree node sees
+/// its ancestors and itself. Row r stands at position committed + lengths[r] - 1 and its result has the bits that
+/// spec_attention_run gives once those staged keys are in the cache.
+typedef struct spec_tree_attention {
+    const float *queries;     // [M, query_stride]: H heads of D, normalised and rotated
+    size_t query_stride;
+    float *out;               // [M, out_stride]: H heads of D
+    size_t out_stride;
+    uint8_t *const _Nonnull *_Nonnull blocks;
+    size_t layer_offset;
+    int32_t committed;        // positions in the blocks, at least 1 unless every row has staged keys
+    const uint16_t *_Nullable staged;  // [rows, G, 2, D] bf16
+    const uint8_t *_Nullable paths;    // [M, SPEC_TREE_DEPTH]: the staged row at position committed + i
+    const int32_t *_Nullable lengths;  // [M] staged keys that a row sees, ≤ SPEC_TREE_DEPTH; NULL: none
+    int32_t m;
+    int32_t head_count;
+    int32_t kv_head_count;
+    int32_t head_dimension;   // D % 16 == 0, D ≤ 256
+    int32_t window;           // as in spec_attention
+    float scale;
+    float *partials;          // scratch: spec_attention_scratch_floats
+} spec_tree_attention;
+
+/// The prefix's whole chunks run once for all rows, without a mask; each row's last chunks mix committed groups of
+/// keys with a private copy of its ancestors'. Merged in ascending order, as always. False when cancelled.
+bool spec_tree_attention_run(spec_pool *pool, const spec_tree_attention *a);
+
+/// Copies one staged row of one head into its chunk. `index` < SPEC_CHUNK.
+void spec_kv_store_staged(uint8_t *chunk, int32_t index, const uint16_t *key, const uint16_t *value, int32_t d);
 
 // MARK: Float reference (--reference)
 

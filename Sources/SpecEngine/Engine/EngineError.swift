@@ -10,6 +10,8 @@ package enum EngineError: Error, CustomStringConvertible {
     case unsupportedTensorType(path: String, tensor: String, type: TensorType)
     /// A shape that the kernels cannot compute with.
     case unsupportedShape(path: String, reason: String)
+    /// A draft was made for another target model.
+    case draftDoesNotFit(path: String, reason: String)
     case emptyPrompt
     case promptTooLong(tokenCount: Int, limit: Int)
     /// The completion that was asked for leaves no positions for a prompt.
@@ -24,6 +26,7 @@ package enum EngineError: Error, CustomStringConvertible {
         case .unsupportedTensorType(let path, let tensor, let type):
             "\(path): tensor \(tensor) is stored as \(type.name), which the engine does not compute with yet"
         case .unsupportedShape(let path, let reason): "\(path): \(reason)"
+        case .draftDoesNotFit(let path, let reason): "\(path): the draft does not fit the model: \(reason)"
         case .emptyPrompt: "the prompt is empty"
         case .promptTooLong(let tokenCount, let limit):
             "the prompt has \(tokenCount) tokens; with this model at most \(limit) fit"
@@ -41,6 +44,7 @@ package enum EngineError: Error, CustomStringConvertible {
         case .tokenizer(let error): error.fix
         case .unsupportedTensorType: "use a model quantised to Q4_0 (or F32)"
         case .unsupportedShape: "use another model"
+        case .draftDoesNotFit: "use the draft that was trained for this model, or --speculation lookup"
         case .emptyPrompt: "give at least one character of text"
         case .promptTooLong: "shorten the prompt or lower --context-tokens"
         case .noRoomForPrompt: "lower --max-tokens"

@@ -11,15 +11,18 @@ package struct EngineOptions: Sendable {
     package var usesReference: Bool
     /// Positions of the resident sequence; nil takes the model's own context length.
     package var positionLimit: Int?
+    /// How to speculate. The float reference never does.
+    package var speculation: SpeculationOptions
 
     package init(
         threadCount: Int? = nil, instructionSet: InstructionSet = .best, usesReference: Bool = false,
-        positionLimit: Int? = nil
+        positionLimit: Int? = nil, speculation: SpeculationOptions = .off
     ) {
         self.threadCount = threadCount
         self.instructionSet = instructionSet
         self.usesReference = usesReference
         self.positionLimit = positionLimit
+        self.speculation = speculation
     }
 
     /// Cores that this process may use.

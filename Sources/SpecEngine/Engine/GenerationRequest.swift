@@ -52,4 +52,6 @@ package struct Generation: Sendable {
     package var prefillTime = Duration.zero
     /// From then to the end.
     package var decodeTime = Duration.zero
+    /// Nil after plain decoding.
+    package var speculation: SpeculationTelemetry?
 }

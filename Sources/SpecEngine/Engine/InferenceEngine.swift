@@ -7,6 +7,7 @@ package actor InferenceEngine {
     private let thread: ComputeThread
     private let team: ThreadTeam
     private let model: Model
+    private let speculator: Speculator?
 
     /// The model's tokenizer; usable from any thread.
     package nonisolated let tokenizer: Tokenizer
@@ -48,11 +49,13 @@ package actor InferenceEngine {
             model = .reference(
                 try ReferenceModel(
                     file: file, configuration: configuration, team: team, positionLimit: positionLimit))
+            speculator = nil
         } else {
-            model = .quantized(
-                try TransformerModel(
-                    weights: try TransformerWeights(file: file, configuration: configuration), team: team,
-                    positionLimit: positionLimit, path: modelPath))
+            let quantized = try TransformerModel(
+                weights: try TransformerWeights(file: file, configuration: configuration), team: team,
+                positionLimit: positionLimit, path: modelPath)
+            model = .quantized(quantized)
+            speculator = try Self.speculator(options.speculation, model: quantized, modelPath: modelPath)
         }
         self.team = team
         self.tokenizer = tokenizer
@@ -65,6 +68,23 @@ package actor InferenceEngine {
         thread = ComputeThread(name: "compute")
     }
 
+    private static func speculator(
+        _ options: SpeculationOptions, model: TransformerModel, modelPath: String
+    ) throws(EngineError) -> Speculator? {
+        // In so few positions there is nothing to gain, and no room to measure costs.
+        guard options.mode != .off, model.positionLimit >= 64 else { return nil }
+        var draft: LongSpecDraft?
+        if let path = options.draftPath, options.mode != .lookup {
+            let file: GGUFFile
+            do { file = try GGUFFile.open(path) } catch { throw .model(error) }
+            draft = try LongSpecDraft(file: file, target: model, targetPath: modelPath)
+        }
+        let longSpec = draft
+        return model.team.withLiveRequest(cancellation: nil) {
+            Speculator(model: model, options: options, longSpec: longSpec)
+        }
+    }
+
     /// Continues a prompt. Errors are about the request; a cancelled generation is a result.
     package func generate(_ request: GenerationRequest) throws(EngineError) -> Generation {
         try check(request)
@@ -73,7 +93,14 @@ package actor InferenceEngine {
         return team.withLiveRequest(cancellation: request.cancellation) {
             switch model {
             case .quantized(let model):
-                DecodeLoop(model: model, tokenizer: tokenizer, request: request, sampler: sampler).run()
+                if let speculator {
+                    SpeculativeLoop(
+                        model: model, speculator: speculator, tokenizer: tokenizer, request: request,
+                        sampler: sampler
+                    ).run()
+                } else {
+                    DecodeLoop(model: model, tokenizer: tokenizer, request: request, sampler: sampler).run()
+                }
             case .reference(let model):
                 DecodeLoop(model: model, tokenizer: tokenizer, request: request, sampler: sampler).run()
             }

@@ -13,6 +13,7 @@ final class KVCache {
     let blockByteCount: Int
     /// Bytes from a block's start to a layer's chunks, times the layer.
     let layerByteCount: Int
+    let layerCount: Int
     /// The most positions this cache holds.
     let capacity: Int
     /// The tokens whose keys and values are committed: row i stands for tokens[0...i]. The one timeline.
@@ -26,7 +27,8 @@ final class KVCache {
     init(configuration: ModelConfiguration, capacity: Int) {
         let chunkByteCount = spec_kv_chunk_bytes(Int32(configuration.headDimension))
         layerByteCount = chunkByteCount * configuration.kvHeadCount
-        blockByteCount = layerByteCount * configuration.layerCount
+        layerCount = configuration.layerCount
+        blockByteCount = layerByteCount * layerCount
         self.capacity = capacity
         let blockCount = (capacity + Self.blockPositions - 1) / Self.blockPositions
         blockTable = .allocate(capacity: max(1, blockCount))
@@ -46,6 +48,13 @@ final class KVCache {
     func truncate(to count: Int) {
         precondition(!hasOpenRound && count <= self.count)
         tokens.removeLast(self.count - count)
+    }
+
+    /// Frees blocks that hold no committed position.
+    func releaseUnusedBlocks() {
+        precondition(!hasOpenRound)
+        let needed = (count + Self.blockPositions - 1) / Self.blockPositions
+        blocks.removeLast(max(0, blocks.count - needed))
     }
 
     /// Makes room for positions up to `end` before a pass, so that the pass itself allocates nothing.
@@ -91,6 +100,28 @@ struct KVRound: ~Copyable {
     /// Keeps the rows of `tokens`, which begin at `base`.
     consuming func commit(_ tokens: some Sequence<TokenID>) {
         cache.append(tokens)
+    }
+
+    /// Keeps the first `count` rows of `tokens`, which were all written in place: an accepted part of a chain.
+    consuming func commit(first count: Int, of tokens: [TokenID]) {
+        precondition(count <= tokens.count)
+        cache.append(tokens[..<count])
+    }
+
+    /// Keeps the rows of a tree's nodes on `path` (the root first), which wait in `staging`: copied behind the
+    /// committed rows in all layers.
+    consuming func commit(path: [Int], of tree: TokenTree, from staging: KVStaging) {
+        for (depth, node) in path.enumerated() {
+            precondition(tree.depths[node] == depth)
+            let position = base + depth
+            let block = cache.blockTable[position / KVCache.blockPositions]
+            for layer in 0..<cache.layerCount {
+                staging.copy(
+                    row: node, layer: layer, into: block + layer * cache.layerByteCount,
+                    at: position % KVCache.blockPositions)
+            }
+        }
+        cache.append(path.map { tree.tokens[$0] })
     }
 
     deinit { cache.hasOpenRound = false }

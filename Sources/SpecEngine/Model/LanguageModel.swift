@@ -4,7 +4,7 @@
 /// A model with the keys and values of one sequence. Engine thread only.
 protocol LanguageModel: AnyObject {
     var configuration: ModelConfiguration { get }
-    /// The threads it computes on; passes run within one of its live requests.
+    /// The threads it computes on; they take part within a live request.
     var team: ThreadTeam { get }
     /// The most positions a sequence can have.
     var positionLimit: Int { get }

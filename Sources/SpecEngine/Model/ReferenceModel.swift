@@ -15,7 +15,7 @@ final class ReferenceModel: LanguageModel {
     let positionLimit: Int
     private(set) var tokens: [TokenID] = []
     let team: ThreadTeam
-    private let weights: ReferenceWeights
+    let weights: ReferenceWeights
     private let rotary: RotaryTable
     private let scratch: Scratch
     private var keys: AlignedBuffer  // [layer, capacity, G·D]
@@ -79,6 +79,17 @@ final class ReferenceModel: LanguageModel {
         }
         tokens.append(contentsOf: newTokens)
         return true
+    }
+
+    /// Keys and values of the last layer, [positions, G·D], valid until the next call.
+    var lastLayerRows: (keys: UnsafePointer<Float>, values: UnsafePointer<Float>) {
+        let offset =
+            (configuration.layerCount - 1) * capacity * configuration.kvHeadCount
+            * configuration.headDimension
+        return (
+            UnsafePointer(keys.pointer(to: Float.self) + offset),
+            UnsafePointer(values.pointer(to: Float.self) + offset)
+        )
     }
 
     // MARK: The pass

@@ -21,13 +21,20 @@ struct RotaryTable {
         cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>, firstPosition: Int,
         rowCount: Int
     ) {
-        let half = inverseFrequencies.count
         for row in 0..<rowCount {
-            for index in 0..<half {
-                let angle = Double(Float(firstPosition + row) * inverseFrequencies[index])
-                cosines[row * half + index] = Float(cos(angle))
-                sines[row * half + index] = Float(sin(angle))
-            }
+            fill(cosines: cosines, sines: sines, row: row, position: firstPosition + row)
+        }
+    }
+
+    /// Fills one row.
+    func fill(
+        cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>, row: Int, position: Int
+    ) {
+        let half = inverseFrequencies.count
+        for index in 0..<half {
+            let angle = Double(Float(position) * inverseFrequencies[index])
+            cosines[row * half + index] = Float(cos(angle))
+            sines[row * half + index] = Float(sin(angle))
         }
     }
 }

@@ -8,10 +8,15 @@ import CSpecKernels
 final class TransformerModel: LanguageModel {
     let configuration: ModelConfiguration
     let cache: KVCache
-    private let weights: TransformerWeights
+    let weights: TransformerWeights
     let team: ThreadTeam
-    private let scratch: TransformerScratch
+    let scratch: TransformerScratch
     private let rotary: RotaryTable
+    /// Keys and values of a tree's nodes; made at the first tree.
+    private(set) lazy var staging = KVStaging(
+        layerCount: configuration.layerCount, kvHeadCount: configuration.kvHeadCount,
+        headDimension: configuration.headDimension, rowCount: TokenTree.capacity)
+    private var treeRows = TreeRows()
 
     init(weights: TransformerWeights, team: ThreadTeam, positionLimit: Int, path: String) throws(EngineError)
     {
@@ -35,9 +40,32 @@ final class TransformerModel: LanguageModel {
         precondition(!tokens.isEmpty && tokens.count <= EngineLimits.rowsPerPass)
         precondition(logitRowCount <= min(tokens.count, EngineLimits.logitRowsPerPass))
         let round = KVRound(on: cache, rowCount: tokens.count)
-        guard forward(tokens, firstPosition: round.base, logitRowCount: logitRowCount) else { return false }
+        guard
+            forward(tokens, layout: .sequence(firstPosition: round.base), logitRowCount: logitRowCount)
+        else { return false }
         round.commit(tokens)
         return true
+    }
+
+    /// Computes the logits of every node of a tree whose root continues the committed sequence, each with the bits of
+    /// plain decoding along its path. The round must have room for the tree's depth + 1 rows, or for all of a chain.
+    /// False when cancelled. Nothing is committed.
+    func compute(_ tree: TokenTree, in round: borrowing KVRound) -> Bool {
+        if tree.isChain {
+            return forward(
+                tree.tokens[...], layout: .sequence(firstPosition: round.base), logitRowCount: tree.count)
+        }
+        treeRows.assign(tree)
+        return forward(tree.tokens[...], layout: .tree(base: round.base), logitRowCount: tree.count)
+    }
+
+    /// Keeps an accepted path of the tree that `compute` was called with.
+    func commit(path: [Int], of tree: TokenTree, in round: consuming KVRound) {
+        if tree.isChain {
+            round.commit(first: path.count, of: tree.tokens)
+        } else {
+            round.commit(path: path, of: tree, from: staging)
+        }
     }
 
     func logits(row: Int) -> UnsafeBufferPointer<Float> {
@@ -45,31 +73,58 @@ final class TransformerModel: LanguageModel {
         return UnsafeBufferPointer(start: scratch.logits + row * size, count: size)
     }
 
+    /// Seconds of a pass of `rowCount` rows with logits behind `depth` positions, for calibration: the work does not
+    /// depend on what those positions hold. Leaves nothing committed; call it while no sequence is resident.
+    func measurePass(rowCount: Int, depth: Int) -> Double {
+        precondition(self.tokens.isEmpty && depth + rowCount <= positionLimit)
+        reserve(upTo: depth + rowCount)
+        let tokens = (0..<rowCount).map { TokenID(Int32($0 * 37 % configuration.vocabularySize)) }
+        let time = ContinuousClock().measure {
+            _ = forward(tokens[...], layout: .sequence(firstPosition: depth), logitRowCount: rowCount)
+        }
+        return time / .seconds(1)
+    }
+
     // MARK: The pass
 
-    private func forward(_ tokens: ArraySlice<TokenID>, firstPosition: Int, logitRowCount: Int) -> Bool {
+    /// Where the rows of a pass stand and what they see.
+    private enum RowLayout {
+        /// Consecutive positions; keys and values go into the cache.
+        case sequence(firstPosition: Int)
+        /// Nodes of `treeRows` behind `base` committed positions; keys and values go into `staging`.
+        case tree(base: Int)
+    }
+
+    private func forward(_ tokens: ArraySlice<TokenID>, layout: RowLayout, logitRowCount: Int) -> Bool {
         let rows = tokens.count
         let hidden = configuration.hiddenSize
         for (row, token) in tokens.enumerated() {
             weights.embed(token, into: scratch.residual + row * hidden)
         }
-        rotary.fill(
-            cosines: scratch.cosines, sines: scratch.sines, firstPosition: firstPosition, rowCount: rows)
-        let lastLayer = configuration.layerCount - 1
-        for index in 0..<lastLayer {
-            guard runLayer(index, rows: rows, outputRows: rows, firstPosition: firstPosition) else {
-                return false
+        switch layout {
+        case .sequence(let firstPosition):
+            rotary.fill(
+                cosines: scratch.cosines, sines: scratch.sines, firstPosition: firstPosition, rowCount: rows)
+        case .tree(let base):
+            for row in 0..<rows {
+                rotary.fill(
+                    cosines: scratch.cosines, sines: scratch.sines, row: row,
+                    position: base + Int(treeRows.lengths[row]) - 1)
             }
         }
+        let lastLayer = configuration.layerCount - 1
+        for index in 0..<lastLayer {
+            guard runLayer(index, rows: rows, outputRows: rows, layout: layout) else { return false }
+        }
         // Of the last layer's rows all keep their keys and values, but only those with logits go on.
-        guard runLayer(lastLayer, rows: rows, outputRows: logitRowCount, firstPosition: firstPosition) else {
+        guard runLayer(lastLayer, rows: rows, outputRows: logitRowCount, layout: layout) else {
             return false
         }
         return logitRowCount == 0 || runHead(rows: rows, logitRowCount: logitRowCount)
     }
 
     /// One block over M rows. `outputRows` of them, the last ones, get past attention.
-    private func runLayer(_ index: Int, rows: Int, outputRows: Int, firstPosition: Int) -> Bool {
+    private func runLayer(_ index: Int, rows: Int, outputRows: Int, layout: RowLayout) -> Bool {
         let layer = weights.layers[index]
         let c = configuration
         // 1. Add the previous block's feed-forward output, normalise.
@@ -79,12 +134,12 @@ final class TransformerModel: LanguageModel {
                 layer.attentionNorm, adding: previous, firstRow: 0, rows: rows, for: layer.queryKeyValue),
             // 2. Project to queries, keys and values; normalise and rotate heads; keys and values to the cache.
             linear(layer.queryKeyValue, rows: rows, into: scratch.queryKeyValue),
-            finishProjections(layer, index: index, rows: rows, firstPosition: firstPosition)
+            finishProjections(layer, index: index, rows: rows, layout: layout)
         else { return false }
         if outputRows == 0 { return true }
         // 3. Attention over the cache, projected back.
         let first = rows - outputRows
-        guard attend(layerIndex: index, firstRow: first, rows: outputRows, firstPosition: firstPosition),
+        guard attend(layerIndex: index, firstRow: first, rows: outputRows, layout: layout),
             prepare(
                 scratch.attended, stride: c.headCount * c.headDimension, rows: outputRows,
                 for: layer.attentionOutput),
@@ -160,21 +215,33 @@ final class TransformerModel: LanguageModel {
     }
 
     private func finishProjections(
-        _ layer: TransformerWeights.Layer, index: Int, rows: Int, firstPosition: Int
+        _ layer: TransformerWeights.Layer, index: Int, rows: Int, layout: RowLayout
     ) -> Bool {
         let c = configuration
+        let staged: UnsafeMutablePointer<UInt16>?
+        let firstPosition: Int
+        switch layout {
+        case .sequence(let position): (staged, firstPosition) = (nil, position)
+        case .tree(let base): (staged, firstPosition) = (staging.rows(layer: index), base)
+        }
         var step = spec_qkv(
             qkv: scratch.queryKeyValue, stride: layer.queryKeyValue.outputCount, query_norm: layer.queryNorm,
             key_norm: layer.keyNorm, epsilon: c.rmsNormEpsilon, cosines: scratch.cosines,
             sines: scratch.sines,
             blocks: cache.blockTable, layer_offset: index * cache.layerByteCount, m: Int32(rows),
             first_position: Int32(firstPosition), head_count: Int32(c.headCount),
-            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension))
+            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension),
+            staged: staged)
         return spec_qkv_finish(team.pool, &step)
     }
 
-    private func attend(layerIndex: Int, firstRow: Int, rows: Int, firstPosition: Int) -> Bool {
+    private func attend(layerIndex: Int, firstRow: Int, rows: Int, layout: RowLayout) -> Bool {
         let c = configuration
+        let firstPosition: Int
+        switch layout {
+        case .sequence(let position): firstPosition = position
+        case .tree(let base): return attendTree(layerIndex: layerIndex, rows: rows, base: base)
+        }
         let stride = (c.headCount + 2 * c.kvHeadCount) * c.headDimension
         var step = spec_attention(
             queries: scratch.queryKeyValue + firstRow * stride, query_stride: stride, out: scratch.attended,
@@ -184,6 +251,24 @@ final class TransformerModel: LanguageModel {
             kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension), window: 0,
             scale: 1 / Float(c.headDimension).squareRoot(), partials: scratch.attentionPartials)
         return spec_attention_run(team.pool, &step)
+    }
+
+    /// All rows of a tree: every node has logits, so none is left out.
+    private func attendTree(layerIndex: Int, rows: Int, base: Int) -> Bool {
+        let c = configuration
+        return treeRows.withPointers { paths, lengths in
+            var step = spec_tree_attention(
+                queries: scratch.queryKeyValue,
+                query_stride: (c.headCount + 2 * c.kvHeadCount) * c.headDimension,
+                out: scratch.attended, out_stride: c.headCount * c.headDimension, blocks: cache.blockTable,
+                layer_offset: layerIndex * cache.layerByteCount, committed: Int32(base),
+                staged: staging.rows(layer: layerIndex), paths: paths, lengths: lengths, m: Int32(rows),
+                head_count: Int32(c.headCount), kv_head_count: Int32(c.kvHeadCount),
+                head_dimension: Int32(c.headDimension), window: 0,
+                scale: 1 / Float(c.headDimension).squareRoot(),
+                partials: scratch.attentionPartials)
+            return spec_tree_attention_run(team.pool, &step)
+        }
     }
 
     private func feedForward(_ layer: TransformerWeights.Layer, rows: Int) -> Bool {

@@ -17,6 +17,39 @@ struct PackedMatrix {
 
     var byteCount: Int { memory.byteCount }
 
+    private init(storage: Storage, outputCount: Int, inputCount: Int, memory: AlignedBuffer) {
+        self.storage = storage
+        self.outputCount = outputCount
+        self.inputCount = inputCount
+        self.memory = memory
+    }
+
+    /// The first `count` outputs, in the same memory.
+    func firstOutputs(_ count: Int) -> PackedMatrix {
+        precondition(count > 0 && count <= outputCount)
+        let prefix: Storage
+        switch storage {
+        case .q4(var matrix):
+            matrix.n = Int32(count)
+            prefix = .q4(matrix)
+        case .f32(var matrix):
+            matrix.n = Int32(count)
+            prefix = .f32(matrix)
+        }
+        return PackedMatrix(storage: prefix, outputCount: count, inputCount: inputCount, memory: memory)
+    }
+
+    /// A row-major f32 matrix [N, K].
+    init(rows: UnsafePointer<Float>, outputCount: Int, inputCount: Int) {
+        let memory = AlignedBuffer(byteCount: (outputCount + 15) / 16 * 16 * inputCount * 4)
+        spec_f32_repack(rows, Int32(outputCount), Int32(inputCount), memory.pointer(to: Float.self))
+        self.init(
+            storage: .f32(
+                spec_f32_matrix(
+                    panels: memory.pointer(to: Float.self), n: Int32(outputCount), k: Int32(inputCount))),
+            outputCount: outputCount, inputCount: inputCount, memory: memory)
+    }
+
     /// Stacks tensors of the same input size, so that one pass computes them side by side. All must be of one
     /// type, and all but the last must have a multiple of 16 rows.
     init(stacking tensors: [GGUFTensor], of file: GGUFFile) throws(EngineError) {

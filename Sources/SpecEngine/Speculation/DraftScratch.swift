@@ -1,0 +1,64 @@
+// The activations of the draft layer, allocated once.
+
+import CSpecKernels
+
+/// Buffers for `EngineLimits.rowsPerPass` rows (M below); logits for one level's rows. Engine thread only.
+final class DraftScratch {
+    let residual: UnsafeMutablePointer<Float>  // [M, hidden]
+    let projected: UnsafeMutablePointer<Float>  // [M, max(H, 2G)·D]
+    let attended: UnsafeMutablePointer<Float>  // [M, H·D]
+    let blockOutput: UnsafeMutablePointer<Float>  // [M, hidden]
+    let quantized: UnsafeMutablePointer<UInt8>  // M int8 rows of the widest linear input
+    let gated: UnsafeMutablePointer<UInt8>  // M int8 rows of the feed-forward size
+    let floats: UnsafeMutablePointer<Float>  // [M, widest linear input], for F32 weights
+    let gateFloats: UnsafeMutablePointer<Float>  // [M, feed-forward], for F32 weights
+    let upFloats: UnsafeMutablePointer<Float>
+    let cosines: UnsafeMutablePointer<Float>  // [M, D/2]
+    let sines: UnsafeMutablePointer<Float>
+    let logits: UnsafeMutablePointer<Float>  // [LongSpecDraft.levelLimit, head tokens]
+    private let memory: AlignedBuffer
+
+    var byteCount: Int { memory.byteCount }
+
+    init(target c: ModelConfiguration, feedForwardSize: Int, headTokenCount: Int) {
+        let rows = EngineLimits.rowsPerPass
+        let heads = c.headCount * c.headDimension
+        let widest = max(c.hiddenSize, heads, feedForwardSize)
+        var byteCount = 0
+        func place(_ size: Int) -> Int {
+            defer {
+                byteCount +=
+                    (size + AlignedBuffer.alignment - 1) / AlignedBuffer.alignment * AlignedBuffer.alignment
+            }
+            return byteCount
+        }
+        func floats(_ count: Int) -> Int { place(count * 4) }
+        let offsets = (
+            residual: floats(rows * c.hiddenSize),
+            projected: floats(rows * max(heads, 2 * c.kvHeadCount * c.headDimension)),
+            attended: floats(rows * heads), output: floats(rows * c.hiddenSize),
+            quantized: place(rows * spec_q8_row_bytes(Int32(widest))),
+            gated: place(rows * spec_q8_row_bytes(Int32(feedForwardSize))), floats: floats(rows * widest),
+            gate: floats(rows * feedForwardSize), up: floats(rows * feedForwardSize),
+            cosines: floats(rows * c.headDimension / 2), sines: floats(rows * c.headDimension / 2),
+            logits: floats(LongSpecDraft.levelLimit * headTokenCount)
+        )
+        let memory = AlignedBuffer(byteCount: byteCount)
+        func pointer(_ offset: Int) -> UnsafeMutablePointer<Float> {
+            memory.pointer(to: Float.self, atByte: offset)
+        }
+        residual = pointer(offsets.residual)
+        projected = pointer(offsets.projected)
+        attended = pointer(offsets.attended)
+        blockOutput = pointer(offsets.output)
+        quantized = memory.pointer(to: UInt8.self, atByte: offsets.quantized)
+        gated = memory.pointer(to: UInt8.self, atByte: offsets.gated)
+        self.floats = pointer(offsets.floats)
+        gateFloats = pointer(offsets.gate)
+        upFloats = pointer(offsets.up)
+        cosines = pointer(offsets.cosines)
+        sines = pointer(offsets.sines)
+        logits = pointer(offsets.logits)
+        self.memory = memory
+    }
+}

@@ -1,0 +1,399 @@
+// The LongSpec draft (arXiv 2502.17421, section 3.1): one decoder layer over the target's embeddings. Sliding-window
+// self-attention with keys and values of its own, then cross-attention straight on the keys and values that the
+// target's last layer holds for the committed positions, then a gated unit; the LM head is the target's. It proposes a
+// tree level by level. Its arithmetic decides how fast decoding is, never what is decoded.
+
+import CSpecKernels
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The draft layer of one target. Engine thread only; runs between the target's passes and borrows its attention
+/// scratch.
+final class LongSpecDraft {
+    /// How a tree is grown: per level how many nodes are kept, and the most nodes that are added in all.
+    struct Growth: Equatable, Sendable {
+        var widths: [Int]
+        var addedNodeLimit: Int
+    }
+
+    /// Nodes of one level that are evaluated together.
+    static let levelLimit = 16
+    /// Children considered per node.
+    static let childLimit = 8
+    /// Tokens the draft chooses from: the first ones of the vocabulary, which byte-pair merges order by frequency. A
+    /// quarter of a 32k head costs a quarter of its time and holds all but a few per cent of code's tokens.
+    static let standardHeadTokenCount = 8_192
+
+    let ring: DraftRing
+    private let target: TransformerModel
+    private let weights: DraftWeights
+    private let configuration: DraftConfiguration
+    private let head: PackedMatrix
+    private let rotary: RotaryTable
+    private let scratch: DraftScratch
+    private let staging: KVStaging
+    private var treeRows = TreeRows()
+    private var stagedRows = [UInt8](repeating: 0, count: TokenTree.capacity)  // of nodes
+
+    init(
+        file: GGUFFile, target: TransformerModel, targetPath: String,
+        headTokenCount: Int = LongSpecDraft.standardHeadTokenCount
+    ) throws(EngineError) {
+        let c = target.configuration
+        configuration = try DraftConfiguration(file, target: c, targetPath: targetPath)
+        weights = try DraftWeights(file, configuration: configuration, target: c)
+        self.target = target
+        head = target.weights.head.firstOutputs(min(headTokenCount, c.vocabularySize))
+        ring = DraftRing(
+            window: configuration.window, kvHeadCount: c.kvHeadCount, headDimension: c.headDimension)
+        rotary = RotaryTable(headDimension: c.headDimension, frequencyBase: configuration.ropeFrequencyBase)
+        scratch = DraftScratch(
+            target: c, feedForwardSize: configuration.feedForwardSize, headTokenCount: head.outputCount)
+        staging = KVStaging(
+            layerCount: 1, kvHeadCount: c.kvHeadCount, headDimension: c.headDimension,
+            rowCount: TokenTree.capacity)
+    }
+
+    /// Bytes that depend on the window, not on the context.
+    var stateByteCount: Int { ring.byteCount + staging.byteCount + scratch.byteCount }
+    var weightByteCount: Int { weights.byteCount }
+
+    // MARK: Proposing
+
+    /// Logits of one evaluated row over the first tokens of the vocabulary, for tests.
+    func logits(row: Int) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(start: scratch.logits + row * head.outputCount, count: head.outputCount)
+    }
+
+    /// Adds children to `tree`, whose root continues the target's committed tokens, level by level: at each level the
+    /// most probable nodes by the product of probabilities along their paths, then the best of what was left over.
+    /// `acceptance` turns the draft's own probabilities into estimates of being right. False when cancelled; the
+    /// nodes so far are valid.
+    func grow(_ tree: inout TokenTree, _ growth: Growth, acceptance: AcceptanceTable = .longSpec) -> Bool {
+        let committed = target.tokens.count
+        guard committed > 0, !growth.widths.isEmpty, synchronize(root: tree.tokens[0]) else {
+            return committed == 0
+        }
+        let nodeLimit = tree.count + growth.addedNodeLimit
+        var leftOver: [Candidate] = []
+        var frontier = [(node: 0, logProbability: Float(0), reach: Float(1))]
+        var stagedCount = 0
+        for (level, width) in growth.widths.enumerated() {
+            guard evaluate(frontier.map(\.node), of: tree, stagedBefore: stagedCount, committed: committed)
+            else {
+                return false
+            }
+            if level > 0 { stagedCount += frontier.count }
+            var candidates: [Candidate] = []
+            for (row, parent) in frontier.enumerated() {
+                let first = candidates.count
+                addCandidates(
+                    row: row, parent: parent.node, logProbability: parent.logProbability, to: &candidates)
+                for index in first..<candidates.count {
+                    let probability = expf(candidates[index].logProbability - parent.logProbability)
+                    candidates[index].evidence = AcceptanceTable.evidence(draftProbability: probability)
+                    candidates[index].reach = parent.reach * acceptance.estimate(candidates[index].evidence)
+                }
+            }
+            candidates.sort { $0.logProbability > $1.logProbability }
+            let kept = candidates.prefix(min(width, Self.levelLimit, max(0, nodeLimit - tree.count)))
+            leftOver += candidates.dropFirst(kept.count)
+            frontier = []
+            for candidate in kept {
+                guard let node = add(candidate, to: &tree) else { continue }
+                frontier.append((node, candidate.logProbability, candidate.reach))
+            }
+            if frontier.isEmpty { break }
+        }
+        leftOver.sort { $0.logProbability > $1.logProbability }
+        for candidate in leftOver.prefix(max(0, nodeLimit - tree.count)) { _ = add(candidate, to: &tree) }
+        return true
+    }
+
+    private struct Candidate {
+        let parent: Int
+        let token: TokenID
+        let logProbability: Float  // along the path
+        var reach: Float = 0  // estimated probability that the target goes this way
+        var evidence: UInt8 = 0
+    }
+
+    private func add(_ candidate: Candidate, to tree: inout TokenTree) -> Int? {
+        tree.add(
+            candidate.token, under: candidate.parent, source: .longSpec, reachProbability: candidate.reach,
+            evidence: candidate.evidence)
+    }
+
+    private func addCandidates(row: Int, parent: Int, logProbability: Float, to candidates: inout [Candidate])
+    {
+        let count = head.outputCount
+        let logits = scratch.logits + row * count
+        let isa = target.team.instructionSet.raw
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.childLimit) { best in
+            let found = Int(spec_top_k(isa, logits, Int32(count), Int32(Self.childLimit), best.baseAddress!))
+            guard found > 0 else { return }
+            let total = spec_log_sum_exp(isa, logits, Int32(count), logits[Int(best[0])])
+            for index in best[..<found] {
+                candidates.append(
+                    Candidate(
+                        parent: parent, token: TokenID(index),
+                        logProbability: logProbability + logits[Int(index)] - total))
+            }
+        }
+    }
+
+    // MARK: The ring
+
+    /// Makes the ring hold the window that ends in `root`, the token after the committed ones. After an edit or a
+    /// rollback that is one or a few passes over embeddings; after a round a handful of rows.
+    func synchronize(root: TokenID) -> Bool {
+        let tokens = target.tokens
+        let end = tokens.count
+        func token(_ position: Int) -> TokenID { position == end ? root : tokens[position] }
+        let needed = ring.windowStart(of: end)..<end + 1
+        guard var position = ring.firstMissing(in: needed, token: token) else { return true }
+        while position <= end {
+            let rows = min(EngineLimits.rowsPerPass, end + 1 - position)
+            for row in 0..<rows { ring.label(position + row, nil) }
+            for row in 0..<rows {
+                target.weights.embed(token(position + row), into: scratch.residual + row * hidden)
+            }
+            rotary.fill(
+                cosines: scratch.cosines, sines: scratch.sines, firstPosition: position, rowCount: rows)
+            let (blocks, start) = ring.blocks(forWindowOf: end)
+            guard normalize(weights.selfNorm, adding: nil, rows: rows, for: weights.selfKeyValue),
+                project(weights.selfKeyValue, bias: weights.selfKeyValueBias, rows: rows),
+                finish(
+                    scratch.projected, queryNorm: nil, keyNorm: weights.selfKeyNorm, headCount: 0,
+                    kvHeadCount: target.configuration.kvHeadCount, rows: rows, blocks: blocks,
+                    firstPosition: position - start, staged: nil)
+            else { return false }
+            for row in 0..<rows { ring.label(position + row, token(position + row)) }
+            position += rows
+        }
+        return true
+    }
+
+    // MARK: One level
+
+    /// Logits of the children of `nodes`, into `scratch.logits` row by row. The root's keys and values are in the ring,
+    /// all others' wait in `staging` from row `stagedBefore` on.
+    private func evaluate(_ nodes: [Int], of tree: TokenTree, stagedBefore: Int, committed: Int) -> Bool {
+        let rows = nodes.count
+        let c = target.configuration
+        for (row, node) in nodes.enumerated() {
+            target.weights.embed(tree.tokens[node], into: scratch.residual + row * hidden)
+            rotary.fill(
+                cosines: scratch.cosines, sines: scratch.sines, row: row,
+                position: committed + tree.depths[node])
+            if node != 0 { stagedRows[node] = UInt8(stagedBefore + row) }
+            treeRows.assignRow(row, node: node, of: tree, firstDepth: 1, stagedRows: stagedRows)
+        }
+        let (blocks, start) = ring.blocks(forWindowOf: committed)
+        // 1. Self-attention over the window and the node's ancestors.
+        guard normalize(weights.selfNorm, adding: nil, rows: rows, for: weights.selfKeyValue) else {
+            return false
+        }
+        if nodes[0] != 0 {
+            guard project(weights.selfKeyValue, bias: weights.selfKeyValueBias, rows: rows),
+                finish(
+                    scratch.projected, queryNorm: nil, keyNorm: weights.selfKeyNorm, headCount: 0,
+                    kvHeadCount: c.kvHeadCount, rows: rows, blocks: blocks, firstPosition: 0,
+                    staged: staging.rows(layer: 0) + stagedBefore * 2 * c.kvHeadCount * c.headDimension)
+            else { return false }
+        }
+        guard project(weights.selfQuery, bias: weights.selfQueryBias, rows: rows),
+            finishQueries(weights.selfQueryNorm, rows: rows, blocks: blocks),
+            attend(
+                blocks: blocks, layerOffset: 0, committed: committed + 1 - start, rows: rows, seesTree: true,
+                window: ring.window),
+            prepare(scratch.attended, stride: queryWidth, rows: rows, for: weights.selfOutput),
+            linear(weights.selfOutput, rows: rows, into: scratch.blockOutput),
+            // 2. Cross-attention to the target's last layer.
+            normalize(weights.crossNorm, adding: scratch.blockOutput, rows: rows, for: weights.crossQuery),
+            project(weights.crossQuery, bias: weights.crossQueryBias, rows: rows),
+            finishQueries(weights.crossQueryNorm, rows: rows, blocks: blocks),
+            attend(
+                blocks: target.cache.blockTable,
+                layerOffset: (c.layerCount - 1) * target.cache.layerByteCount, committed: committed,
+                rows: rows,
+                seesTree: false, window: 0),
+            prepare(scratch.attended, stride: queryWidth, rows: rows, for: weights.crossOutput),
+            linear(weights.crossOutput, rows: rows, into: scratch.blockOutput),
+            // 3. The gated unit, the output norm, the target's head.
+            normalize(weights.feedForwardNorm, adding: scratch.blockOutput, rows: rows, for: weights.gate),
+            feedForward(rows: rows),
+            normalize(weights.outputNorm, adding: scratch.blockOutput, rows: rows, for: head)
+        else { return false }
+        return linear(head, rows: rows, into: scratch.logits)
+    }
+
+    // MARK: Steps
+
+    private var hidden: Int { target.configuration.hiddenSize }
+    private var queryWidth: Int { target.configuration.headCount * target.configuration.headDimension }
+
+    /// residual += addend, then the rows, normalised where there is a norm, into the input of `matrix`.
+    private func normalize(
+        _ weight: UnsafePointer<Float>?, adding addend: UnsafeMutablePointer<Float>?, rows: Int,
+        for matrix: PackedMatrix
+    ) -> Bool {
+        if let weight, !matrix.isFloat {
+            return spec_add_norm_quantize(
+                target.team.pool, scratch.residual, addend, weight, configuration.rmsNormEpsilon,
+                scratch.quantized, Int32(rows), Int32(hidden))
+        }
+        if let addend {
+            for index in 0..<rows * hidden { scratch.residual[index] += addend[index] }
+        }
+        guard let weight else { return prepare(scratch.residual, stride: hidden, rows: rows, for: matrix) }
+        spec_rms_norm(
+            target.team.instructionSet.raw, scratch.residual, hidden, weight, configuration.rmsNormEpsilon,
+            scratch.floats, hidden, Int32(rows), Int32(hidden))
+        return true
+    }
+
+    private func prepare(
+        _ x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, for matrix: PackedMatrix
+    ) -> Bool {
+        guard matrix.isFloat else {
+            return spec_quantize(
+                target.team.pool, x, stride, scratch.quantized, Int32(rows), Int32(matrix.inputCount))
+        }
+        for row in 0..<rows {
+            (scratch.floats + row * matrix.inputCount).update(
+                from: x + row * stride, count: matrix.inputCount)
+        }
+        return true
+    }
+
+    private func linear(_ matrix: PackedMatrix, rows: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
+        switch matrix.storage {
+        case .q4(var q4):
+            return spec_linear_q4(
+                target.team.pool, &q4, scratch.quantized, Int32(rows), out, matrix.outputCount)
+        case .f32(var f32):
+            return spec_linear_f32(
+                target.team.pool, &f32, scratch.floats, matrix.inputCount, Int32(rows), out,
+                matrix.outputCount)
+        }
+    }
+
+    private func project(_ matrix: PackedMatrix, bias: UnsafePointer<Float>?, rows: Int) -> Bool {
+        guard linear(matrix, rows: rows, into: scratch.projected) else { return false }
+        if let bias {
+            for row in 0..<rows {
+                let out = scratch.projected + row * matrix.outputCount
+                for index in 0..<matrix.outputCount { out[index] += bias[index] }
+            }
+        }
+        return true
+    }
+
+    private func finishQueries(
+        _ norm: UnsafePointer<Float>?, rows: Int, blocks: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>
+    ) -> Bool {
+        finish(
+            scratch.projected, queryNorm: norm, keyNorm: nil, headCount: target.configuration.headCount,
+            kvHeadCount: 0, rows: rows, blocks: blocks, firstPosition: 0, staged: nil)
+    }
+
+    private func finish(
+        _ x: UnsafeMutablePointer<Float>, queryNorm: UnsafePointer<Float>?, keyNorm: UnsafePointer<Float>?,
+        headCount: Int, kvHeadCount: Int, rows: Int,
+        blocks: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>,
+        firstPosition: Int, staged: UnsafeMutablePointer<UInt16>?
+    ) -> Bool {
+        let d = target.configuration.headDimension
+        var step = spec_qkv(
+            qkv: x, stride: (headCount + 2 * kvHeadCount) * d, query_norm: queryNorm, key_norm: keyNorm,
+            epsilon: configuration.rmsNormEpsilon, cosines: scratch.cosines, sines: scratch.sines,
+            blocks: blocks,
+            layer_offset: 0, m: Int32(rows), first_position: Int32(firstPosition),
+            head_count: Int32(headCount),
+            kv_head_count: Int32(kvHeadCount), head_dimension: Int32(d), staged: staged)
+        return spec_qkv_finish(target.team.pool, &step)
+    }
+
+    private func attend(
+        blocks: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>, layerOffset: Int, committed: Int,
+        rows: Int,
+        seesTree: Bool, window: Int
+    ) -> Bool {
+        let c = target.configuration
+        return treeRows.withPointers { paths, lengths in
+            var step = spec_tree_attention(
+                queries: scratch.projected, query_stride: queryWidth, out: scratch.attended,
+                out_stride: queryWidth,
+                blocks: blocks, layer_offset: layerOffset, committed: Int32(committed),
+                staged: seesTree ? staging.rows(layer: 0) : nil, paths: seesTree ? paths : nil,
+                lengths: seesTree ? lengths : nil, m: Int32(rows), head_count: Int32(c.headCount),
+                kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension),
+                window: Int32(window),
+                scale: 1 / Float(c.headDimension).squareRoot(), partials: target.scratch.attentionPartials)
+            return spec_tree_attention_run(target.team.pool, &step)
+        }
+    }
+
+    private func feedForward(rows: Int) -> Bool {
+        if case .q4(var gate) = weights.gate.storage, case .q4(var up) = weights.up.storage,
+            case .q4(var down) = weights.down.storage
+        {
+            return spec_gated_linear_q4(
+                target.team.pool, &gate, &up, scratch.quantized, Int32(rows), scratch.gated)
+                && spec_linear_q4(
+                    target.team.pool, &down, scratch.gated, Int32(rows), scratch.blockOutput, hidden)
+        }
+        let size = configuration.feedForwardSize
+        guard linear(weights.gate, rows: rows, into: scratch.gateFloats),
+            linear(weights.up, rows: rows, into: scratch.upFloats)
+        else { return false }
+        spec_swiglu(
+            target.team.instructionSet.raw, scratch.gateFloats, scratch.upFloats, scratch.gateFloats,
+            Int32(rows * size))
+        return prepare(scratch.gateFloats, stride: size, rows: rows, for: weights.down)
+            && linear(weights.down, rows: rows, into: scratch.blockOutput)
+    }
+}
+
+extension PackedMatrix {
+    /// Reads f32 rows, not int8 ones.
+    var isFloat: Bool {
+        switch storage {
+        case .q4: false
+        case .f32: true
+        }
+    }
+}
+
+extension LongSpecDraft {
+    /// Seconds of one level of one node behind `depth` positions, for calibration. What is in the cache is arbitrary.
+    func measureLevel(depth: Int) -> Double {
+        let tree = TokenTree(root: TokenID(0))
+        let time = ContinuousClock().measure {
+            _ = evaluate([0], of: tree, stagedBefore: 0, committed: depth)
+        }
+        return time / .seconds(1)
+    }
+
+    /// Evaluates one path below the tree's root, level by level, and leaves the last node's logits in row 0: what tests
+    /// compare with the float reference.
+    func evaluatePath(_ path: [TokenID], of tree: inout TokenTree) -> Bool {
+        guard synchronize(root: tree.tokens[0]) else { return false }
+        var node = 0
+        for depth in 0...path.count {
+            guard evaluate([node], of: tree, stagedBefore: max(0, depth - 1), committed: committedCount)
+            else {
+                return false
+            }
+            if depth < path.count, let next = tree.add(path[depth], under: node, source: .given) {
+                node = next
+            }
+        }
+        return true
+    }
+
+    private var committedCount: Int { target.tokens.count }
+}

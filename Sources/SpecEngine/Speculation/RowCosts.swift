@@ -1,0 +1,67 @@
+// What a pass costs on this machine, by rows and depth: linear layers cost the same at every depth, attention grows
+// with it. Measured once at start in a few dozen passes, corrected by every pass since.
+
+/// Seconds of passes. A value; pure but for the measuring.
+struct RowCosts: Sendable {
+    /// Row counts that are measured; costs between them are interpolated.
+    static let measuredRowCounts = [1, 2, 3, 4, 6, 8, 12, 16]
+    /// The depth of the second measurement.
+    static let measuredDepth = 2_048
+
+    private var atStart: [Double]  // seconds by measured row count at depth 0
+    private var perPosition: [Double]  // additional seconds per position of depth
+    /// Observed ÷ predicted, for chains and for other trees.
+    private var chainCorrection: [Double]
+    private var treeCorrection: [Double]
+
+    private static let learningRate = 0.1
+
+    /// From seconds at depth 0 and at `depth`, by measured row count.
+    init(atStart: [Double], atDepth: [Double], depth: Int) {
+        precondition(
+            atStart.count == Self.measuredRowCounts.count && atDepth.count == atStart.count && depth > 0)
+        self.atStart = atStart
+        perPosition = zip(atStart, atDepth).map { max(0, ($1 - $0) / Double(depth)) }
+        chainCorrection = atStart.map { _ in 1 }
+        treeCorrection = chainCorrection
+    }
+
+    /// Seconds of a pass of `rows` rows behind `depth` positions.
+    func seconds(rows: Int, depth: Int, isChain: Bool = true) -> Double {
+        let counts = Self.measuredRowCounts
+        let correction = isChain ? chainCorrection : treeCorrection
+        func measured(_ index: Int) -> Double {
+            (atStart[index] + perPosition[index] * Double(depth)) * correction[index]
+        }
+        var upper = 0
+        while upper < counts.count - 1 && counts[upper] < rows { upper += 1 }
+        guard upper > 0 else { return measured(0) }
+        // Beyond the last count the line through the last two goes on.
+        let fraction = Double(rows - counts[upper - 1]) / Double(counts[upper] - counts[upper - 1])
+        return measured(upper - 1) + (measured(upper) - measured(upper - 1)) * fraction
+    }
+
+    /// Takes in how long a pass took.
+    mutating func observe(rows: Int, depth: Int, isChain: Bool, seconds: Double) {
+        let nearest = Self.measuredRowCounts.indices.min {
+            abs(Self.measuredRowCounts[$0] - rows) < abs(Self.measuredRowCounts[$1] - rows)
+        }!
+        // A pass that was interrupted by something else says nothing about its cost.
+        let ratio = min(2, max(0.5, seconds / self.seconds(rows: rows, depth: depth, isChain: isChain)))
+        let factor = 1 + Self.learningRate * (ratio - 1)
+        if isChain { chainCorrection[nearest] *= factor } else { treeCorrection[nearest] *= factor }
+    }
+
+    /// Measures on an idle model without a resident sequence; about 50 ms for the default model.
+    static func measure(on model: TransformerModel) -> RowCosts {
+        let depth = min(measuredDepth, model.positionLimit - measuredRowCounts.last!)
+        func fastest(_ rows: Int, _ depth: Int) -> Double {
+            _ = model.measurePass(rowCount: rows, depth: depth)
+            return (0..<3).map { _ in model.measurePass(rowCount: rows, depth: depth) }.min()!
+        }
+        let start = measuredRowCounts.map { fastest($0, 0) }
+        let end = measuredRowCounts.map { fastest($0, depth) }
+        model.cache.releaseUnusedBlocks()
+        return RowCosts(atStart: start, atDepth: end, depth: max(1, depth))
+    }
+}

@@ -1,0 +1,45 @@
+// What speculation did in one generation: counters that make the mean accepted length, per source and in all.
+
+/// Counters of one generation.
+package struct SpeculationTelemetry: Sendable {
+    package struct Source: Sendable, Equatable {
+        /// Nodes verified.
+        package var drafted = 0
+        /// Of these, how many were on the accepted path.
+        package var accepted = 0
+    }
+
+    /// Passes of the target after prefill.
+    package var rounds = 0
+    /// Tokens emitted in these rounds: the drawn ones after the first, which prefill gives.
+    package var emitted = 0
+    /// By `DraftSource`.
+    package var sources = [Source](repeating: Source(), count: DraftSource.allCases.count)
+    /// Accepted and verified nodes by depth (index 0: directly below the root).
+    package var draftedByDepth = [Int](repeating: 0, count: TokenTree.depthLimit)
+    package var acceptedByDepth = [Int](repeating: 0, count: TokenTree.depthLimit)
+    package var draftTime = Duration.zero
+    package var targetTime = Duration.zero
+    /// Sampling, matching and copying accepted keys and values.
+    package var verificationTime = Duration.zero
+
+    package var drafted: Int { sources.reduce(0) { $0 + $1.drafted } }
+    package var accepted: Int { sources.reduce(0) { $0 + $1.accepted } }
+    /// Tokens per pass of the target: the paper's τ.
+    package var meanAcceptedLength: Double { rounds == 0 ? 0 : Double(emitted) / Double(rounds) }
+
+    package subscript(source: DraftSource) -> Source { sources[source.rawValue] }
+
+    mutating func record(_ tree: TokenTree, path: [Int], emitted: Int) {
+        rounds += 1
+        self.emitted += emitted
+        for node in 1..<max(1, tree.count) {
+            sources[tree.sources[node].rawValue].drafted += 1
+            draftedByDepth[tree.depths[node] - 1] += 1
+        }
+        for node in path.dropFirst() {
+            sources[tree.sources[node].rawValue].accepted += 1
+            acceptedByDepth[tree.depths[node] - 1] += 1
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// The draft layer against its training code in float32, and the draft that serves against the float reference: levels,
+// ring, memory, refusals.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SpecEngine
+
+@Suite("LongSpec draft", .serialized)
+struct LongSpecDraftTests {
+    private static let path = FixturePaths.modelsDirectory + "/foretoken-78m-longspec-q4_0.gguf"
+
+    private struct GoldenFile: Decodable {
+        /// By target case, by "shift<d>_last8_top10": [8][10] pairs of token and logit.
+        let cases: [String: [String: [[[Double]]]]]
+    }
+
+    private static func golden() throws -> GoldenFile {
+        let bytes = try FixturePaths.bytes(FixturePaths.engineGoldenDirectory + "/draft.json")
+        return try JSONDecoder().decode(GoldenFile.self, from: Data(bytes))
+    }
+
+    @Test("The float reference reproduces the training code's logits, depths 1 to 4")
+    func reference() throws {
+        let target = try ModelFixture.reference()
+        let draft = try ReferenceDraft(
+            file: try GGUFFile.open(Self.path), target: target, targetPath: FixturePaths.defaultModel)
+        for (name, shifts) in try Self.golden().cases {
+            target.truncate(to: 0)
+            target.prefill(GoldenCase.all[name]!.promptTokens.map { TokenID($0) })
+            let count = target.tokens.count
+            var worst = 0.0
+            for shift in 1...4 {
+                let logits = draft.logits(at: count - 8..<count, shift: shift)
+                for (row, expected) in shifts["shift\(shift)_last8_top10"]!.enumerated() {
+                    for pair in expected {
+                        worst = max(worst, abs(Double(logits[row][Int(pair[0])]) - pair[1]))
+                    }
+                }
+            }
+            print("golden draft \(name): worst |Δlogit| of the top 10 \(worst)")
+            #expect(worst < 2e-3, "\(name)")
+        }
+    }
+
+    private func draft(
+        on target: TransformerModel, headTokenCount: Int = 1 << 20
+    ) throws -> LongSpecDraft {
+        try LongSpecDraft(
+            file: try GGUFFile.open(Self.path), target: target, targetPath: FixturePaths.defaultModel,
+            headTokenCount: headTokenCount)
+    }
+
+    @Test("The draft that serves is close to the training code at every depth of a path")
+    func servingIsClose() throws {
+        let target = try ModelFixture.quantized()
+        let draft = try draft(on: target)
+        var (sum, count, agreed, rows) = (0.0, 0, 0, 0)
+        for (name, shifts) in try Self.golden().cases {
+            let prompt = GoldenCase.all[name]!.promptTokens.map { TokenID($0) }
+            for shift in 1...4 {
+                for row in 0..<8 {
+                    // Row at position i with shift s: i − s + 1 committed tokens, then a path of s tokens.
+                    let position = prompt.count - 8 + row
+                    let committed = position - shift + 1
+                    target.truncate(to: min(committed - 1, target.tokens.count))
+                    if target.tokens != Array(prompt[..<target.tokens.count]) { target.truncate(to: 0) }
+                    target.prefill(Array(prompt[..<committed]))
+                    var tree = TokenTree(root: prompt[committed])
+                    #expect(draft.evaluatePath(Array(prompt[committed + 1..<position + 1]), of: &tree))
+                    let logits = draft.logits(row: 0)
+                    let expected = shifts["shift\(shift)_last8_top10"]![row]
+                    for pair in expected { sum += abs(Double(logits[Int(pair[0])]) - pair[1]) }
+                    count += expected.count
+                    rows += 1
+                    let best = logits.indices.max { logits[$0] < logits[$1] }!
+                    if best == Int(expected[0][0]) { agreed += 1 }
+                }
+            }
+        }
+        print("draft that serves: mean |Δlogit| \(sum / Double(count)), argmax equal at \(agreed)/\(rows)")
+        #expect(sum / Double(count) < 0.15)
+        #expect(Double(agreed) / Double(rows) > 0.9)
+    }
+
+    @Test("After an edit or a rollback the ring is rebuilt, quickly, and gives what a new draft gives")
+    func ringFollows() throws {
+        let target = try ModelFixture.quantized(positionLimit: 4_096)
+        var prompt = GoldenCase.all["spm-repo-4k"]!.promptTokens.map { TokenID($0) }
+        let draft = try draft(on: target)
+        let growth = LongSpecDraft.Growth(widths: [3, 4, 2], addedNodeLimit: 12)
+        func tree(_ draft: LongSpecDraft, at count: Int) -> ([TokenID], [Int]) {
+            target.truncate(to: min(count - 1, commonPrefixLength(target.tokens, prompt)))
+            target.prefill(Array(prompt[..<count]))
+            var tree = TokenTree(root: prompt[count])
+            #expect(draft.grow(&tree, growth))
+            tree.checkInvariants()
+            return (tree.tokens, tree.parents)
+        }
+        for (count, edit) in [
+            (1_500, nil), (1_503, nil), (1_400, nil), (1_500, 1_350), (300, nil), (2_000, 1_700),
+        ] {
+            if let edit { prompt[edit] = TokenID(700) }
+            let followed = tree(draft, at: count)
+            let fresh = tree(try self.draft(on: target), at: count)
+            #expect(followed.0 == fresh.0 && followed.1 == fresh.1, "at \(count)")
+            #expect(followed.0.count == growth.addedNodeLimit + 1)
+        }
+        target.team.withLiveRequest(cancellation: nil) {
+            var times: [Duration] = []
+            for _ in 0..<9 {
+                draft.ring.invalidate()
+                times.append(ContinuousClock().measure { _ = draft.synchronize(root: prompt[2_000]) })
+            }
+            print("ring rebuilt from 512 embeddings in \(times.sorted()[4])")
+        }
+    }
+
+    @Test("The draft's own state is as large behind 1k tokens as behind 16k")
+    func constantMemory() throws {
+        let short = try draft(on: try ModelFixture.quantized(positionLimit: 1_024))
+        let long = try draft(on: try ModelFixture.quantized(positionLimit: 16_384))
+        #expect(short.stateByteCount == long.stateByteCount)
+        let target = try ModelFixture.quantized(positionLimit: 2_048)
+        let used = try draft(on: target)
+        let before = used.stateByteCount
+        target.prefill(GoldenCase.all["spm-repo-4k"]!.promptTokens.prefix(1_700).map { TokenID($0) })
+        var tree = TokenTree(root: TokenID(5))
+        #expect(used.grow(&tree, LongSpecDraft.Growth(widths: [4, 4], addedNodeLimit: 9)))
+        #expect(used.stateByteCount == before)
+        print("draft: \(before / 1024) KiB of state, \(used.weightByteCount / 1024) KiB of weights")
+    }
+
+    @Test("A draft for another target, or no draft at all, is refused with the reason")
+    func refusals() throws {
+        let file = try GGUFFile.open(Self.path)
+        let tiny = try TinyModel().make()
+        #expect(throws: EngineError.self) {
+            try LongSpecDraft(file: file, target: tiny, targetPath: FixturePaths.defaultModel)
+        }
+        let target = try ModelFixture.quantized(positionLimit: 256)
+        do {
+            _ = try LongSpecDraft(
+                file: try ModelFixture.file(), target: target, targetPath: FixturePaths.defaultModel)
+            Issue.record("a model is no draft")
+        } catch {
+            #expect("\(error)".contains("longspec"))
+        }
+    }
+}
