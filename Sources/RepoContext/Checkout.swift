@@ -123,7 +123,9 @@ final class Checkout {
         var ignored = Set<RelativePath>()
         do throws(GitError) {
             guard let repository = try GitRepository.discover(fromFolder: rootPath) else { return [] }
-            for path in paths where try repository.isIgnored(path) { ignored.insert(path) }
+            for path in paths where GitFileCheck.blockingRules(of: root, above: path) == nil {
+                if try repository.isIgnored(path) { ignored.insert(path) }
+            }
         } catch {
             // Rules that cannot be read ignore nothing; the same failure has its line from the listing.
             return ignored

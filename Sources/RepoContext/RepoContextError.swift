@@ -9,6 +9,10 @@ package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertib
     case privateKey(path: String)
     /// The path is not absolute, or has no file name.
     case unusablePath(path: String)
+    /// Nobody waits for the prompt any more.
+    case cancelled
+    /// The file system or git kept the `index` thread for too long.
+    case overdue(path: String, limit: Duration)
 
     package var description: String {
         switch self {
@@ -19,6 +23,11 @@ package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertib
             "no completion in '\(path)': it contains a private key. Remove the key to complete in this file."
         case .unusablePath(let path):
             "'\(path)' is no absolute path of a file. Give the full path, starting with /."
+        case .cancelled:
+            "cancelled"
+        case .overdue(let path, let limit):
+            "the context of '\(path)' took longer than \(limit). Look for files in its folder that cannot be "
+                + "read to an end, such as pipes or a file system that does not answer."
         }
     }
 }

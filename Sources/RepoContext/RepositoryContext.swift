@@ -118,18 +118,22 @@ package actor RepositoryContext {
 
     /// The prompt for a cursor.
     ///
-    /// - Throws: for files that hold secrets and for unusable paths; everything else degrades.
+    /// - Throws: for files that hold secrets, for unusable paths and when the query is cancelled, which is
+    ///   asked before each step; everything else degrades.
     package func prompt(
         for query: ContextQuery, tokenizer: any PromptTokenizer
     ) throws(RepoContextError) -> PromptResult {
         let clock = configuration.clock
         let start = clock.nanoseconds()
+        try checkWanted(query)
         try check(query)
         var timing = ContextTiming()
         let located = locate(query.filePath)
+        try checkWanted(query)
         let checkout = query.includeContext ? self.checkout(for: located.location) : nil
         checkout?.refresh()
         timing.snapshot = clock.duration(since: start)
+        try checkWanted(query)
 
         let builder = PromptBuilder(tokenizer: tokenizer, order: configuration.order)
         let path = located.path ?? RepositoryContext.fileNamePath(query.filePath)
@@ -140,19 +144,24 @@ package actor RepositoryContext {
         let currentPart = builder.currentPart(file, budget: budget)
         timing.tokenisation = clock.duration(since: lap)
 
+        try checkWanted(query)
         var selection: [SelectedFile] = []
         var files: [ContextFile] = []
         if usesContext, let checkout {
             lap = clock.nanoseconds()
             let limit = configuration.queryTimeLimit
-            checkout.advance(focus: path, mayBlock: false) { clock.duration(since: start) >= limit }
+            checkout.advance(focus: path, mayBlock: false) {
+                clock.duration(since: start) >= limit || query.isCancelled()
+            }
             timing.indexing = clock.duration(since: lap)
+            readOnInBackground(checkout, focus: path)
+            try checkWanted(query)
             lap = clock.nanoseconds()
             let tokenCount = budget.contextTokenCount(currentFileTokenCount: currentPart.tokenCount)
             (selection, files) = chooseFiles(checkout, query: query, file: file, tokenCount: tokenCount)
             timing.selection = clock.duration(since: lap)
-            readOnInBackground(checkout, focus: path)
         }
+        try checkWanted(query)
         lap = clock.nanoseconds()
         let prompt = builder.prompt(
             repositoryName: checkout?.snapshot.name ?? "", contextFiles: files, currentPart: currentPart,
@@ -168,6 +177,10 @@ package actor RepositoryContext {
             contextPaths: prompt.contextPaths, selection: selection, degradations: degradations,
             isIndexComplete: checkout?.isComplete ?? true, timing: timing
         )
+    }
+
+    private func checkWanted(_ query: ContextQuery) throws(RepoContextError) {
+        if query.isCancelled() { throw .cancelled }
     }
 
     private func check(_ query: ContextQuery) throws(RepoContextError) {
@@ -186,7 +199,8 @@ package actor RepositoryContext {
                 of: RepositoryLocator.canonicalPath(absolute), beneath: checkout.rootPath)
         }
         var documents: [RelativePath: [UInt8]] = [:]
-        for document in query.openDocuments {
+        // By the path that was opened: a link with a harmless name may lead to a secret.
+        for document in query.openDocuments where !RepositoryContext.isDenied(document.path) {
             if let path = relative(document.path), path != file.path { documents[path] = document.text }
         }
         checkout.overlay(documents)
@@ -215,12 +229,17 @@ package actor RepositoryContext {
 
     /// Reads everything about the root of a file, without a time limit: for `warm`, for `complete`, after a
     /// workspace was opened. Other calls get their turn between steps.
-    package func prepare(file filePath: String) async {
+    ///
+    /// - Parameter isCancelled: asked between steps; ends the reading early, and nothing else changes.
+    package func prepare(
+        file filePath: String, isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) async {
+        if isCancelled() { return }
         let located = locate(filePath)
         guard let checkout = checkout(for: located.location) else { return }
         checkout.refresh()
-        while !checkout.isComplete {
-            step(checkout, focus: located.path)
+        while !checkout.isComplete, !isCancelled() {
+            step(checkout, focus: located.path, isCancelled: isCancelled)
             await Task.yield()
         }
         report([located.degradation].compactMap { $0 } + checkout.degradations)
@@ -248,7 +267,9 @@ package actor RepositoryContext {
         )
     }
 
-    private func step(_ checkout: Checkout, focus: RelativePath?) {
+    private func step(
+        _ checkout: Checkout, focus: RelativePath?, isCancelled: () -> Bool = { false }
+    ) {
         let clock = configuration.clock
         let start = clock.nanoseconds()
         let limit = configuration.backgroundTimeLimit
@@ -256,7 +277,7 @@ package actor RepositoryContext {
         checkout.advance(focus: focus, mayBlock: true) {
             // At least one file per step, so that a clock that jumps cannot stop the work for good.
             defer { isFirst = false }
-            return !isFirst && clock.duration(since: start) >= limit
+            return !isFirst && (clock.duration(since: start) >= limit || isCancelled())
         }
     }
 

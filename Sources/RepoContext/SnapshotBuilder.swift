@@ -95,6 +95,7 @@ package struct SnapshotBuilder {
         snapshot.isStatusKnown = true
         var changes: [(path: RelativePath, change: GitStatus.Change)] = []
         do throws(GitError) {
+            try SnapshotBuilder.checkRules(of: repository, root: root, snapshot: snapshot)
             let status = try GitStatus.open(of: repository)
             changes = status.changes(maximumCount: SnapshotBuilder.maximumChangeCount)
         } catch {
@@ -129,6 +130,30 @@ package struct SnapshotBuilder {
             degradations.append("too many untracked files; not all are candidates for context")
         }
         add(untracked + walk.files, without: gone, to: &snapshot)
+    }
+
+    /// Throws when libgit2 could have to wait for a rules file.
+    private static func checkRules(
+        of repository: borrowing GitRepository, root: borrowing RootDirectory, snapshot: RepositorySnapshot
+    ) throws(GitError) {
+        var trackedFolders = Set<String>()
+        for file in snapshot.files {
+            var folder = String(file.path.folder)
+            while !folder.isEmpty, trackedFolders.insert(folder).inserted {
+                folder = PathIndex.parent(folder)
+            }
+        }
+        let found = GitFileCheck.blockingRules(of: root, trackedFolders: trackedFolders) { path in
+            // Rules that cannot be read ignore nothing; the check is bounded all the same.
+            (try? repository.isIgnored(path)) ?? false
+        }
+        if let path = found.path { throw .notRegular(path, operation: .readIgnoreRules) }
+        guard !found.isTruncated else {
+            throw GitError(
+                kind: .failed, code: -1, operation: .readIgnoreRules,
+                message: "more than \(GitFileCheck.maximumFolderCount) folders"
+            )
+        }
     }
 
     private func add(

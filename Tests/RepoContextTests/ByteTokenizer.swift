@@ -2,6 +2,8 @@
 // prompt visible in its tokens, and text can be read back. The real tokenizer belongs to the engine; the
 // daemon's tests rebuild the golden prompts with it, token by token.
 
+import Synchronization
+
 @testable import RepoContext
 
 struct ByteTokenizer: PromptTokenizer {
@@ -37,4 +39,22 @@ struct ByteTokenizer: PromptTokenizer {
 extension Prompt {
     /// The text of the prompt, made with ByteTokenizer.
     var text: String { ByteTokenizer.text(tokens) }
+}
+
+/// The same, counting how often it was asked to encode.
+struct CountingTokenizer: PromptTokenizer {
+    final class Count: Sendable {
+        private let value = Mutex(0)
+        var encodeCount: Int { value.withLock { $0 } }
+        func add() { value.withLock { $0 += 1 } }
+    }
+
+    let count = Count()
+
+    func encode(_ text: [UInt8]) -> [Int32] {
+        count.add()
+        return ByteTokenizer().encode(text)
+    }
+
+    func structuralToken(_ token: StructuralToken) -> Int32? { ByteTokenizer().structuralToken(token) }
 }

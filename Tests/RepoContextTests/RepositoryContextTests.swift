@@ -222,6 +222,58 @@ import Testing
         #expect(RepositoryContext.isDenied(fixture.absolute("harmless.py")))
     }
 
+    @Test("An open link with a harmless name does not bring a secret into another file's prompt")
+    func keepsLinkedSecretsOut() async throws {
+        let fixture = try Self.shop()
+        try fixture.remove("unrelated/zebra.py")
+        try fixture.link("unrelated/zebra.py", to: fixture.absolute(".env"))
+        var query = Self.query(fixture)
+        query.openDocuments = [
+            OpenDocument(path: fixture.absolute("unrelated/zebra.py"), text: Array("TOKEN=very-secret\n".utf8))
+        ]
+        let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(result.contextPaths.map(\.string) == ["shop/pricing.py"])
+        #expect(!result.prompt.text.contains("very-secret"))
+    }
+
+    @Test("A query that nobody waits for any more ends at the next step, wherever that is")
+    func stopsWhenCancelled() async throws {
+        let fixture = try Self.shop()
+        let askedCount = Atomic<Int>(0)
+        let stopAt = Atomic<Int>(.max)
+        var query = Self.query(fixture)
+        query.isCancelled = {
+            askedCount.wrappingAdd(1, ordering: .relaxed).newValue > stopAt.load(ordering: .relaxed)
+        }
+        _ = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        let stepCount = askedCount.load(ordering: .relaxed)
+        #expect(stepCount > 5)
+        for step in 0..<stepCount {
+            stopAt.store(step, ordering: .relaxed)
+            askedCount.store(0, ordering: .relaxed)
+            let tokenizer = CountingTokenizer()
+            await #expect(throws: RepoContextError.cancelled, "step \(step)") {
+                _ = try await Self.context().prompt(for: query, tokenizer: tokenizer)
+            }
+            if step == 0 { #expect(tokenizer.count.encodeCount == 0) }
+        }
+    }
+
+    @Test("Reading ahead ends when it is told to, and goes on when asked again")
+    func preparesUntilCancelled() async throws {
+        let fixture = try Self.shop()
+        let path = Self.query(fixture).filePath
+        let context = Self.context()
+        await context.prepare(file: path, isCancelled: { true })
+        #expect(await context.report(forFile: path).indexedFileCount == 0)
+        let askedCount = Atomic<Int>(0)
+        await context.prepare(file: path) { askedCount.wrappingAdd(1, ordering: .relaxed).newValue > 3 }
+        let partial = await context.report(forFile: path).indexedFileCount
+        #expect(partial > 0 && partial < 7)
+        await context.prepare(file: path)
+        #expect(await context.report(forFile: path).indexedFileCount == 7)
+    }
+
     @Test("Outside of repositories a workspace folder gives context, and nothing at all gives the file alone")
     func worksWithoutGit() async throws {
         let fixture = try RepositoryFixture(isRepository: false, name: "plain")

@@ -3,6 +3,7 @@
 
 import RepoContext
 import SpecEngine
+import Synchronization
 
 /// The path from a cursor to a completion. A value; any number of calls may be under way, the engine takes them in
 /// turn.
@@ -31,13 +32,21 @@ struct CompletionPipeline: Sendable {
 
     let engine: InferenceEngine
     let context: RepositoryContext
+    private let deadline: ContextDeadline
 
-    init(engine: InferenceEngine, context: RepositoryContext) {
+    /// - Parameter deadline: shared by the pipelines of a session, since it counts what is stuck.
+    init(
+        engine: InferenceEngine, context: RepositoryContext, deadline: ContextDeadline = ContextDeadline()
+    ) {
         self.engine = engine
         self.context = context
+        self.deadline = deadline
     }
 
     /// The completion at one cursor.
+    ///
+    /// - Throws: `RepoContextError` (`cancelled` where the request is before anything was generated, `overdue`
+    ///   where context takes too long) and `EngineError`.
     func complete(_ request: Request) async throws -> Result {
         let clock = ContinuousClock()
         let start = clock.now
@@ -48,38 +57,48 @@ struct CompletionPipeline: Sendable {
                 maximumTokens: request.maximumTokens, limit: engine.positionLimit)
         }
         query.tokenBudget = min(query.tokenBudget, room)
-        let prompt = try await context.prompt(
-            for: query, tokenizer: EnginePromptTokenizer(tokenizer: engine.tokenizer))
+        let prompt = try await prompt(for: query, cancellation: request.cancellation)
         let contextTime = clock.now - start
+        // The engine would find out by itself, but only in its turn.
+        if request.cancellation.isRaised { throw RepoContextError.cancelled }
 
         let prefix = query.text[..<query.cursorOffset]
         let suffix = query.text[query.cursorOffset...]
         let rules = StopRules(prefix: prefix, suffix: suffix, languageID: request.languageID)
+        let stop = GrowingStop(rules)
         let generation = try await engine.generate(
             GenerationRequest(
                 prompt: prompt.prompt.tokens.map { TokenID($0) }, maximumTokens: request.maximumTokens,
                 sampling: request.sampling, endTokens: engine.controlTokens,
-                shouldStop: { rules.shouldStop(generated: $0) }, cancellation: request.cancellation))
+                shouldStop: { stop.shouldStop(generated: $0) }, cancellation: request.cancellation))
         let isWhole = generation.stopReason != .cancelled
         let text =
             isWhole
             ? PostProcessor(prefix: prefix, suffix: suffix, stopRules: rules).process(generation.text) : nil
         return Result(text: text, generation: generation, prompt: prompt, contextTime: contextTime)
     }
+
+    private func prompt(
+        for query: ContextQuery, cancellation: CancellationFlag
+    ) async throws -> PromptResult {
+        let tokenizer = EnginePromptTokenizer(tokenizer: engine.tokenizer)
+        return try await deadline.run(path: query.filePath) { [context] isAbandoned in
+            var query = query
+            query.isCancelled = { cancellation.isRaised || isAbandoned() }
+            return try await context.prompt(for: query, tokenizer: tokenizer)
+        }
+    }
 }
 
-/// How large prompts are unless told otherwise.
-enum PromptSizing {
-    /// A cold prompt may take this long to read.
-    static let coldPromptSeconds = 0.8
-    static let tokenCounts = 512...4_096
-    /// Sizes go in steps, so that small changes of the measured rate do not change prompts.
-    static let step = 512
+/// The stop rules as the engine asks them: with all the text each time, which only grows.
+private final class GrowingStop: Sendable {
+    private let scan: Mutex<StopRules.Scan>
 
-    /// Prompt tokens for a machine that reads `rate` tokens per second.
-    static func tokenBudget(prefillRate rate: Double) -> Int {
-        guard rate.isFinite, rate > 0 else { return tokenCounts.lowerBound }
-        let tokens = Int(min(rate * coldPromptSeconds, Double(tokenCounts.upperBound)))
-        return max(tokenCounts.lowerBound, tokens / step * step)
+    init(_ rules: StopRules) {
+        scan = Mutex(rules.scan())
+    }
+
+    func shouldStop(generated: [UInt8]) -> Bool {
+        scan.withLock { $0.end(of: generated) != nil }
     }
 }

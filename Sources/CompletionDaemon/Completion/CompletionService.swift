@@ -11,7 +11,7 @@ final class CompletionService: CompletionProvider {
     /// Settings of a session.
     struct Configuration: Sendable {
         var engine: EngineConfiguration
-        /// Prompt tokens; nil follows the measured prefill rate.
+        /// Prompt tokens; nil follows the prefill rate, and is the smallest size until that is known.
         var contextTokens: Int?
         var includesContext = true
         var maximumTokens = CompletionPipeline.defaultMaximumTokens
@@ -26,18 +26,26 @@ final class CompletionService: CompletionProvider {
     private let logger: Logger
     /// Starts with the session, so that the model is there when the first request is.
     private let loading: Task<InferenceEngine, any Error>
-    private let tokenBudget: Task<Int, any Error>
+    private let promptSize: PromptSizeEstimate
+    private let deadline: ContextDeadline
     private let context = Mutex<RepositoryContext?>(nil)
 
-    init(configuration: Configuration, logger: Logger = DaemonLog.logger("completion")) {
+    /// - Parameter contextTimeLimit: a request whose context takes longer is answered with nothing.
+    init(
+        configuration: Configuration, logger: Logger = DaemonLog.logger("completion"),
+        contextTimeLimit: Duration = ContextDeadline.defaultLimit
+    ) {
         self.configuration = configuration
         self.logger = logger
+        deadline = ContextDeadline(limit: contextTimeLimit)
+        let promptSize = PromptSizeEstimate(fixedTokenBudget: configuration.contextTokens)
+        self.promptSize = promptSize
         let loading = Task.detached { try configuration.engine.load() }
         self.loading = loading
-        tokenBudget = Task.detached {
-            let engine = try await loading.value
-            if let tokens = configuration.contextTokens { return tokens }
-            return PromptSizing.tokenBudget(prefillRate: await engine.measurePrefillRate())
+        Task.detached {
+            // A failed load is reported by each request.
+            guard let engine = try? await loading.value else { return }
+            await promptSize.measure(on: engine)
         }
     }
 
@@ -51,6 +59,7 @@ final class CompletionService: CompletionProvider {
     }
 
     func complete(_ request: CompletionRequest) async -> CompletionOutcome {
+        promptSize.requestArrived()
         let ready: Ready
         do {
             ready = try await self.ready()
@@ -64,8 +73,14 @@ final class CompletionService: CompletionProvider {
         do {
             let result = try await ready.pipeline.complete(
                 pipelineRequest(request, path: path, tokenBudget: ready.tokenBudget, flag: flag))
+            promptSize.note(result.generation)
             return outcome(result, request)
         } catch let error as RepoContextError {
+            switch error {
+            case .cancelled: return .cancelled
+            case .overdue: logger.warning("\(error)")
+            case .secretFile, .privateKey, .unusablePath: break
+            }
             return .none(reason: "\(error)")
         } catch {
             return .failed(message: "\(error)")
@@ -81,14 +96,15 @@ final class CompletionService: CompletionProvider {
 
     private func ready() async throws -> Ready {
         let engine = try await loading.value
-        let tokens = try await tokenBudget.value
         let context = context.withLock { context in
             if let context { return context }
             let made = RepositoryContext(RepositoryContext.Configuration { _ in })
             context = made
             return made
         }
-        return Ready(pipeline: CompletionPipeline(engine: engine, context: context), tokenBudget: tokens)
+        return Ready(
+            pipeline: CompletionPipeline(engine: engine, context: context, deadline: deadline),
+            tokenBudget: promptSize.tokenBudget)
     }
 
     private func pipelineRequest(

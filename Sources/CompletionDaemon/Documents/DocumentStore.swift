@@ -12,6 +12,8 @@ enum DocumentProblem: Equatable, Sendable {
     case tooManyDocuments(limit: Int)
     case textDropped(DocumentURI, totalByteCount: Int, limit: Int)
     case textUnavailable
+    /// The edits of one message, and the bytes that applying them could move.
+    case tooManyEdits(count: Int, byteCount: Int, limit: Int)
 }
 
 extension DocumentProblem: CustomStringConvertible {
@@ -28,6 +30,9 @@ extension DocumentProblem: CustomStringConvertible {
         case .textDropped(let uri, let total, let limit):
             "open documents hold \(total) bytes, over the limit of \(limit); \(uri) gets no completions "
                 + "until it is opened again"
+        case .tooManyEdits(let count, let byteCount, let limit):
+            "\(count) edits in one message could move \(byteCount) bytes, over the limit of \(limit); it gets no "
+                + "completions until it is opened again"
         case .textUnavailable: "its text is not held; the change is ignored"
         }
     }
@@ -43,15 +48,22 @@ struct DocumentStore {
         var lastTouch: UInt64
     }
 
+    /// An edit moves the text and the line starts behind it. Edits of one message may move this many bytes of text
+    /// together, which takes a second or two (10,000 edits of 800 kB, or 500 of the largest document). Beyond it
+    /// the text is let go: applying the edits would keep the server from everything else.
+    static let movedByteCountPerMessage = 8 << 30
+
     private let limits: Limits
+    private let maximumMovedByteCount: Int
     private var entries: [DocumentURI: Entry] = [:]
     private var touchCount: UInt64 = 0
     private var textByteCount = 0
     /// Paths of touched files, the most recent first, closed ones included.
     private(set) var recentPaths: [String] = []
 
-    init(limits: Limits) {
+    init(limits: Limits, maximumMovedByteCount: Int = movedByteCountPerMessage) {
         self.limits = limits
+        self.maximumMovedByteCount = maximumMovedByteCount
     }
 
     /// The document's present text, nil when it is not open or not held.
@@ -95,7 +107,15 @@ struct DocumentStore {
         {
             problems.append(.versionNotNewer(current: current, received: received))
         }
-        for (index, change) in params.contentChanges.enumerated() {
+        // What stands before a change of the whole text leaves nothing behind.
+        let first = params.contentChanges.lastIndex { $0.range == nil } ?? 0
+        if let problem = excess(of: params.contentChanges[first...], in: uri) {
+            textByteCount -= entries[uri]?.snapshot?.bytes.count ?? 0
+            entries[uri]?.snapshot = nil
+            touch(uri)
+            return problems + [problem]
+        }
+        for (index, change) in params.contentChanges.enumerated().dropFirst(first) {
             if let range = change.range {
                 problems += applyEdit(uri, range, change.text, changeIndex: index, encoding: encoding)
             } else {
@@ -105,6 +125,19 @@ struct DocumentStore {
         entries[uri]?.snapshot?.setVersion(params.textDocument.version)
         touch(uri)
         return problems + dropTextOverLimit(keeping: uri)
+    }
+
+    /// The problem with edits that would take too long, told from their number and the text's largest size.
+    private func excess(
+        of changes: ArraySlice<DidChangeParams.ContentChange>, in uri: DocumentURI
+    ) -> DocumentProblem? {
+        var byteCount = changes.first?.range == nil ? 0 : entries[uri]?.snapshot?.bytes.count ?? 0
+        for change in changes { byteCount += change.text.utf8.count }
+        let (moved, isOverflow) = changes.count.multipliedReportingOverflow(by: byteCount)
+        // One change is what the reading of the message itself costs.
+        guard changes.count > 1, isOverflow || moved > maximumMovedByteCount else { return nil }
+        return .tooManyEdits(
+            count: changes.count, byteCount: isOverflow ? .max : moved, limit: maximumMovedByteCount)
     }
 
     mutating func save(_ uri: DocumentURI) -> [DocumentProblem] {

@@ -222,7 +222,7 @@ final class LanguageServer {
         for problem in problems {
             logger.warning("\(uri): \(problem)")
             switch problem {
-            case .documentTooLarge, .tooManyDocuments, .textDropped:
+            case .documentTooLarge, .tooManyDocuments, .textDropped, .tooManyEdits:
                 showToUser(.warning, "\(uri): \(problem)")
             case .notOpen, .alreadyOpen, .positionOutsideText, .versionNotNewer, .textUnavailable:
                 break

@@ -100,12 +100,18 @@ package struct FolderWalk {
         defer { closedir(stream) }
         var names: [String] = []
         while entryCount < limits.entryCount, let entry = readdir(stream) {
-            let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name)!
-            let start = (UnsafeRawPointer(entry) + nameOffset).assumingMemoryBound(to: CChar.self)
             entryCount += 1
-            guard let name = String(validatingCString: start), name != ".", name != ".." else { continue }
+            guard let name = String(validatingCString: FolderWalk.nameBytes(of: entry)), name != ".",
+                name != ".."
+            else { continue }
             names.append(name)
         }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// The name in a folder's entry, read before the next entry is.
+    static func nameBytes(of entry: UnsafeMutablePointer<dirent>) -> UnsafePointer<CChar> {
+        let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name)!
+        return (UnsafeRawPointer(entry) + nameOffset).assumingMemoryBound(to: CChar.self)
     }
 }

@@ -51,6 +51,14 @@ package struct GitError: Error, Equatable, Sendable, CustomStringConvertible {
         )
     }
 
+    /// The error for something that stands where git keeps a file and would have to be waited for.
+    static func notRegular(_ path: String, operation: GitOperation) -> GitError {
+        GitError(
+            kind: .failed, code: -1, operation: operation,
+            message: "'\(path)' is no regular file. Remove it to use git's data"
+        )
+    }
+
     private static func kind(code: Int32, errorClass: Int32, message: String) -> Kind {
         // GIT_EOWNER; its name is missing from the headers before 1.4.3.
         if code == -36 { return .notOwned }

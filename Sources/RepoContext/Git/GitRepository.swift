@@ -29,9 +29,13 @@ package struct GitRepository: ~Copyable {
     ///
     /// - Returns: nil when no folder above holds a repository.
     /// - Throws: `notOwned` when the repository belongs to another user and safe.directory does not allow
-    ///   it, `unsupportedFormat` or `failed` when there is one that cannot be opened.
+    ///   it, `unsupportedFormat` or `failed` when there is one that cannot be opened, also when one of its
+    ///   files is a FIFO or a device, for which libgit2 would wait.
     package static func discover(fromFolder folder: String) throws(GitError) -> GitRepository? {
         try GitRuntime.start()
+        if let path = GitFileCheck.blockingFile(aboveFolder: folder) {
+            throw .notRegular(path, operation: .openRepository)
+        }
         var raw: OpaquePointer?
         do throws(GitError) {
             try gitCall(.openRepository) { git_repository_open_ext(&raw, folder, 0, nil) }

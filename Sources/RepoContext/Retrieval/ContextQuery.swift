@@ -32,10 +32,13 @@ package struct ContextQuery: Sendable {
     package var tokenBudget: Int
     /// False for a prompt of the current file alone.
     package var includeContext: Bool
+    /// True once nobody waits for the prompt; asked on the `index` thread, so it must not block.
+    package var isCancelled: @Sendable () -> Bool
 
     package init(
         filePath: String, text: [UInt8], cursorOffset: Int, openDocuments: [OpenDocument] = [],
-        recentPaths: [String] = [], tokenBudget: Int, includeContext: Bool = true
+        recentPaths: [String] = [], tokenBudget: Int, includeContext: Bool = true,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
         self.filePath = filePath
         self.text = text
@@ -44,5 +47,6 @@ package struct ContextQuery: Sendable {
         self.recentPaths = Array(recentPaths.prefix(ContextQuery.maximumRecentPathCount))
         self.tokenBudget = tokenBudget
         self.includeContext = includeContext
+        self.isCancelled = isCancelled
     }
 }

@@ -125,6 +125,31 @@ struct DocumentStoreTests {
         #expect(store.snapshot(uri)?.languageID == "swift")
     }
 
+    @Test("A flood of edits in one message lets the text go; a change of the whole text among them counts anew")
+    func editFlood() throws {
+        var store = DocumentStore(limits: Limits())
+        let lines = String(repeating: "\n", count: 8 << 20)
+        _ = try open(uri, lines, in: &store)
+        let edit = DidChangeParams.ContentChange(range: range(0, 0, 0, 0), text: "x")
+        func flood(_ changes: [DidChangeParams.ContentChange], version: Int64) -> [DocumentProblem] {
+            store.change(
+                DidChangeParams(
+                    textDocument: .init(uri: uri, version: version), contentChanges: changes),
+                encoding: .utf16)
+        }
+        let edits = [DidChangeParams.ContentChange](repeating: edit, count: 600_000)
+        let moved = 600_000 * ((8 << 20) + 600_000)
+        #expect(
+            flood(edits, version: 2) == [
+                .tooManyEdits(count: 600_000, byteCount: moved, limit: DocumentStore.movedByteCountPerMessage)
+            ])
+        #expect(store.snapshot(uri) == nil)
+        let whole = DidChangeParams.ContentChange(range: nil, text: "new")
+        #expect(flood(edits + [whole, edit, edit], version: 3) == [])
+        #expect(text(store) == "xxnew")
+        #expect(store.snapshot(uri)?.version == 3)
+    }
+
     @Test("Over the limit for all text the document least recently touched loses its text")
     func totalTextLimit() throws {
         var limits = Limits()
