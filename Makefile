@@ -34,7 +34,7 @@ demo: build ## let the daemon complete this repository and show what an editor w
 	@.build/release/foretoken demo
 
 test: setup ## run all tests
-	$(SWIFT) test -c release
+	$(SWIFT) test -c release --disable-xctest
 
 install: setup ## install binary and model (PREFIX=/usr/local, DESTDIR=)
 	$(SWIFT) build -c release --static-swift-stdlib --product foretoken --scratch-path $(STATIC_BUILD) -Xlinker -s

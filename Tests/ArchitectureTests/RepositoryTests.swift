@@ -89,7 +89,7 @@ struct RepositoryTests {
     func readmeIsComplete() throws {
         let text = try checkout.file("README.md").text
         // A closure and not #expect(text.contains(…)): a failure would print the whole document.
-        let shows = { (words: Substring) in text.contains(words) }
+        let shows = { (words: String) in text.contains(words) }
         for file in checkout.swiftSources where file.isBeneath("Sources/CompletionDaemon/Commands") {
             guard let name = file.text.firstMatch(of: /commandName: "([a-z]+)"/)?.output.1 else { continue }
             let isHidden = file.text.contains("shouldDisplay: false")
@@ -100,7 +100,7 @@ struct RepositoryTests {
         for file in checkout.swiftSources {
             for match in file.text.matches(of: /"(FORETOKEN_[A-Z_]+)"/) {
                 #expect(
-                    shows(match.output.1),
+                    shows(String(match.output.1)),
                     "README.md does not name \(match.output.1), which \(file.path) reads: say what it does")
             }
         }
