@@ -61,7 +61,7 @@ struct CommandError: Error {
 
     private init(_ error: EngineError) {
         switch error {
-        case .model, .unsupportedTensorType, .unsupportedShape, .draftDoesNotFit:
+        case .model, .unsupportedTensorType, .unsupportedShape, .draftDoesNotFit, .noDraft:
             self.init(exitCode: ExitStatus.model, code: "model", message: error.message, fix: error.fix)
         case .promptTooLong, .invalidToken, .emptyPrompt, .threadsUnavailable:
             self.init(exitCode: ExitStatus.failure, code: "engine", message: error.message, fix: error.fix)
