@@ -25,6 +25,15 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @Option(help: ArgumentHelp("speed, or speculation: decoding with and without it on real files.", valueName: "name"))
+    var scenario = "speed"
+
+    @Option(help: ArgumentHelp("speculation: take files from here (repeatable).", valueName: "directory"))
+    var workload: [String] = []
+
+    @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))
+    var cases = 10
+
     /// Tokens per prompt measurement and per decoding measurement.
     private static let promptTokenCount = 512
     private static let decodeTokenCount = 64
@@ -42,7 +51,7 @@ struct BenchCommand: AsyncParsableCommand {
         let schema = 1
         let machine: MachineDescription
         let build: BuildDescription
-        let scenario = "speed"
+        let scenario: String
         let settings: [String: String]
         let results: [Result]
     }
@@ -53,6 +62,11 @@ struct BenchCommand: AsyncParsableCommand {
                 throw CommandError.usage("--repeats is \(repeats)", fix: "choose between 1 and 1000")
             }
             let depths = try parsedDepths()
+            switch scenario {
+            case "speed": break
+            case "speculation": return try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
+            default: throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed or speculation")
+            }
             let engine = try engine.configuration().load(fillsHoles: false)
             for depth in depths where depth + Self.promptTokenCount >= engine.positionLimit {
                 throw CommandError.usage(
@@ -64,7 +78,7 @@ struct BenchCommand: AsyncParsableCommand {
             results += try await measureCancellation(engine)
             results += await memory(engine)
             let report = Report(
-                machine: .current(), build: .current(engine),
+                machine: .current(), build: .current(engine), scenario: scenario,
                 settings: [
                     "model": engine.modelPath, "repeats": "\(repeats)",
                     "prompt_tokens": "\(Self.promptTokenCount)",
@@ -74,6 +88,42 @@ struct BenchCommand: AsyncParsableCommand {
         } catch {
             throw CommandError(error).report(asJSON: json)
         }
+    }
+
+    /// Plain decoding, then every source of drafts alone and all together, on the same engine.
+    private func runSpeculation(promptSizes: [Int]) async throws {
+        let nodes = engine.speculationNodes
+        func options(_ mode: SpeculationMode) -> SpeculationOptions {
+            var options = SpeculationOptions(mode: mode, nodeLimit: nodes, draftPath: engine.draft)
+            options.usesLastCompletion = false
+            return options
+        }
+        let kinds = [SpeculationBench.Kind(name: "plain", options: nil)]
+            + [SpeculationMode.lookup, .longspec, .auto].map {
+                SpeculationBench.Kind(name: $0.rawValue, options: options($0))
+            }
+        var configuration = try engine.configuration()
+        configuration.speculation = .off
+        configuration.speculationAlternatives = kinds.compactMap(\.options)
+        let loaded = try configuration.load(fillsHoles: true)
+        let files = SpeculationWorkload(
+            directories: workload.isEmpty ? ["Sources"] : workload, tokenizer: loaded.tokenizer)
+        let bench = SpeculationBench(
+            kinds: kinds, repeats: repeats, maximumTokens: CompletionPipeline.defaultMaximumTokens)
+        var results: [Result] = []
+        for size in promptSizes {
+            let cases = try files.cases(count: cases, tokenCount: size)
+            results += try await bench.run(cases, engine: loaded, label: "\(size)").map {
+                Result(name: $0.name, unit: $0.unit, median: $0.median, p5: $0.p5, p95: $0.p95, n: $0.n)
+            }
+        }
+        let report = Report(
+            machine: .current(), build: .current(loaded), scenario: scenario,
+            settings: [
+                "model": loaded.modelPath, "repeats": "\(repeats)", "cases": "\(cases)", "nodes": "\(nodes)",
+                "workload": files.directories.joined(separator: ","),
+            ], results: results)
+        if json { JSONOutput.write(report) } else { printTable(report) }
     }
 
     private func parsedDepths() throws(CommandError) -> [Int] {
@@ -158,12 +208,13 @@ struct BenchCommand: AsyncParsableCommand {
         func column(_ text: String, _ width: Int) -> String {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
-        lines.append(column("", 16) + column("median", 10) + column("p5", 10) + column("p95", 10))
+        let width = report.results.map(\.name.count).max() ?? 0
+        lines.append(column("", width) + column("median", 10) + column("p5", 10) + column("p95", 10) + "  unit")
         for result in report.results {
-            let name = result.name + String(repeating: " ", count: max(0, 16 - result.name.count))
+            let name = result.name + String(repeating: " ", count: max(0, width - result.name.count))
             lines.append(
-                name + column("\(result.median)", 10) + column("\(result.p5)", 10)
-                    + column("\(result.p95)", 10) + "  " + result.unit)
+                name + column("\(result.median)", 10) + column("\(result.p5)", 10) + column("\(result.p95)", 10)
+                    + "  " + result.unit)
         }
         FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
     }

@@ -157,6 +157,7 @@ struct CompleteCommand: AsyncParsableCommand {
         let promptTokens: Int
         let reusedTokens: Int
         let timings: Timings
+        let speculation: SpeculationResult?
 
         enum CodingKeys: String, CodingKey {
             case text, speculation
@@ -175,7 +176,7 @@ struct CompleteCommand: AsyncParsableCommand {
             try container.encode(promptTokens, forKey: .promptTokens)
             try container.encode(reusedTokens, forKey: .reusedTokens)
             try container.encode(timings, forKey: .timings)
-            try container.encodeNil(forKey: .speculation)
+            try container.encode(speculation, forKey: .speculation)  // null after plain decoding
         }
     }
 
@@ -193,7 +194,8 @@ struct CompleteCommand: AsyncParsableCommand {
                 timings: JSONResult.Timings(
                     load: output.loadTime.milliseconds, context: output.contextTime.milliseconds,
                     prefill: generation.prefillTime.milliseconds, decode: generation.decodeTime.milliseconds,
-                    total: (ContinuousClock.now - start).milliseconds)))
+                    total: (ContinuousClock.now - start).milliseconds),
+                speculation: generation.speculation.map(SpeculationResult.init)))
     }
 }
 

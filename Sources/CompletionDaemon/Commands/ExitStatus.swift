@@ -70,7 +70,7 @@ struct CommandError: Error {
 
     private init(_ error: EngineError) {
         switch error {
-        case .model, .tokenizer, .unsupportedTensorType, .unsupportedShape, .draftDoesNotFit:
+        case .model, .tokenizer, .unsupportedTensorType, .unsupportedShape, .draftDoesNotFit, .noDraft:
             self.init(exitCode: ExitStatus.model, code: "model", message: error.message, fix: error.fix)
         case .noRoomForPrompt:
             self.init(exitCode: ExitStatus.usage, code: "usage", message: error.message, fix: error.fix)

@@ -9,6 +9,9 @@ struct EngineConfiguration: Sendable {
     var threadCount: Int?
     var instructionSet: InstructionSet = .best
     var usesReference = false
+    var speculation = SpeculationOptions.off
+    /// Further ways to speculate that requests may choose, for measuring.
+    var speculationAlternatives: [SpeculationOptions] = []
 
     /// Finds and loads the model; refuses one that cannot fill holes when `fillsHoles` is wanted.
     func load(fillsHoles: Bool = true) throws -> InferenceEngine {
@@ -16,7 +19,11 @@ struct EngineConfiguration: Sendable {
         let engine = try InferenceEngine(
             modelPath: path,
             options: EngineOptions(
-                threadCount: threadCount, instructionSet: instructionSet, usesReference: usesReference))
+                threadCount: threadCount, instructionSet: instructionSet, usesReference: usesReference,
+                speculation: try speculation.locatingDraft(forModel: path),
+                speculationAlternatives: try speculationAlternatives.map {
+                    try $0.locatingDraft(forModel: path)
+                }))
         if fillsHoles && !engine.tokenizer.specialTokens.supportsFillInTheMiddle {
             throw ModelLocator.Failure.cannotFillHoles(path: path)
         }

@@ -12,6 +12,8 @@ package enum EngineError: Error, CustomStringConvertible {
     case unsupportedShape(path: String, reason: String)
     /// A draft was made for another target model.
     case draftDoesNotFit(path: String, reason: String)
+    /// There is no draft beside the model, and none was named.
+    case noDraft(modelPath: String)
     case emptyPrompt
     case promptTooLong(tokenCount: Int, limit: Int)
     /// The completion that was asked for leaves no positions for a prompt.
@@ -27,6 +29,7 @@ package enum EngineError: Error, CustomStringConvertible {
             "\(path): tensor \(tensor) is stored as \(type.name), which the engine does not compute with yet"
         case .unsupportedShape(let path, let reason): "\(path): \(reason)"
         case .draftDoesNotFit(let path, let reason): "\(path): the draft does not fit the model: \(reason)"
+        case .noDraft(let path): "there is no draft model beside \(path)"
         case .emptyPrompt: "the prompt is empty"
         case .promptTooLong(let tokenCount, let limit):
             "the prompt has \(tokenCount) tokens; with this model at most \(limit) fit"
@@ -45,6 +48,7 @@ package enum EngineError: Error, CustomStringConvertible {
         case .unsupportedTensorType: "use a model quantised to Q4_0 (or F32)"
         case .unsupportedShape: "use another model"
         case .draftDoesNotFit: "use the draft that was trained for this model, or --speculation lookup"
+        case .noDraft: "name one with --draft, or use --speculation lookup"
         case .emptyPrompt: "give at least one character of text"
         case .promptTooLong: "shorten the prompt or lower --context-tokens"
         case .noRoomForPrompt: "lower --max-tokens"

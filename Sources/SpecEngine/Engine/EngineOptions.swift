@@ -13,16 +13,20 @@ package struct EngineOptions: Sendable {
     package var positionLimit: Int?
     /// How to speculate. The float reference never does.
     package var speculation: SpeculationOptions
+    /// Further ways to speculate that a request may choose, for measuring.
+    package var speculationAlternatives: [SpeculationOptions]
 
     package init(
         threadCount: Int? = nil, instructionSet: InstructionSet = .best, usesReference: Bool = false,
-        positionLimit: Int? = nil, speculation: SpeculationOptions = .off
+        positionLimit: Int? = nil, speculation: SpeculationOptions = .off,
+        speculationAlternatives: [SpeculationOptions] = []
     ) {
         self.threadCount = threadCount
         self.instructionSet = instructionSet
         self.usesReference = usesReference
         self.positionLimit = positionLimit
         self.speculation = speculation
+        self.speculationAlternatives = speculationAlternatives
     }
 
     /// Cores that this process may use.

@@ -8,6 +8,7 @@ package actor InferenceEngine {
     private let team: ThreadTeam
     private let model: Model
     private let speculator: Speculator?
+    private let alternatives: [Speculator?]
 
     /// The model's tokenizer; usable from any thread.
     package nonisolated let tokenizer: Tokenizer
@@ -50,12 +51,18 @@ package actor InferenceEngine {
                 try ReferenceModel(
                     file: file, configuration: configuration, team: team, positionLimit: positionLimit))
             speculator = nil
+            alternatives = []
         } else {
             let quantized = try TransformerModel(
                 weights: try TransformerWeights(file: file, configuration: configuration), team: team,
                 positionLimit: positionLimit, path: modelPath)
             model = .quantized(quantized)
             speculator = try Self.speculator(options.speculation, model: quantized, modelPath: modelPath)
+            var alternatives: [Speculator?] = []
+            for each in options.speculationAlternatives {
+                alternatives.append(try Self.speculator(each, model: quantized, modelPath: modelPath))
+            }
+            self.alternatives = alternatives
         }
         self.team = team
         self.tokenizer = tokenizer
@@ -87,6 +94,17 @@ package actor InferenceEngine {
 
     /// Continues a prompt. Errors are about the request; a cancelled generation is a result.
     package func generate(_ request: GenerationRequest) throws(EngineError) -> Generation {
+        try generate(request, with: speculator)
+    }
+
+    /// The same with one of the options' alternatives instead of the engine's own way to speculate.
+    package func generate(_ request: GenerationRequest, alternative: Int) throws(EngineError) -> Generation {
+        try generate(request, with: alternatives[alternative])
+    }
+
+    private func generate(
+        _ request: GenerationRequest, with speculator: Speculator?
+    ) throws(EngineError) -> Generation {
         try check(request)
         let sampler = Sampler(
             request.sampling, vocabularySize: configuration.vocabularySize, instructionSet: instructionSet)

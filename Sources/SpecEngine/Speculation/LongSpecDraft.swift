@@ -371,6 +371,7 @@ extension PackedMatrix {
 extension LongSpecDraft {
     /// Seconds of one level of one node behind `depth` positions, for calibration. What is in the cache is arbitrary.
     func measureLevel(depth: Int) -> Double {
+        target.reserve(upTo: depth)
         let tree = TokenTree(root: TokenID(0))
         let time = ContinuousClock().measure {
             _ = evaluate([0], of: tree, stagedBefore: 0, committed: depth)

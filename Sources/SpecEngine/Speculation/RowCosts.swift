@@ -4,9 +4,9 @@
 /// Seconds of passes. A value; pure but for the measuring.
 struct RowCosts: Sendable {
     /// Row counts that are measured; costs between them are interpolated.
-    static let measuredRowCounts = [1, 2, 3, 4, 6, 8, 12, 16]
+    static let measuredRowCounts = [1, 2, 4, 8, 16]
     /// The depth of the second measurement.
-    static let measuredDepth = 2_048
+    static let measuredDepth = 1_536
 
     private var atStart: [Double]  // seconds by measured row count at depth 0
     private var perPosition: [Double]  // additional seconds per position of depth
@@ -52,16 +52,15 @@ struct RowCosts: Sendable {
         if isChain { chainCorrection[nearest] *= factor } else { treeCorrection[nearest] *= factor }
     }
 
-    /// Measures on an idle model without a resident sequence; about 50 ms for the default model.
+    /// Measures on an idle model without a resident sequence; about 60 ms for the default model.
     static func measure(on model: TransformerModel) -> RowCosts {
         let depth = min(measuredDepth, model.positionLimit - measuredRowCounts.last!)
         func fastest(_ rows: Int, _ depth: Int) -> Double {
-            _ = model.measurePass(rowCount: rows, depth: depth)
-            return (0..<3).map { _ in model.measurePass(rowCount: rows, depth: depth) }.min()!
+            (0..<2).map { _ in model.measurePass(rowCount: rows, depth: depth) }.min()!
         }
+        _ = model.measurePass(rowCount: 16, depth: depth)  // touches all memory
         let start = measuredRowCounts.map { fastest($0, 0) }
         let end = measuredRowCounts.map { fastest($0, depth) }
-        model.cache.releaseUnusedBlocks()
         return RowCosts(atStart: start, atDepth: end, depth: max(1, depth))
     }
 }

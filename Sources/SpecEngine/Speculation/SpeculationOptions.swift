@@ -21,6 +21,8 @@ package struct SpeculationOptions: Sendable {
     package var draftPath: String?
     /// Draft this many levels of these widths in every round and verify all nodes, whatever it costs: for measuring.
     package var fixedWidths: [Int]?
+    /// Propose the rest of the last completion. Off where the same prompt is run again and again to measure it.
+    package var usesLastCompletion = true
 
     /// One tile of the linear kernels takes 8 rows; more than two tiles have not paid on any machine measured.
     package static let standardNodeLimit = 15

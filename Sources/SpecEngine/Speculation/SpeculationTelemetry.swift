@@ -30,6 +30,25 @@ package struct SpeculationTelemetry: Sendable {
 
     package subscript(source: DraftSource) -> Source { sources[source.rawValue] }
 
+    /// Adds another generation's counters.
+    package mutating func add(_ other: SpeculationTelemetry) {
+        rounds += other.rounds
+        emitted += other.emitted
+        for index in sources.indices {
+            sources[index].drafted += other.sources[index].drafted
+            sources[index].accepted += other.sources[index].accepted
+        }
+        for index in draftedByDepth.indices {
+            draftedByDepth[index] += other.draftedByDepth[index]
+            acceptedByDepth[index] += other.acceptedByDepth[index]
+        }
+        draftTime += other.draftTime
+        targetTime += other.targetTime
+        verificationTime += other.verificationTime
+    }
+
+    package init() {}
+
     mutating func record(_ tree: TokenTree, path: [Int], emitted: Int) {
         rounds += 1
         self.emitted += emitted

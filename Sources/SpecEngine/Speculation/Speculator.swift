@@ -33,8 +33,9 @@ final class Speculator {
         costs = RowCosts.measure(on: model)
         levelSeconds = 0
         if let longSpec {
-            _ = longSpec.measureLevel(depth: 1)
-            levelSeconds = (0..<3).map { _ in longSpec.measureLevel(depth: 1) }.min()!
+            let depth = min(RowCosts.measuredDepth, model.positionLimit)
+            _ = longSpec.measureLevel(depth: depth)
+            levelSeconds = (0..<3).map { _ in longSpec.measureLevel(depth: depth) }.min()!
         }
     }
 
@@ -48,7 +49,9 @@ final class Speculator {
 
     func append(_ token: TokenID) { lookup?.append(token) }
 
-    func end(completion: [TokenID], prompt: [TokenID]) { lookup?.end(completion: completion, prompt: prompt) }
+    func end(completion: [TokenID], prompt: [TokenID]) {
+        if options.usesLastCompletion { lookup?.end(completion: completion, prompt: prompt) }
+    }
 
     // MARK: One round
 
