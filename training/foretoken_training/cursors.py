@@ -102,26 +102,35 @@ def write_prompts(arguments, directories):
             if name not in texts_of:
                 texts_of[name] = sources(directories[name], commits[name])
             for length in map(int, arguments.lengths.split(",")):
-                ids = prompt(name, texts_of[name], cursor, length, tokenizer)
-                if ids is None:
-                    missing += 1
-                    continue
-                out.write(json.dumps({"cursor": number, "length": length, "repository": name,
-                                      "language": filters.language_of_path(cursor["path"], 1000), "ids": ids}) + "\n")
+                for kind in ("fill", "continue"):
+                    ids = prompt(name, texts_of[name], cursor, length, tokenizer, kind)
+                    if ids is None:
+                        missing += 1
+                        continue
+                    out.write(json.dumps({"cursor": number, "kind": kind, "length": length, "repository": name,
+                                          "language": filters.language_of_path(cursor["path"], 1000),
+                                          "ids": ids}) + "\n")
     if missing:
         print(f"{missing} prompts left out: their repository has too little text for the length")
 
 
-def prompt(name, texts, cursor, length, tokenizer):
-    """Exactly `length` ids, or None when the repository is too small. The oldest context is cut to fit."""
+def prompt(name, texts, cursor, length, tokenizer, kind):
+    """Exactly `length` ids, or None when the repository is too small. The oldest context is cut to fit.
+
+    Kind "fill" asks for the middle in SPM order, as an editor does; "continue" ends with the file up to the cursor.
+    """
     path, text = cursor["path"], texts[cursor["path"]]
     lines = text.split("\n")
     line = lines[cursor["line"] - 1].encode()
     offset = sum(len(l) + 1 for l in lines[:cursor["line"] - 1]) + len(line[:cursor["column"] - 1].decode())
     suffix = text[offset:].split("\n", 1)
     suffix = ("\n" + suffix[1] if len(suffix) > 1 else "")[:SUFFIX_CHARACTER_COUNT]
-    current = [tokenizer.file, *tokenizer.encode(path + "\n"), tokenizer.suffix, *tokenizer.encode(suffix),
-               tokenizer.prefix, *tokenizer.encode(text[:offset][-PREFIX_CHARACTER_COUNT:]), tokenizer.middle]
+    current = [tokenizer.file, *tokenizer.encode(path + "\n")]
+    prefix = tokenizer.encode(text[:offset][-PREFIX_CHARACTER_COUNT:])
+    if kind == "fill":
+        current += [tokenizer.suffix, *tokenizer.encode(suffix), tokenizer.prefix, *prefix, tokenizer.middle]
+    else:
+        current += prefix
     opening = [tokenizer.repository, *tokenizer.encode(name + "\n")]
     room = length - len(opening) - len(current)
     context = []

@@ -1,0 +1,63 @@
+"""`export`: a trained draft to GGUF (arch `longspec`), matrices in Q4_0, norms in F32.
+
+Beside the shape, the file names what the draft belongs to: the SHA-256 of the target's file and its vocabulary size,
+which a loader may check, since a draft for other weights would only be slow, never visibly wrong.
+"""
+
+from . import gguf_file
+
+MAXIMUM_BYTE_COUNT = 6 << 20      # the draft is read once per drafted level: a larger one eats its own gain
+ARCHITECTURE = "longspec"
+
+
+def add_arguments(parser):
+    parser.add_argument("--target", required=True, help="the GGUF the draft was trained for")
+    parser.add_argument("--draft", required=True, help="draft.pt or checkpoint.pt")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--name", default="LongSpec draft for Foretoken Coder 78M")
+
+
+def run(arguments):
+    from . import draft as draft_layer
+    from . import target as target_model
+    configuration, parameters, _ = draft_layer.load(arguments.draft)
+    target = gguf_file.File(arguments.target)
+    vocabulary = target.tensors["token_embd.weight"][1][0]
+    write(arguments.out, configuration, {n: p.numpy() for n, p in parameters.items()}, arguments.name,
+          target_model.fingerprint(arguments.target), vocabulary)
+
+
+def write(path, c, parameters, name, target_fingerprint, vocabulary_size):
+    """Writes the draft `parameters` (our names to float32 arrays) and refuses one the engine has no input for."""
+    from .draft import GGUF_NAMES
+    if c.target_hidden or not c.cross_attention:
+        raise ValueError("this draft is an ablation; the engine runs only the plain LongSpec layer")
+    metadata = {
+        "general.architecture": ARCHITECTURE, "general.name": name,
+        "longspec.embedding_length": c.hidden_size, "longspec.feed_forward_length": c.feed_forward_size,
+        "longspec.attention.head_count": c.head_count, "longspec.attention.head_count_kv": c.kv_head_count,
+        "longspec.attention.key_length": c.head_size, "longspec.attention.sliding_window": c.window,
+        "longspec.target_layer": c.target_layer, "longspec.rope.freq_base": float(c.rope_theta),
+        "longspec.attention.layer_norm_rms_epsilon": float(c.norm_epsilon),
+        "longspec.vocab_size": vocabulary_size, "longspec.target.fingerprint": target_fingerprint,
+    }
+    tensors = {f"{GGUF_NAMES[key]}.weight": parameters[key] for key in GGUF_NAMES if key in parameters}
+    gguf_file.write(path, metadata, tensors)
+
+
+def load_draft(path, target):
+    """(configuration, float32 parameters) of a GGUF or PyTorch draft, on the target's device."""
+    import torch
+    from . import draft as draft_layer
+    if not path.endswith(".gguf"):
+        configuration, parameters, _ = draft_layer.load(path, target.device)
+        return configuration, parameters
+    file = gguf_file.File(path)
+    key = lambda name: file.metadata["longspec." + name]
+    configuration = draft_layer.DraftConfiguration(
+        key("embedding_length"), key("attention.head_count"), key("attention.head_count_kv"),
+        key("attention.key_length"), key("feed_forward_length"), key("attention.sliding_window"),
+        key("target_layer"), key("rope.freq_base"), key("attention.layer_norm_rms_epsilon"))
+    parameters = {ours: torch.from_numpy(file.tensor(f"{theirs}.weight")).to(target.device)
+                  for ours, theirs in draft_layer.GGUF_NAMES.items() if f"{theirs}.weight" in file.tensors}
+    return configuration, parameters
