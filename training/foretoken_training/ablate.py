@@ -25,39 +25,54 @@ REPORTED_DEPTHS = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class Variant:
+    """Layers are counted from the end: 1 is the target's last."""
     meaning: str
     feed_forward: int = 1792
     window: int = 512
-    layers_from_end: int = 1
-    from_target: bool = True
+    layers: tuple = (1,)
+    hidden: tuple = ()
+    cross_attention: bool = True
+    from_target: bool = False
     anchor_offset: bool = True
     deepest: int = 8
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     objective: Objective = field(default_factory=Objective)
-    switches: dict = field(default_factory=dict)
 
 
 VARIANTS = {
-    "baseline": Variant("start from the target, anchor-offset, shifts 1-8, window 512, KL"),
-    "random-start": Variant("random initial weights", from_target=False),
+    "baseline": Variant("last layer's K/V, anchor-offset, shifts 1-8, window 512, KL, random start"),
+    "from-target": Variant("start from the target's own layers", from_target=True),
     "no-anchor-offset": Variant("plain positions", anchor_offset=False),
     "no-noisy-shift": Variant("shift 1 only", deepest=1),
-    "shift-4": Variant("shifts 1-4", deepest=4),
     "window-256": Variant("window 256", window=256),
     "window-1024": Variant("window 1024", window=1024),
-    "no-cross-attention": Variant("no cross-attention", switches={"cross_attention": False}),
-    "target-hidden": Variant("extra input: the target's last hidden state", switches={"target_hidden": True}),
-    "layer-12": Variant("K/V of the last layer but one", layers_from_end=2),
-    "layer-10": Variant("K/V of the last layer but three", layers_from_end=4),
+    "no-cross-attention": Variant("no cross-attention", cross_attention=False),
+    "layer-2nd-last": Variant("K/V of the last layer but one", layers=(2,)),
+    "layer-3rd-last": Variant("K/V of the last layer but two", layers=(3,)),
+    "layer-4th-last": Variant("K/V of the last layer but three", layers=(4,)),
+    "layer-6th-last": Variant("K/V of the last layer but five", layers=(6,)),
+    **{f"layer-{n}th-last": Variant(f"K/V of layer {n} from the end", layers=(n,))
+       for n in (5, 7, 8, 9, 10, 11, 12, 13, 14)},
+    "layers-6-8": Variant("K/V of two layers: 6th and 8th from the end", layers=(6, 8)),
+    "layers-6-10": Variant("K/V of two layers: 6th and 10th from the end", layers=(6, 10)),
+    "layers-6-3": Variant("K/V of two layers: 6th and 3rd from the end", layers=(6, 3)),
+    "layer-6-hidden": Variant("K/V of the 6th layer from the end and the last state", layers=(6,), hidden=(1,)),
+    "layer-6-rate-double": Variant("K/V of the 6th layer from the end, learning rate 8e-3", layers=(6,),
+                                   learning_rate=8e-3),
+    "layers-2-5": Variant("K/V of two layers: 2nd and 5th from the end", layers=(2, 5)),
+    "layers-2-4-8": Variant("K/V of three layers: 2nd, 4th and 8th from the end", layers=(2, 4, 8)),
+    "hidden-last": Variant("extra input: the target's last state", hidden=(1,)),
+    "hidden-2-5-10": Variant("extra input: states of the 2nd, 5th and 10th layer from the end", hidden=(2, 5, 10)),
+    "layer-2-hidden": Variant("K/V of the last layer but one, and those three states", layers=(2,),
+                              hidden=(2, 5, 10)),
     "feed-forward-4608": Variant("SwiGLU 4,608 wide", feed_forward=4608),
     "likeliest": Variant("cross-entropy with the target's likeliest token", objective=Objective(0, 1)),
     "half-likeliest": Variant("half KL, half that cross-entropy", objective=Objective(0.5, 0.5)),
     "text-labels": Variant("cross-entropy with the text", objective=Objective(0, 0, 1)),
     "own-choice": Variant("KL; weight 0.25 after a token the target would not choose",
                           objective=Objective(1, 0, 0, 0.25)),
-    "rate-x2": Variant("learning rate 4e-3", learning_rate=4e-3),
-    "rate-x4": Variant("learning rate 8e-3", learning_rate=8e-3),
-    "rate-half": Variant("learning rate 1e-3", learning_rate=1e-3),
+    "rate-half": Variant("learning rate 2e-3", learning_rate=2e-3),
+    "rate-double": Variant("learning rate 8e-3", learning_rate=8e-3),
 }
 
 
@@ -84,8 +99,10 @@ def run(arguments):
     chosen = {name: VARIANTS[name] for name in arguments.variants.split(",")}
     learners = {}
     for name, v in chosen.items():
-        shape = draft_layer.configuration_for(target, v.feed_forward, v.window,
-                                              configuration.layer_count - v.layers_from_end, **v.switches)
+        count = configuration.layer_count
+        shape = draft_layer.configuration_for(
+            target, v.feed_forward, v.window, tuple(count - layer for layer in v.layers),
+            cross_attention=v.cross_attention, hidden_layers=tuple(count - layer for layer in v.hidden))
         learners[name] = Learner(shape, target, v.objective, v.learning_rate, v.from_target)
     data = TokenFolder(arguments.tokens, np.uint16, 11)
     held_out = TokenFolder(arguments.held_out, np.uint16, 7)
@@ -116,13 +133,13 @@ def train_step(arguments, chosen, learners, data, generator, scale):
     ids = data.rows(arguments.rows, 2048, target.device)
     positions = {True: anchor_offset_positions(arguments.rows, 2048, arguments.context, target.device, generator),
                  False: plain_positions(arguments.rows, 2048, target.device)}
-    outputs = {}
+    layers = {layer for learner in learners.values() for layer in learner.configuration.target_layers}
+    states = {layer for learner in learners.values() for layer in learner.configuration.hidden_layers}
+    outputs = {kind: target.body(ids, positions[kind], layers, states)
+               for kind in {v.anchor_offset for v in chosen.values()}}
     for name, learner in learners.items():
-        v = chosen[name]
-        key = v.anchor_offset, learner.configuration.target_layer
-        if key not in outputs:
-            outputs[key] = target.body(ids, positions[v.anchor_offset], learner.configuration.target_layer)
-        learner.backward(ids, positions[v.anchor_offset], depth_schedule(arguments.rows, v.deepest), outputs[key])
+        kind = chosen[name].anchor_offset
+        learner.backward(ids, positions[kind], depth_schedule(arguments.rows, chosen[name].deepest), outputs[kind])
         learner.update(learner.gradients(), scale, quantised=False)
 
 

@@ -25,11 +25,11 @@ class DraftConfiguration:
     head_size: int
     feed_forward_size: int
     window: int
-    target_layer: int
+    target_layers: tuple             # whose K/V the cross-attention reads; each layer has its own projections
     rope_theta: float
     norm_epsilon: float
     cross_attention: bool = True     # off only in ablations
-    target_hidden: bool = False      # extra input, as EAGLE has; only in ablations, the engine has no such input
+    hidden_layers: tuple = ()        # target layers whose states are an extra input, as in EAGLE
 
 
 GGUF_NAMES = {
@@ -41,11 +41,17 @@ GGUF_NAMES = {
 }
 
 
-def configuration_for(target, feed_forward_size, window, target_layer=None, **switches):
+def configuration_for(target, feed_forward_size, window, target_layers=None, **switches):
     c = target.configuration
-    layer = c.layer_count - 1 if target_layer is None else target_layer
+    layers = tuple(target_layers or (c.layer_count - 1,))
     return DraftConfiguration(c.hidden_size, c.head_count, c.kv_head_count, c.head_size, feed_forward_size, window,
-                              layer, c.rope_theta, c.norm_epsilon, **switches)
+                              layers, c.rope_theta, c.norm_epsilon, **switches)
+
+
+def cross_names(index):
+    """Names of the projections that read the index-th target layer: query, its norm, output."""
+    tail = "" if index == 0 else str(index)
+    return "cq" + tail, "cqn" + tail, "co" + tail
 
 
 def shapes(c):
@@ -53,8 +59,11 @@ def shapes(c):
     result = {"q": (q, d), "k": (kv, d), "v": (kv, d), "o": (d, q), "qn": (c.head_size,), "kn": (c.head_size,),
               "cq": (q, d), "co": (d, q), "cqn": (c.head_size,), "gate": (f, d), "up": (f, d), "down": (d, f),
               "n1": (d,), "n2": (d,), "n3": (d,), "norm": (d,)}
-    if c.target_hidden:
-        result["th"] = (d, d)
+    for index in range(1, len(c.target_layers)):
+        query, norm, output = cross_names(index)
+        result.update({query: (q, d), norm: (c.head_size,), output: (d, q)})
+    if c.hidden_layers:
+        result["th"] = (d, d * len(c.hidden_layers))
     return result
 
 
@@ -71,10 +80,10 @@ def initial_parameters(c, target, from_target, seed):
         if len(shape) == 1:
             parameters[name] = torch.ones(shape)
         else:
-            spread = 0.02 / 28 ** 0.5 if name in ("o", "co", "down", "th") else 0.02
+            spread = 0.02 / 28 ** 0.5 if name[0] == "o" or name[:2] in ("co", "do", "th") else 0.02
             parameters[name] = torch.randn(shape, generator=generator) * spread
     if from_target:
-        first, last = target.layers[0], target.layers[c.target_layer]
+        first, last = target.layers[0], target.layers[c.target_layers[0]]
         mapping = {"q": (first, "q"), "k": (first, "k"), "v": (first, "v"), "o": (first, "o"), "n1": (first, "n1"),
                    "qn": (first, "qn"), "kn": (first, "kn"), "cq": (last, "q"), "co": (last, "o"),
                    "cqn": (last, "qn"), "n2": (last, "n1"), "n3": (last, "n2")}
@@ -99,14 +108,23 @@ def _begin(x, w, cos, sin, size, epsilon):
     return query, key, value
 
 
-def _middle(x, attended, w, cos, sin, size, epsilon):
+def _middle(x, attended, extra, w, cos, sin, size, epsilon):
+    """The queries are one per target layer read. The extra input enters here, after the self-attention, so that the
+    draft's own K/V stay functions of the tokens alone."""
     x = x + F.linear(attended.transpose(1, 2).flatten(2), w["o"])
-    return x, project(rms_norm(x, w["n2"], epsilon), w["cq"], None, w["cqn"], size, cos, sin, epsilon)
+    if extra is not None:
+        x = x + extra
+    y, queries, index = rms_norm(x, w["n2"], epsilon), [], 0
+    while cross_names(index)[0] in w:
+        query, norm, _ = cross_names(index)
+        queries.append(project(y, w[query], None, w[norm], size, cos, sin, epsilon))
+        index += 1
+    return x, queries
 
 
 def _finish(x, attended, w, epsilon):
-    if attended is not None:
-        x = x + F.linear(attended.transpose(1, 2).flatten(2), w["co"])
+    for index, part in enumerate(attended):
+        x = x + F.linear(part.transpose(1, 2).flatten(2), w[cross_names(index)[2]])
     y = rms_norm(x, w["n3"], epsilon)
     x = x + F.linear(F.silu(F.linear(y, w["gate"])) * F.linear(y, w["up"]), w["down"])
     return rms_norm(x, w["norm"], epsilon)
@@ -177,20 +195,28 @@ class Draft:
         self._begin, self._middle, self._finish = (
             _maybe_compiled(f, compiled) for f in (_begin, _middle, _finish))
 
-    def hidden(self, w, ids, positions, key, value, shifts, target_hidden=None):
-        """States [rows, tokens, hidden]. `shifts`: one depth per row. `key`, `value`: the target's, same positions."""
+    def extra_input(self, w, states):
+        """What the target's states at the newest verified position add for every draft token of a round."""
+        one = torch.ones((), device=states[0].device, dtype=states[0].dtype)
+        return F.linear(torch.cat([rms_norm(s, one, self.configuration.norm_epsilon) for s in states], -1), w["th"])
+
+    def hidden(self, w, ids, positions, kv, states, shifts):
+        """States [rows, tokens, hidden]. `shifts`: one depth per row; `kv`, `states`: what `Target.body` returned."""
         c = self.configuration
         x = F.embedding(ids, self.target.weights["embed"])
-        if c.target_hidden:                                # position i may use the target's state at i - shift
-            late = torch.stack([F.pad(target_hidden[r, :-s], (0, 0, s, 0)) for r, s in enumerate(shifts)])
-            x = x + F.linear(late, w["th"])
+        extra = None
+        if c.hidden_layers:                                # position i knows the target's states up to i - shift
+            extra = self.extra_input(w, [states[layer] for layer in c.hidden_layers])
+            extra = torch.stack([F.pad(extra[r, :-s], (0, 0, s, 0)) for r, s in enumerate(shifts)])
         cos, sin = rotary_tables(self.target.configuration, positions, x.dtype)
         query, own_key, own_value = self._begin(x, w, cos, sin, c.head_size, c.norm_epsilon)
         groups = c.head_count // c.kv_head_count
         attended = window_attention(query, own_key.repeat_interleave(groups, 1),
                                     own_value.repeat_interleave(groups, 1), c.window)
-        x, query = self._middle(x, attended, w, cos, sin, c.head_size, c.norm_epsilon)
-        attended = cross_attention(query, key, value, shifts) if c.cross_attention else None
+        x, queries = self._middle(x, attended, extra, w, cos, sin, c.head_size, c.norm_epsilon)
+        attended = []
+        if c.cross_attention:
+            attended = [cross_attention(query, *kv[layer], shifts) for query, layer in zip(queries, c.target_layers)]
         return self._finish(x, attended, w, c.norm_epsilon)
 
 
@@ -212,4 +238,5 @@ def load(path, device="cpu"):
     """(configuration, float32 parameters, whatever else was saved)."""
     stored = torch.load(path, map_location="cpu", weights_only=True)
     parameters = {name: p.float().to(device) for name, p in stored.pop("parameters").items()}
-    return DraftConfiguration(**stored.pop("configuration")), parameters, stored
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.pop("configuration").items()}
+    return DraftConfiguration(**settings), parameters, stored

@@ -107,14 +107,32 @@ class Replay:
         self.target, self.shape, self.working, self.entries = target, shape, working, entries
         prompts = torch.tensor([entry["ids"] for entry in entries], device=target.device)
         generator = torch.Generator(target.device).manual_seed(3)
-        tokens, self.keys, self.values = target.generate(prompts, CONTINUATION, temperature, generator)
+        tokens = target.generate(prompts, CONTINUATION, temperature, generator)
         self.text = torch.cat([prompts, tokens], 1)
+        self.text_on_host = self.text.cpu().numpy()
         self.prompt_length = prompts.shape[1]
+        self.layer = draft_layer.Draft(shape, target)
+        self.run_target()
         self.continuations = []
         for row in tokens.tolist():                        # up to the end token, which is emitted too
             end = row.index(0) + 1 if 0 in row else len(row)
             self.continuations.append(row[:end])
         self.known = {}                                    # (prompt, committed, path) to its best children
+
+    @torch.no_grad()
+    def run_target(self):
+        """The target's K/V of every prompt and continuation, and what its states add to the draft's input."""
+        c, (rows, length) = self.shape, self.text.shape
+        positions = torch.arange(length, device=self.text.device)[None]
+        caches, extras = {layer: [] for layer in c.target_layers}, []
+        for row in range(rows):
+            _, kv, states = self.target.body(self.text[row:row + 1], positions, c.target_layers, c.hidden_layers)
+            for layer in c.target_layers:
+                caches[layer].append(torch.stack(kv[layer], 1))
+            if c.hidden_layers:
+                extras.append(self.layer.extra_input(self.working, [states[layer] for layer in c.hidden_layers]))
+        self.caches = {layer: torch.cat(parts) for layer, parts in caches.items()}     # [rows, 2, heads, tokens, size]
+        self.extras = torch.cat(extras) if extras else None
 
     def tau(self, form, nodes):
         """(tokens emitted, rounds, {language: [emitted, rounds]}) over all prompts."""
@@ -184,27 +202,31 @@ class Replay:
         c, w, device = self.shape, self.working, self.target.device
         size, epsilon, count = c.head_size, c.norm_epsilon, len(nodes)
         ends = [self.prompt_length + committed for _, committed, _ in nodes]
-        ids, positions = [], []
-        for (number, _, path), end in zip(nodes, ends):
-            start = end + len(path) - c.window
-            tail = torch.tensor(path, device=device, dtype=torch.long)
-            ids.append(torch.cat([self.text[number, start:end], tail]))
-            positions.append(torch.arange(start, end + len(path), device=device))
-        ids, positions = torch.stack(ids), torch.stack(positions)
+        ids = np.empty((count, c.window), np.int64)
+        starts = np.array([end + len(path) - c.window for (*_, path), end in zip(nodes, ends)])
+        for row, ((number, _, path), end) in enumerate(zip(nodes, ends)):
+            ids[row, :c.window - len(path)] = self.text_on_host[number, starts[row]:end]
+            ids[row, c.window - len(path):] = path
+        ids = torch.from_numpy(ids).to(device)
+        positions = torch.from_numpy(starts[:, None] + np.arange(c.window)).to(device)
         cos, sin = rotary_tables(self.target.configuration, positions, torch.bfloat16)
         x = F.embedding(ids, self.target.weights["embed"])
+        numbers = torch.tensor([number for number, *_ in nodes], device=device)
+        seen = torch.tensor(ends, device=device) - 1       # target rows that the round may look at
+        extra = None if self.extras is None else self.extras[numbers, seen - 1][:, None]
         query, key, value = draft_layer._begin(x, w, cos, sin, size, epsilon)
         group = lambda q: q[:, :, -1].unflatten(1, (c.kv_head_count, -1))
         ungroup = lambda a: a.flatten(1, 2).unsqueeze(2)
         attended = F.scaled_dot_product_attention(group(query), key, value)
-        x, query = draft_layer._middle(x[:, -1:], ungroup(attended), w, cos[:, -1:], sin[:, -1:], size, epsilon)
-        numbers = torch.tensor([number for number, *_ in nodes], device=device)
-        seen = torch.tensor(ends, device=device)[:, None] - 1
+        x, queries = draft_layer._middle(x[:, -1:], ungroup(attended), extra, w, cos[:, -1:], sin[:, -1:], size, epsilon)
         longest = max(ends) - 1
-        mask = (torch.arange(longest, device=device)[None] < seen)[:, None, None]
-        attended = F.scaled_dot_product_attention(group(query), self.keys[numbers, :, :longest],
-                                                  self.values[numbers, :, :longest], attn_mask=mask)
-        state = draft_layer._finish(x, ungroup(attended), w, epsilon)
+        mask = (torch.arange(longest, device=device)[None] < seen[:, None])[:, None, None]
+        parts = []
+        for query, layer in zip(queries, c.target_layers):
+            cache = self.caches[layer][numbers, :, :, :longest]
+            parts.append(ungroup(F.scaled_dot_product_attention(group(query), cache[:, 0], cache[:, 1],
+                                                                attn_mask=mask)))
+        state = draft_layer._finish(x, parts, w, epsilon)
         logits = F.linear(state[:, 0], self.target.weights["head"]).float().log_softmax(-1)
         best = logits.topk(CHILDREN)
         return best.indices.tolist(), best.values.tolist()

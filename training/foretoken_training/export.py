@@ -30,14 +30,14 @@ def run(arguments):
 def write(path, c, parameters, name, target_fingerprint, vocabulary_size):
     """Writes the draft `parameters` (our names to float32 arrays) and refuses one the engine has no input for."""
     from .draft import GGUF_NAMES
-    if c.target_hidden or not c.cross_attention:
+    if c.hidden_layers or len(c.target_layers) > 1 or not c.cross_attention:
         raise ValueError("this draft is an ablation; the engine runs only the plain LongSpec layer")
     metadata = {
         "general.architecture": ARCHITECTURE, "general.name": name,
         "longspec.embedding_length": c.hidden_size, "longspec.feed_forward_length": c.feed_forward_size,
         "longspec.attention.head_count": c.head_count, "longspec.attention.head_count_kv": c.kv_head_count,
         "longspec.attention.key_length": c.head_size, "longspec.attention.sliding_window": c.window,
-        "longspec.target_layer": c.target_layer, "longspec.rope.freq_base": float(c.rope_theta),
+        "longspec.target_layer": c.target_layers[0], "longspec.rope.freq_base": float(c.rope_theta),
         "longspec.attention.layer_norm_rms_epsilon": float(c.norm_epsilon),
         "longspec.vocab_size": vocabulary_size, "longspec.target.fingerprint": target_fingerprint,
     }
@@ -57,7 +57,7 @@ def load_draft(path, target):
     configuration = draft_layer.DraftConfiguration(
         key("embedding_length"), key("attention.head_count"), key("attention.head_count_kv"),
         key("attention.key_length"), key("feed_forward_length"), key("attention.sliding_window"),
-        key("target_layer"), key("rope.freq_base"), key("attention.layer_norm_rms_epsilon"))
+        (key("target_layer"),), key("rope.freq_base"), key("attention.layer_norm_rms_epsilon"))
     parameters = {ours: torch.from_numpy(file.tensor(f"{theirs}.weight")).to(target.device)
                   for ours, theirs in draft_layer.GGUF_NAMES.items() if f"{theirs}.weight" in file.tensors}
     return configuration, parameters

@@ -74,10 +74,11 @@ def top10(logits):
 def draft_rows(layer, parameters, target, ids):
     ids = torch.tensor([ids], device=target.device)
     positions = torch.arange(ids.shape[1], device=target.device)[None]
-    _, raw, key, value = target.body(ids, positions, layer.configuration.target_layer)
+    c = layer.configuration
+    _, kv, states = target.body(ids, positions, c.target_layers, c.hidden_layers)
     rows = {}
     for depth in DEPTHS:
-        state = layer.hidden(parameters, ids, positions, key, value, [depth], raw)[0, -8:]
+        state = layer.hidden(parameters, ids, positions, kv, states, [depth])[0, -8:]
         rows[f"shift{depth}_last8_top10"] = [top10(v) for v in F.linear(state, target.weights["head"])]
     return rows
 

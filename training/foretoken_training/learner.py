@@ -64,8 +64,8 @@ class Learner:
 
     def backward(self, ids, positions, shifts, outputs):
         """Adds one batch's gradients; `outputs` is what `Target.body` returned for it. Returns the statistics."""
-        normed, raw, key, value = outputs
-        state = self.draft.hidden(self.working, ids, positions, key, value, shifts, raw)
+        normed, kv, states = outputs
+        state = self.draft.hidden(self.working, ids, positions, kv, states, shifts)
         loss, statistics = _loss(state, normed, self.target.weights["head"], ids, self.mixture)
         loss.backward()
         return statistics
@@ -101,11 +101,12 @@ def agreement(layer, weights, target, rows, depths):
     sums = {depth: torch.zeros(5, device=target.device) for depth in depths}
     for ids in rows:
         positions = torch.arange(ids.shape[1], device=ids.device)[None]
-        normed, raw, key, value = target.body(ids, positions, layer.configuration.target_layer)
+        c = layer.configuration
+        normed, kv, states = target.body(ids, positions, c.target_layers, c.hidden_layers)
         top = torch.cat([F.linear(part, head).argmax(-1) for part in normed[0].split(CHUNK)])
         own = F.pad(top[:-1] == ids[0, 1:], (1, 0))
         for depth in depths:
-            state = layer.hidden(weights, ids, positions, key, value, [depth], raw)[0]
+            state = layer.hidden(weights, ids, positions, kv, states, [depth])[0]
             for first in range(0, ids.shape[1], CHUNK):
                 part = slice(max(first, skip), first + CHUNK)
                 student = F.linear(state[part], head).float().log_softmax(-1)

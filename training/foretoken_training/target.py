@@ -1,8 +1,7 @@
 """The frozen target in PyTorch: decoders of arch qwen3, qwen2 and llama, from GGUF or a Hugging Face folder.
 
 Weights live in a plain dictionary so that one forward serves float32 (golden values) and bfloat16 (training). `body`
-returns the normalised hidden state, the hidden state before the norm, and the K and V of one layer after QK-norm and
-RoPE: what a LongSpec draft attends to.
+returns the normalised hidden state and the K and V of chosen layers: what a LongSpec draft attends to.
 """
 
 import hashlib
@@ -222,24 +221,22 @@ class Target:
         self._run_block = torch.compile(_block, dynamic=False) if compiled else _block
 
     @torch.no_grad()
-    def body(self, ids, positions, kv_layer=None):
-        """(hidden after the output norm, hidden before it, K, V of `kv_layer`, the last one by default)."""
-        c = self.configuration
-        kv_layer = c.layer_count - 1 if kv_layer is None else kv_layer
+    def body(self, ids, positions, kv_layers=(), state_layers=()):
+        """(hidden after the output norm, {layer: (K, V)} after QK-norm and rotary, {layer: state after it})."""
+        c, kept, states = self.configuration, {}, {}
         cos, sin = rotary_tables(c, positions, self.dtype)
         x = F.embedding(ids, self.weights["embed"])
         for number, layer in enumerate(self.layers):
             x, key, value = self._run_block(x, cos, sin, layer, c.head_size, c.norm_epsilon)
-            if number == kv_layer:
-                kept = key, value
-        return rms_norm(x, self.weights["norm"], c.norm_epsilon), x, *kept
+            if number in kv_layers:
+                kept[number] = key, value
+            if number in state_layers:
+                states[number] = x
+        return rms_norm(x, self.weights["norm"], c.norm_epsilon), kept, states
 
     @torch.no_grad()
     def generate(self, prompts, count, temperature=0.0, generator=None):
-        """Continues prompts of one length: (tokens [rows, count], K, V of the last layer with their positions).
-
-        K and V cover the prompt and all generated tokens but the last. Temperature 0 takes the likeliest token.
-        """
+        """Continues prompts of one length: tokens [rows, count]. Temperature 0 takes the likeliest token."""
         c, (rows, length) = self.configuration, prompts.shape
         size = length + count
         shape = (rows, c.kv_head_count, size, c.head_size)
@@ -261,7 +258,7 @@ class Target:
             out.append(token)
             if step + 1 < count:
                 x = self._extend(token, length + step, keys, values)
-        return torch.cat(out, 1), keys[-1], values[-1]
+        return torch.cat(out, 1)
 
     def _extend(self, ids, start, keys, values):
         """Runs new tokens after `start` cached ones, writing their K and V; returns hidden states before the norm."""

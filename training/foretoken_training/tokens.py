@@ -63,7 +63,7 @@ def render_shards(arguments, pool):
             for path in pending:
                 if path not in lines_of:
                     with lzma.open(path) as file:
-                        lines_of[path] = file.read().decode().splitlines()
+                        lines_of[path] = file.read().decode().rstrip("\n").split("\n")
                 stem = os.path.basename(path).split(".")[0]
                 seeded = [(line, f"{stem}/{i}/{epoch}") for i, line in enumerate(lines_of[path])]
                 random.Random(f"{stem}/{epoch}").shuffle(seeded)
@@ -75,7 +75,7 @@ def render_shards(arguments, pool):
 def render_held_out(arguments, pool):
     by_repository = collections.defaultdict(list)
     with lzma.open(os.path.join(arguments.shards, "held-out.jsonl.xz")) as file:
-        for line in file.read().decode().splitlines():
+        for line in file.read().decode().rstrip("\n").split("\n"):
             by_repository[json.loads(line)["repository"]].append(line)
     for name, lines in sorted(by_repository.items()):
         languages = collections.Counter()

@@ -33,8 +33,9 @@ def add_arguments(parser):
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--feed-forward", type=int, default=4608)
     parser.add_argument("--window", type=int, default=512)
-    parser.add_argument("--target-layer", type=int, help="whose K/V to read (default: the last)")
-    parser.add_argument("--random-start", action="store_true", help="do not start from the target's own layers")
+    parser.add_argument("--target-layers", help="whose K/V to read, as '12' or '12,9' (default: the last)")
+    parser.add_argument("--hidden-layers", default="", help="whose states are an extra input, as '12,8' (default: none)")
+    parser.add_argument("--from-target", action="store_true", help="start from the target's own layers")
     parser.add_argument("--deepest", type=int, default=8, help="deepest level trained")
     parser.add_argument("--short", type=int, default=2048, help="tokens of a short row")
     parser.add_argument("--context", type=int, default=16384, help="tokens of a long row, and the largest index")
@@ -60,15 +61,16 @@ class Group:
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(self.device)
         if self.size > 1:
-            dist.init_process_group("nccl", device_id=self.device)
+            on_gpu = self.device.type == "cuda"
+            dist.init_process_group("nccl" if on_gpu else "gloo", device_id=self.device if on_gpu else None)
 
     def mean(self, tensors):
         """Averages a dictionary of tensors over the processes, as one message."""
         if self.size == 1:
             return tensors
         flat = torch.cat([t.float().flatten() for t in tensors.values()])
-        dist.all_reduce(flat, op=dist.ReduceOp.AVG)
-        parts = flat.split([t.numel() for t in tensors.values()])
+        dist.all_reduce(flat)
+        parts = (flat / self.size).split([t.numel() for t in tensors.values()])
         return {name: part.view_as(t) for (name, t), part in zip(tensors.items(), parts)}
 
     def clock(self, seconds):
@@ -105,9 +107,12 @@ def run(arguments):
     torch._dynamo.config.cache_size_limit = 64
     configuration, weights = target_model.load(arguments.target)
     target = target_model.Target(configuration, weights, group.device, torch.bfloat16, compiled=True)
-    shape = draft_layer.configuration_for(target, arguments.feed_forward, arguments.window, arguments.target_layer)
+    numbers = lambda text: tuple(map(int, filter(None, (text or "").split(","))))
+    shape = draft_layer.configuration_for(target, arguments.feed_forward, arguments.window,
+                                          numbers(arguments.target_layers),
+                                          hidden_layers=numbers(arguments.hidden_layers))
     objective = Objective(arguments.divergence, arguments.likeliest, arguments.text, arguments.foreign_weight)
-    learner = Learner(shape, target, objective, arguments.learning_rate, not arguments.random_start)
+    learner = Learner(shape, target, objective, arguments.learning_rate, arguments.from_target)
     log = Log(os.path.join(arguments.out, "log.jsonl"), group)
     if group.rank == 0:
         with open(os.path.join(arguments.out, "settings.json"), "w") as file:
@@ -174,7 +179,8 @@ def batch(arguments, learner, data, generator, long, step):
     else:
         positions = anchor_offset_positions(rows, length, arguments.context, device, generator)
         shifts = depth_schedule(rows, arguments.deepest)
-    outputs = learner.target.body(ids, positions, learner.configuration.target_layer)
+    c = learner.configuration
+    outputs = learner.target.body(ids, positions, c.target_layers, c.hidden_layers)
     return learner.backward(ids, positions, shifts, outputs)
 
 
