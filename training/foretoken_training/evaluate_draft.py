@@ -46,7 +46,7 @@ def run(arguments):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     configuration, weights = target_model.load(arguments.target)
     target = target_model.Target(configuration, weights, device, torch.bfloat16)
-    shape, parameters = export.load_draft(arguments.draft, target)
+    shape, parameters = export.load_draft(arguments.draft, device)
     working = {name: p.to(device, torch.bfloat16) for name, p in parameters.items()}
     os.makedirs(os.path.dirname(os.path.abspath(arguments.out)), exist_ok=True)
     with open(arguments.out, "a") as out:

@@ -39,7 +39,7 @@ def run(arguments):
     torch.set_float32_matmul_precision("highest")
     configuration, weights = target_model.load(arguments.target)
     target = target_model.Target(configuration, weights, torch.device(arguments.device), torch.float32)
-    shape, parameters = export.load_draft(arguments.draft, target)
+    shape, parameters = export.load_draft(arguments.draft, target.device)
     layer = draft_layer.Draft(shape, target)
     name = os.path.basename(arguments.draft)
     if arguments.target_golden:
