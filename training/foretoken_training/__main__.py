@@ -8,7 +8,7 @@ import sys
 COMMANDS = {
     "corpus": "corpus", "tokens": "tokens", "cursors": "cursors", "train-draft": "train_draft",
     "evaluate-draft": "evaluate_draft", "ablate": "ablate", "export": "export", "golden": "golden",
-    "import-longspec": "import_longspec",
+    "import-longspec": "import_longspec", "plot": "plot",
 }
 
 
