@@ -6,9 +6,16 @@ import importlib
 import sys
 
 COMMANDS = {
-    "corpus": "corpus", "tokens": "tokens", "cursors": "cursors", "train-draft": "train_draft",
-    "evaluate-draft": "evaluate_draft", "ablate": "ablate", "export": "export", "golden": "golden",
-    "import-longspec": "import_longspec", "plot": "plot",
+    "corpus": "corpus",
+    "tokens": "tokens",
+    "cursors": "cursors",
+    "train-draft": "train_draft",
+    "evaluate-draft": "evaluate_draft",
+    "ablate": "ablate",
+    "export": "export",
+    "golden": "golden",
+    "import-longspec": "import_longspec",
+    "plot": "plot",
 }
 
 
@@ -18,8 +25,11 @@ def main():
         return 2
     name = sys.argv[1]
     module = importlib.import_module("." + COMMANDS[name], __package__)
-    parser = argparse.ArgumentParser(prog=f"foretoken_training {name}", description=module.__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog=f"foretoken_training {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     module.add_arguments(parser)
     return module.run(parser.parse_args(sys.argv[2:]))
 

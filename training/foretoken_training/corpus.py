@@ -1,9 +1,10 @@
 """`corpus`: local git repositories to training shards.
 
-Reads HEAD of each repository through `git cat-file` (no work tree needed), keeps permissive, hand-written source
-files, drops exact and near duplicates, and keeps the held-out repositories apart by name and by content: no training
-file may repeat a held-out one. Output: shardNN.jsonl.xz and held-out.jsonl.xz (one record = one part of one
-repository), attribution.tsv (repository, commit, licence) and report.json (what every rule dropped).
+Reads HEAD of each repository through `git cat-file` (no work tree needed), keeps permissive, hand-written
+source files, drops exact and near duplicates, and keeps the held-out repositories apart by name and by
+content: no training file may repeat a held-out one. Output: shardNN.jsonl.xz and held-out.jsonl.xz (one
+record = one part of one repository), attribution.tsv (repository, commit, licence) and report.json (what
+every rule dropped).
 """
 
 import collections
@@ -15,16 +16,23 @@ import subprocess
 
 from . import duplicates, filters, licences
 
-RECORD_CHARACTER_COUNT = 400_000      # a record is one stream of tokens: some rows of 16k
-PROSE_CHARACTER_COUNT = 600_000       # per repository: documentation must not outweigh code
+RECORD_CHARACTER_COUNT = 400_000  # a record is one stream of tokens: some rows of 16k
+PROSE_CHARACTER_COUNT = 600_000  # per repository: documentation must not outweigh code
 
 
 def add_arguments(parser):
-    parser.add_argument("--repositories", required=True,
-                        help="text file: one 'OWNER/NAME<TAB>GIT_DIRECTORY[<TAB>held-out]' per line")
+    parser.add_argument(
+        "--repositories",
+        required=True,
+        help="text file: one 'OWNER/NAME<TAB>GIT_DIRECTORY[<TAB>held-out]' per line",
+    )
     parser.add_argument("--out", required=True)
-    parser.add_argument("--repository-megabytes", type=float, default=9, help="at most this much text of each")
-    parser.add_argument("--shard-megabytes", type=float, default=54, help="start a new shard at this compressed size")
+    parser.add_argument(
+        "--repository-megabytes", type=float, default=9, help="at most this much text of each"
+    )
+    parser.add_argument(
+        "--shard-megabytes", type=float, default=54, help="start a new shard at this compressed size"
+    )
     parser.add_argument("--xz-preset", type=int, default=9)
 
 
@@ -52,16 +60,23 @@ def run(arguments):
                 report[f"characters {role} {language}"] += len(text)
             attribution.append((name, commit, licence, role, len(files), sum(languages.values())))
             for part, record in enumerate(records_of(files)):
-                writer.write({"repository": name, "licence": licence, "commit": commit, "part": part,
-                              "files": record})
-            print(f"{name}\t{licence}\t{len(files)} files\t{sum(languages.values()) / 1e6:.1f} MB\t"
-                  + " ".join(f"{k}={v / 1e6:.1f}" for k, v in languages.most_common(3)), flush=True)
+                writer.write(
+                    {"repository": name, "licence": licence, "commit": commit, "part": part, "files": record}
+                )
+            print(
+                f"{name}\t{licence}\t{len(files)} files\t{sum(languages.values()) / 1e6:.1f} MB\t"
+                + " ".join(f"{k}={v / 1e6:.1f}" for k, v in languages.most_common(3)),
+                flush=True,
+            )
         writer.close()
 
-    # Held-out files enter the index first, so every training file that repeats one is dropped as its duplicate.
+    # Held-out files enter the index first: a training file that repeats one is dropped as its duplicate.
     collect(held_out, ShardWriter(arguments.out, "held-out", None, arguments.xz_preset), "held-out")
-    collect(training, ShardWriter(arguments.out, "shard", arguments.shard_megabytes * 1e6, arguments.xz_preset),
-            "training")
+    collect(
+        training,
+        ShardWriter(arguments.out, "shard", arguments.shard_megabytes * 1e6, arguments.xz_preset),
+        "training",
+    )
     with open(os.path.join(arguments.out, "attribution.tsv"), "w") as file:
         file.write("repository\tcommit\tlicence\trole\tfiles\tcharacters\n")
         for row in sorted(attribution):
@@ -108,7 +123,9 @@ def repository_licence(directory):
 
 
 def read_repository(directory, index, report, limit):
-    """[(path, language, text)] of the files kept, whole folders at a time when the repository is over the limit."""
+    """[(path, language, text)] of the files kept, whole folders at a time when the repository is over the
+    limit.
+    """
     listing = git(directory, "ls-tree", "-r", "-l", "-z", "HEAD").stdout.decode("utf-8", "replace")
     wanted = []
     for row in filter(None, listing.split("\0")):
@@ -122,13 +139,17 @@ def read_repository(directory, index, report, limit):
     total = sum(size for *_, size in wanted)
     if total > limit:
         wanted = [w for w in wanted if folder_draw(w[0]) < limit / total]
-    reader = subprocess.Popen(["git", "-C", directory, "cat-file", "--batch"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE)
+    reader = subprocess.Popen(
+        ["git", "-C", directory, "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     kept, prose = [], 0
     for path, identifier, language, _ in wanted:
         text = read_blob(reader, identifier)
-        reason = "not UTF-8" if text is None else (
-            None if licences.header_is_permissive(text) else "own header not permissive")
+        reason = (
+            "not UTF-8"
+            if text is None
+            else (None if licences.header_is_permissive(text) else "own header not permissive")
+        )
         reason = reason or filters.reason_to_drop(text) or index.seen(text)
         if reason is None and language in filters.PROSE_LANGUAGES:
             prose += len(text)

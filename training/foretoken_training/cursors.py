@@ -1,8 +1,9 @@
 """`cursors`: the committed list of cursor positions, and prompts made from it.
 
-`--choose` draws positions with a seed from held-out repositories (paths and positions only; no source text is stored,
-and results play no part in the choice). `--prompts` makes token prompts of one exact length from such a list: context
-files of the same repository, nearest folder last, then the file's suffix and prefix, in SPM order.
+`--choose` draws positions with a seed from held-out repositories (paths and positions only; no source text
+is stored, and results play no part in the choice). `--prompts` makes token prompts of one exact length from
+such a list: context files of the same repository, nearest folder last, then the file's suffix and prefix,
+in SPM order.
 """
 
 import json
@@ -15,7 +16,10 @@ from .corpus import git, read_blob, repository_licence
 from .tokenizer import Tokenizer
 
 CURSORS_PER_REPOSITORY = 4
-SUFFIX_CHARACTER_COUNT, PREFIX_CHARACTER_COUNT = 1500, 5000      # of the current file, as in the model card's test
+SUFFIX_CHARACTER_COUNT, PREFIX_CHARACTER_COUNT = (
+    1500,
+    5000,
+)  # of the current file, as in the model card's test
 
 
 def add_arguments(parser):
@@ -42,8 +46,9 @@ def run(arguments):
 def sources(directory, commit="HEAD"):
     """{path: text} of a repository's code files that pass the corpus filters."""
     listing = git(directory, "ls-tree", "-r", "-l", "-z", commit).stdout.decode("utf-8", "replace")
-    reader = subprocess.Popen(["git", "-C", directory, "cat-file", "--batch"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE)
+    reader = subprocess.Popen(
+        ["git", "-C", directory, "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     texts = {}
     for row in filter(None, listing.split("\0")):
         description, path = row.split("\t", 1)
@@ -71,13 +76,16 @@ def choose(directories, seed):
         for path in rng.sample(sorted(texts), min(CURSORS_PER_REPOSITORY, len(texts))):
             position = draw_position(texts[path], rng)
             if position:
-                chosen["cursors"].append({"repository": name, "path": path, "line": position[0],
-                                          "column": position[1]})
+                chosen["cursors"].append(
+                    {"repository": name, "path": path, "line": position[0], "column": position[1]}
+                )
     return chosen
 
 
 def draw_position(text, rng):
-    """(line, column) in the first half of a line of code that says something; half of the draws at its start."""
+    """(line, column) in the first half of a line of code that says something; half of the draws at its
+    start.
+    """
     lines = text.split("\n")
     for _ in range(100):
         index = rng.randrange(min(10, len(lines) - 1), len(lines))
@@ -107,9 +115,19 @@ def write_prompts(arguments, directories):
                     if ids is None:
                         missing += 1
                         continue
-                    out.write(json.dumps({"cursor": number, "kind": kind, "length": length, "repository": name,
-                                          "language": filters.language_of_path(cursor["path"], 1000),
-                                          "ids": ids}) + "\n")
+                    out.write(
+                        json.dumps(
+                            {
+                                "cursor": number,
+                                "kind": kind,
+                                "length": length,
+                                "repository": name,
+                                "language": filters.language_of_path(cursor["path"], 1000),
+                                "ids": ids,
+                            }
+                        )
+                        + "\n"
+                    )
     if missing:
         print(f"{missing} prompts left out: their repository has too little text for the length")
 
@@ -117,12 +135,15 @@ def write_prompts(arguments, directories):
 def prompt(name, texts, cursor, length, tokenizer, kind):
     """Exactly `length` ids, or None when the repository is too small. The oldest context is cut to fit.
 
-    Kind "fill" asks for the middle in SPM order, as an editor does; "continue" ends with the file up to the cursor.
+    Kind "fill" asks for the middle in SPM order, as an editor does; "continue" ends with the file up to the
+    cursor.
     """
     path, text = cursor["path"], texts[cursor["path"]]
     lines = text.split("\n")
     line = lines[cursor["line"] - 1].encode()
-    offset = sum(len(l) + 1 for l in lines[:cursor["line"] - 1]) + len(line[:cursor["column"] - 1].decode())
+    offset = sum(len(other) + 1 for other in lines[: cursor["line"] - 1]) + len(
+        line[: cursor["column"] - 1].decode()
+    )
     suffix = text[offset:].split("\n", 1)
     suffix = ("\n" + suffix[1] if len(suffix) > 1 else "")[:SUFFIX_CHARACTER_COUNT]
     current = [tokenizer.file, *tokenizer.encode(path + "\n")]
@@ -137,7 +158,11 @@ def prompt(name, texts, cursor, length, tokenizer, kind):
     for other in sorted((p for p in texts if p != path), key=lambda p: distance(p, path)):
         if len(context) >= room:
             break
-        context = [tokenizer.file, *tokenizer.encode(other + "\n" + texts[other].rstrip("\n") + "\n"), *context]
+        context = [
+            tokenizer.file,
+            *tokenizer.encode(other + "\n" + texts[other].rstrip("\n") + "\n"),
+            *context,
+        ]
     if len(context) < room:
         return None
     ids = opening + (context[-room:] if room > 0 else []) + current

@@ -2,10 +2,11 @@
 
     h = embedding                                         (the target's)
     h += self-attention(norm(h)) over a sliding window    (own K/V, window counts the query's own position)
-    h += cross-attention(norm(h)) to the target's last-layer K/V up to `shift` positions back
+    h += cross-attention(norm(h)) to the K/V of one target layer, up to `shift` positions back
     h += SwiGLU(norm(h));  logits = head(norm(h))         (the target's head)
 
-After LongSpec (Yang et al. 2025, arXiv 2502.17421, section 3.1), with QK-norm, an output norm and no biases. `shift` is
+After LongSpec (Yang et al. 2025, arXiv 2502.17421, section 3.1), with QK-norm, an output norm and no
+biases. The paper reads the target's last layer; which layer serves best is measured (`ablate`). `shift` is
 the depth in a drafted chain: a token at depth d cannot see the target's K/V of the last d positions.
 """
 
@@ -25,27 +26,48 @@ class DraftConfiguration:
     head_size: int
     feed_forward_size: int
     window: int
-    target_layers: tuple             # whose K/V the cross-attention reads; each layer has its own projections
+    target_layers: tuple  # whose K/V the cross-attention reads; each layer has its own projections
     rope_theta: float
     norm_epsilon: float
-    cross_attention: bool = True     # off only in ablations
-    hidden_layers: tuple = ()        # target layers whose states are an extra input, as in EAGLE
+    cross_attention: bool = True  # off only in ablations
+    hidden_layers: tuple = ()  # target layers whose states are an extra input, as in EAGLE
 
 
 GGUF_NAMES = {
-    "q": "draft.self_attn_q", "k": "draft.self_attn_k", "v": "draft.self_attn_v", "o": "draft.self_attn_output",
-    "qn": "draft.self_attn_q_norm", "kn": "draft.self_attn_k_norm", "cq": "draft.cross_attn_q",
-    "co": "draft.cross_attn_output", "cqn": "draft.cross_attn_q_norm", "gate": "draft.ffn_gate",
-    "up": "draft.ffn_up", "down": "draft.ffn_down", "n1": "draft.self_attn_norm", "n2": "draft.cross_attn_norm",
-    "n3": "draft.ffn_norm", "norm": "draft.output_norm",
+    "q": "draft.self_attn_q",
+    "k": "draft.self_attn_k",
+    "v": "draft.self_attn_v",
+    "o": "draft.self_attn_output",
+    "qn": "draft.self_attn_q_norm",
+    "kn": "draft.self_attn_k_norm",
+    "cq": "draft.cross_attn_q",
+    "co": "draft.cross_attn_output",
+    "cqn": "draft.cross_attn_q_norm",
+    "gate": "draft.ffn_gate",
+    "up": "draft.ffn_up",
+    "down": "draft.ffn_down",
+    "n1": "draft.self_attn_norm",
+    "n2": "draft.cross_attn_norm",
+    "n3": "draft.ffn_norm",
+    "norm": "draft.output_norm",
 }
 
 
 def configuration_for(target, feed_forward_size, window, target_layers=None, **switches):
     c = target.configuration
     layers = tuple(target_layers or (c.layer_count - 1,))
-    return DraftConfiguration(c.hidden_size, c.head_count, c.kv_head_count, c.head_size, feed_forward_size, window,
-                              layers, c.rope_theta, c.norm_epsilon, **switches)
+    return DraftConfiguration(
+        c.hidden_size,
+        c.head_count,
+        c.kv_head_count,
+        c.head_size,
+        feed_forward_size,
+        window,
+        layers,
+        c.rope_theta,
+        c.norm_epsilon,
+        **switches,
+    )
 
 
 def cross_names(index):
@@ -55,10 +77,30 @@ def cross_names(index):
 
 
 def shapes(c):
-    d, q, kv, f = c.hidden_size, c.head_count * c.head_size, c.kv_head_count * c.head_size, c.feed_forward_size
-    result = {"q": (q, d), "k": (kv, d), "v": (kv, d), "o": (d, q), "qn": (c.head_size,), "kn": (c.head_size,),
-              "cq": (q, d), "co": (d, q), "cqn": (c.head_size,), "gate": (f, d), "up": (f, d), "down": (d, f),
-              "n1": (d,), "n2": (d,), "n3": (d,), "norm": (d,)}
+    d, q, kv, f = (
+        c.hidden_size,
+        c.head_count * c.head_size,
+        c.kv_head_count * c.head_size,
+        c.feed_forward_size,
+    )
+    result = {
+        "q": (q, d),
+        "k": (kv, d),
+        "v": (kv, d),
+        "o": (d, q),
+        "qn": (c.head_size,),
+        "kn": (c.head_size,),
+        "cq": (q, d),
+        "co": (d, q),
+        "cqn": (c.head_size,),
+        "gate": (f, d),
+        "up": (f, d),
+        "down": (d, f),
+        "n1": (d,),
+        "n2": (d,),
+        "n3": (d,),
+        "norm": (d,),
+    }
     for index in range(1, len(c.target_layers)):
         query, norm, output = cross_names(index)
         result.update({query: (q, d), norm: (c.head_size,), output: (d, q)})
@@ -70,9 +112,9 @@ def shapes(c):
 def initial_parameters(c, target, from_target, seed):
     """Float32 parameters: random, or the target's own weights where a counterpart exists.
 
-    The first layer's self-attention reads embeddings, as the draft's does; the last layer's query and output
-    projections fit the K/V that the cross-attention reads; the last layer's SwiGLU writes what the head reads. A wider
-    SwiGLU starts with the rest of its rows random and their outputs zero.
+    The first layer's self-attention reads embeddings, as the draft's does; the last layer's query and
+    output projections fit the K/V that the cross-attention reads; the last layer's SwiGLU writes what the
+    head reads. A wider SwiGLU starts with the rest of its rows random and their outputs zero.
     """
     generator = torch.Generator().manual_seed(seed)
     parameters = {}
@@ -80,13 +122,24 @@ def initial_parameters(c, target, from_target, seed):
         if len(shape) == 1:
             parameters[name] = torch.ones(shape)
         else:
-            spread = 0.02 / 28 ** 0.5 if name[0] == "o" or name[:2] in ("co", "do", "th") else 0.02
+            spread = 0.02 / 28**0.5 if name[0] == "o" or name[:2] in ("co", "do", "th") else 0.02
             parameters[name] = torch.randn(shape, generator=generator) * spread
     if from_target:
         first, last = target.layers[0], target.layers[c.target_layers[0]]
-        mapping = {"q": (first, "q"), "k": (first, "k"), "v": (first, "v"), "o": (first, "o"), "n1": (first, "n1"),
-                   "qn": (first, "qn"), "kn": (first, "kn"), "cq": (last, "q"), "co": (last, "o"),
-                   "cqn": (last, "qn"), "n2": (last, "n1"), "n3": (last, "n2")}
+        mapping = {
+            "q": (first, "q"),
+            "k": (first, "k"),
+            "v": (first, "v"),
+            "o": (first, "o"),
+            "n1": (first, "n1"),
+            "qn": (first, "qn"),
+            "kn": (first, "kn"),
+            "cq": (last, "q"),
+            "co": (last, "o"),
+            "cqn": (last, "qn"),
+            "n2": (last, "n1"),
+            "n3": (last, "n2"),
+        }
         for name, (layer, source) in mapping.items():
             if source in layer:
                 parameters[name] = layer[source].float().cpu().clone()
@@ -109,8 +162,9 @@ def _begin(x, w, cos, sin, size, epsilon):
 
 
 def _middle(x, attended, extra, w, cos, sin, size, epsilon):
-    """The queries are one per target layer read. The extra input enters here, after the self-attention, so that the
-    draft's own K/V stay functions of the tokens alone."""
+    """The queries are one per target layer read. The extra input enters here, after the self-attention, so
+    that the draft's own K/V stay functions of the tokens alone.
+    """
     x = x + F.linear(attended.transpose(1, 2).flatten(2), w["o"])
     if extra is not None:
         x = x + extra
@@ -142,26 +196,29 @@ def _maybe_compiled(function, compiled):
 def window_attention(query, key, value, window):
     """Causal attention in which a query sees `window` keys at most, its own included.
 
-    Blocks of one window each attend to themselves and the block before, so memory is linear in the row's length.
+    Blocks of one window each attend to themselves and the block before, so memory is linear in the row's
+    length.
     """
     rows, heads, length, size = query.shape
     if length <= window:
         return F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    spare = -length % window                               # padding after the end is never seen
+    spare = -length % window  # padding after the end is never seen
     if spare:
         query, key, value = (F.pad(x, (0, 0, 0, spare)) for x in (query, key, value))
         return window_attention(query, key, value, window)[:, :, :length]
     count = length // window
-    first = F.scaled_dot_product_attention(query[:, :, :window], key[:, :, :window], value[:, :, :window],
-                                           is_causal=True)
+    first = F.scaled_dot_product_attention(
+        query[:, :, :window], key[:, :, :window], value[:, :, :window], is_causal=True
+    )
     blocks = lambda x: x.unflatten(2, (count, window))
     pairs = lambda x: torch.cat([blocks(x)[:, :, :-1], blocks(x)[:, :, 1:]], 3)
-    fold = lambda x: x.transpose(1, 2).flatten(0, 1)       # [rows * blocks, heads, tokens, head size]
+    fold = lambda x: x.transpose(1, 2).flatten(0, 1)  # [rows * blocks, heads, tokens, head size]
     i = torch.arange(window, device=query.device)[:, None]
     j = torch.arange(2 * window, device=query.device)[None]
-    mask = (j > i) & (j <= i + window)                     # key j stands at j - window relative to the query's block
-    rest = F.scaled_dot_product_attention(fold(blocks(query)[:, :, 1:]), fold(pairs(key)), fold(pairs(value)),
-                                          attn_mask=mask)
+    mask = (j > i) & (j <= i + window)  # key j stands at j - window relative to the query's block
+    rest = F.scaled_dot_product_attention(
+        fold(blocks(query)[:, :, 1:]), fold(pairs(key)), fold(pairs(value)), attn_mask=mask
+    )
     rest = rest.unflatten(0, (rows, count - 1)).transpose(1, 2).flatten(2, 3)
     return torch.cat([first, rest], 2)
 
@@ -180,8 +237,11 @@ def cross_attention(query, key, value, shifts):
             end += 1
         shift, length = shifts[start], query.shape[2]
         attended = F.scaled_dot_product_attention(
-            query[start:end, :, shift:], key[start:end, :, :length - shift], value[start:end, :, :length - shift],
-            is_causal=True)
+            query[start:end, :, shift:],
+            key[start:end, :, : length - shift],
+            value[start:end, :, : length - shift],
+            is_causal=True,
+        )
         parts.append(F.pad(attended, (0, 0, shift, 0)))
         start = end
     return torch.cat(parts)
@@ -193,35 +253,45 @@ class Draft:
     def __init__(self, configuration, target, compiled=False):
         self.configuration, self.target = configuration, target
         self._begin, self._middle, self._finish = (
-            _maybe_compiled(f, compiled) for f in (_begin, _middle, _finish))
+            _maybe_compiled(f, compiled) for f in (_begin, _middle, _finish)
+        )
 
     def extra_input(self, w, states):
         """What the target's states at the newest verified position add for every draft token of a round."""
         one = torch.ones((), device=states[0].device, dtype=states[0].dtype)
-        return F.linear(torch.cat([rms_norm(s, one, self.configuration.norm_epsilon) for s in states], -1), w["th"])
+        return F.linear(
+            torch.cat([rms_norm(s, one, self.configuration.norm_epsilon) for s in states], -1), w["th"]
+        )
 
     def hidden(self, w, ids, positions, kv, states, shifts):
-        """States [rows, tokens, hidden]. `shifts`: one depth per row; `kv`, `states`: what `Target.body` returned."""
+        """States [rows, tokens, hidden]. `shifts`: one depth per row; `kv`, `states`: what `Target.body`
+        returned.
+        """
         c = self.configuration
         x = F.embedding(ids, self.target.weights["embed"])
         extra = None
-        if c.hidden_layers:                                # position i knows the target's states up to i - shift
+        if c.hidden_layers:  # position i knows the target's states up to i - shift
             extra = self.extra_input(w, [states[layer] for layer in c.hidden_layers])
             extra = torch.stack([F.pad(extra[r, :-s], (0, 0, s, 0)) for r, s in enumerate(shifts)])
         cos, sin = rotary_tables(self.target.configuration, positions, x.dtype)
         query, own_key, own_value = self._begin(x, w, cos, sin, c.head_size, c.norm_epsilon)
         groups = c.head_count // c.kv_head_count
-        attended = window_attention(query, own_key.repeat_interleave(groups, 1),
-                                    own_value.repeat_interleave(groups, 1), c.window)
+        attended = window_attention(
+            query, own_key.repeat_interleave(groups, 1), own_value.repeat_interleave(groups, 1), c.window
+        )
         x, queries = self._middle(x, attended, extra, w, cos, sin, c.head_size, c.norm_epsilon)
         attended = []
         if c.cross_attention:
-            attended = [cross_attention(query, *kv[layer], shifts) for query, layer in zip(queries, c.target_layers)]
+            attended = [
+                cross_attention(query, *kv[layer], shifts) for query, layer in zip(queries, c.target_layers)
+            ]
         return self._finish(x, attended, w, c.norm_epsilon)
 
 
 def q4_0_grid(weight):
-    """The nearest point of the Q4_0 grid (blocks of 32 along the input, fp16 scale), as `gguf_file` writes it."""
+    """The nearest point of the Q4_0 grid (blocks of 32 along the input, fp16 scale), as `gguf_file` writes
+    it.
+    """
     blocks = weight.float().reshape(-1, 32)
     largest = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
     scale = (largest / -8).half().float()
@@ -230,8 +300,14 @@ def q4_0_grid(weight):
 
 
 def save(path, configuration, parameters, **more):
-    torch.save({"configuration": asdict(configuration),
-                "parameters": {name: p.detach().cpu() for name, p in parameters.items()}, **more}, path)
+    torch.save(
+        {
+            "configuration": asdict(configuration),
+            "parameters": {name: p.detach().cpu() for name, p in parameters.items()},
+            **more,
+        },
+        path,
+    )
 
 
 def load(path, device="cpu"):

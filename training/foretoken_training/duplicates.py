@@ -1,8 +1,8 @@
 """Exact and near duplicates of source files.
 
-Exact: a hash of the text without white space. Near: MinHash over the set of the file's normalised lines (Broder
-1997), 32 permutations in 8 bands of 4, which finds pairs above a line-set Jaccard similarity of about 0.6; a candidate
-counts when its estimated similarity reaches 0.75.
+Exact: a hash of the text without white space. Near: MinHash over the set of the file's normalised lines
+(Broder 1997), 32 permutations in 8 bands of 4, which finds pairs above a line-set Jaccard similarity of
+about 0.6; a candidate counts when its estimated similarity reaches 0.75.
 """
 
 import hashlib
@@ -25,12 +25,14 @@ def exact_key(text):
 def sketch(text):
     """The MinHash signature of the set of lines, or None for a file with too few lines to compare."""
     lines = {line.strip() for line in text.split("\n")}
-    lines = [line for line in lines if len(line) >= 12]     # braces and blank lines say nothing
+    lines = [line for line in lines if len(line) >= 12]  # braces and blank lines say nothing
     if len(lines) < 8:
         return None
     hashes = np.fromiter(
         (int.from_bytes(hashlib.blake2b(line.encode(), digest_size=8).digest(), "little") for line in lines),
-        dtype=np.uint64, count=len(lines))
+        dtype=np.uint64,
+        count=len(lines),
+    )
     return (hashes[None] * _MULTIPLIERS[:, None] + _OFFSETS[:, None]).min(1)
 
 
@@ -49,7 +51,7 @@ class Index:
         places = []
         if signature is not None:
             width = PERMUTATION_COUNT // BAND_COUNT
-            places = [(b, signature[b * width:(b + 1) * width].tobytes()) for b in range(BAND_COUNT)]
+            places = [(b, signature[b * width : (b + 1) * width].tobytes()) for b in range(BAND_COUNT)]
             for place in places:
                 other = self.bands.get(place)
                 if other is not None and np.mean(other == signature) >= SIMILARITY:

@@ -1,11 +1,12 @@
 """`evaluate-draft`: how good a draft is, without an engine.
 
-Agreement: share of held-out positions where draft and target would write the same token, by depth and by language, at
-2k and at full context. Tau: speculative decoding simulated on the prompts of a cursor list: the target's own
-continuation is generated once (greedy, or sampled at temperature 1), then rounds of drafting are replayed against it.
-Because verification accepts exactly the target's own tokens (sample-and-match, one draw per token), the replay gives the
-same rounds as a real decoder. Chains follow the draft's likeliest token; trees grow best first by cumulative
-log-probability. Tau = tokens emitted per target pass, the pass's own token included, the prompt's first token not.
+Agreement: share of held-out positions where draft and target would write the same token, by depth and by
+language, at 2k and at full context. Tau: speculative decoding simulated on the prompts of a cursor list:
+the target's own continuation is generated once (greedy, or sampled at temperature 1), then rounds of
+drafting are replayed against it. Because verification accepts exactly the target's own tokens
+(sample-and-match, one draw per token), the replay gives the same rounds as a real decoder. Chains follow
+the draft's likeliest token; trees grow best first by cumulative log-probability. Tau = tokens emitted per
+target pass, the pass's own token included, the prompt's first token not.
 """
 
 import collections
@@ -24,9 +25,9 @@ from .learner import agreement
 from .rows import TokenFolder
 from .target import rotary_tables
 
-CHILDREN = 8              # candidates of one node: more never enter trees of 32
+CHILDREN = 8  # candidates of one node: more never enter trees of 32
 DEEPEST = 16
-CONTINUATION = 64         # tokens, the engine's default
+CONTINUATION = 64  # tokens, the engine's default
 SHAPES = [("chain", n) for n in (1, 2, 3, 4, 8)] + [("tree", n) for n in (4, 8, 16, 32)]
 
 
@@ -50,10 +51,12 @@ def run(arguments):
     working = {name: p.to(device, torch.bfloat16) for name, p in parameters.items()}
     os.makedirs(os.path.dirname(os.path.abspath(arguments.out)), exist_ok=True)
     with open(arguments.out, "a") as out:
+
         def write(entry):
             out.write(json.dumps({"draft": os.path.basename(arguments.draft), **entry}) + "\n")
             out.flush()
             print(json.dumps(entry), flush=True)
+
         if arguments.held_out:
             report_agreement(arguments, target, shape, working, write)
         if arguments.prompts:
@@ -74,11 +77,27 @@ def report_agreement(arguments, target, shape, working, write):
             found = agreement(layer, working, target, rows, depths)
             for depth, values in found.items():
                 totals.update({(depth, i): v / len(languages) for i, v in enumerate(values)})
-            write({"measure": "agreement", "length": length, "language": language, "depths": list(depths),
-                   "all": [round(found[d][0], 4) for d in depths], "own": [round(found[d][1], 4) for d in depths]})
-        write({"measure": "agreement", "length": length, "language": "mean", "depths": list(depths),
-               "all": [round(totals[d, 0], 4) for d in depths], "own": [round(totals[d, 1], 4) for d in depths],
-               "divergence": [round(totals[d, 2], 4) for d in depths]})
+            write(
+                {
+                    "measure": "agreement",
+                    "length": length,
+                    "language": language,
+                    "depths": list(depths),
+                    "all": [round(found[d][0], 4) for d in depths],
+                    "own": [round(found[d][1], 4) for d in depths],
+                }
+            )
+        write(
+            {
+                "measure": "agreement",
+                "length": length,
+                "language": "mean",
+                "depths": list(depths),
+                "all": [round(totals[d, 0], 4) for d in depths],
+                "own": [round(totals[d, 1], 4) for d in depths],
+                "divergence": [round(totals[d, 2], 4) for d in depths],
+            }
+        )
 
 
 def report_tau(arguments, target, shape, working, write):
@@ -94,10 +113,21 @@ def report_tau(arguments, target, shape, working, write):
                 replay = Replay(target, shape, working, entries, temperature)
                 for form, nodes in SHAPES:
                     emitted, rounds, each = replay.tau(form, nodes)
-                    write({"measure": "tau", "kind": kind, "length": length, "temperature": temperature,
-                           "form": form, "nodes": nodes, "tau": round(emitted / rounds, 3), "rounds": rounds,
-                           "emitted": emitted, "prompts": len(entries),
-                           "by_language": {l: round(e / r, 2) for l, (e, r) in sorted(each.items())}})
+                    write(
+                        {
+                            "measure": "tau",
+                            "kind": kind,
+                            "length": length,
+                            "temperature": temperature,
+                            "form": form,
+                            "nodes": nodes,
+                            "tau": round(emitted / rounds, 3),
+                            "rounds": rounds,
+                            "emitted": emitted,
+                            "prompts": len(entries),
+                            "by_language": {name: round(e / r, 2) for name, (e, r) in sorted(each.items())},
+                        }
+                    )
 
 
 class Replay:
@@ -114,10 +144,10 @@ class Replay:
         self.layer = draft_layer.Draft(shape, target)
         self.run_target()
         self.continuations = []
-        for row in tokens.tolist():                        # up to the end token, which is emitted too
+        for row in tokens.tolist():  # up to the end token, which is emitted too
             end = row.index(0) + 1 if 0 in row else len(row)
             self.continuations.append(row[:end])
-        self.known = {}                                    # (prompt, committed, path) to its best children
+        self.known = {}  # (prompt, committed, path) to its best children
 
     @torch.no_grad()
     def run_target(self):
@@ -126,12 +156,18 @@ class Replay:
         positions = torch.arange(length, device=self.text.device)[None]
         caches, extras = {layer: [] for layer in c.target_layers}, []
         for row in range(rows):
-            _, kv, states = self.target.body(self.text[row:row + 1], positions, c.target_layers, c.hidden_layers)
+            _, kv, states = self.target.body(
+                self.text[row : row + 1], positions, c.target_layers, c.hidden_layers
+            )
             for layer in c.target_layers:
                 caches[layer].append(torch.stack(kv[layer], 1))
             if c.hidden_layers:
-                extras.append(self.layer.extra_input(self.working, [states[layer] for layer in c.hidden_layers]))
-        self.caches = {layer: torch.cat(parts) for layer, parts in caches.items()}     # [rows, 2, heads, tokens, size]
+                extras.append(
+                    self.layer.extra_input(self.working, [states[layer] for layer in c.hidden_layers])
+                )
+        self.caches = {
+            layer: torch.cat(parts) for layer, parts in caches.items()
+        }  # [rows, 2, heads, tokens, size]
         self.extras = torch.cat(extras) if extras else None
 
     def tau(self, form, nodes):
@@ -187,7 +223,9 @@ class Replay:
                 return tree
 
     def children(self, wanted):
-        """{prompt: [(token, log-probability)]} for {prompt: (committed, path)}, in one pass over the unknown ones."""
+        """{prompt: [(token, log-probability)]} for {prompt: (committed, path)}, in one pass over the
+        unknown ones.
+        """
         missing = [(n, *w) for n, w in wanted.items() if (n, *w) not in self.known]
         if missing:
             tokens, scores = self.step(missing)
@@ -197,35 +235,42 @@ class Replay:
 
     @torch.no_grad()
     def step(self, nodes):
-        """Top children of drafted nodes (prompt, committed, path), computed from scratch: the draft's own K/V are
-        functions of the last `window` tokens, the target's are those of all committed tokens but the newest."""
+        """Top children of drafted nodes (prompt, committed, path), computed from scratch: the draft's own
+        K/V are functions of the last `window` tokens, the target's are those of all committed tokens but
+        the newest.
+        """
         c, w, device = self.shape, self.working, self.target.device
         size, epsilon, count = c.head_size, c.norm_epsilon, len(nodes)
         ends = [self.prompt_length + committed for _, committed, _ in nodes]
         ids = np.empty((count, c.window), np.int64)
         starts = np.array([end + len(path) - c.window for (*_, path), end in zip(nodes, ends)])
         for row, ((number, _, path), end) in enumerate(zip(nodes, ends)):
-            ids[row, :c.window - len(path)] = self.text_on_host[number, starts[row]:end]
-            ids[row, c.window - len(path):] = path
+            ids[row, : c.window - len(path)] = self.text_on_host[number, starts[row] : end]
+            ids[row, c.window - len(path) :] = path
         ids = torch.from_numpy(ids).to(device)
         positions = torch.from_numpy(starts[:, None] + np.arange(c.window)).to(device)
         cos, sin = rotary_tables(self.target.configuration, positions, torch.bfloat16)
         x = F.embedding(ids, self.target.weights["embed"])
         numbers = torch.tensor([number for number, *_ in nodes], device=device)
-        seen = torch.tensor(ends, device=device) - 1       # target rows that the round may look at
+        seen = torch.tensor(ends, device=device) - 1  # target rows that the round may look at
         extra = None if self.extras is None else self.extras[numbers, seen - 1][:, None]
         query, key, value = draft_layer._begin(x, w, cos, sin, size, epsilon)
         group = lambda q: q[:, :, -1].unflatten(1, (c.kv_head_count, -1))
         ungroup = lambda a: a.flatten(1, 2).unsqueeze(2)
         attended = F.scaled_dot_product_attention(group(query), key, value)
-        x, queries = draft_layer._middle(x[:, -1:], ungroup(attended), extra, w, cos[:, -1:], sin[:, -1:], size, epsilon)
+        x, queries = draft_layer._middle(
+            x[:, -1:], ungroup(attended), extra, w, cos[:, -1:], sin[:, -1:], size, epsilon
+        )
         longest = max(ends) - 1
         mask = (torch.arange(longest, device=device)[None] < seen[:, None])[:, None, None]
         parts = []
         for query, layer in zip(queries, c.target_layers):
             cache = self.caches[layer][numbers, :, :, :longest]
-            parts.append(ungroup(F.scaled_dot_product_attention(group(query), cache[:, 0], cache[:, 1],
-                                                                attn_mask=mask)))
+            parts.append(
+                ungroup(
+                    F.scaled_dot_product_attention(group(query), cache[:, 0], cache[:, 1], attn_mask=mask)
+                )
+            )
         state = draft_layer._finish(x, parts, w, epsilon)
         logits = F.linear(state[:, 0], self.target.weights["head"]).float().log_softmax(-1)
         best = logits.topk(CHILDREN)

@@ -1,7 +1,8 @@
 """Reading and writing GGUF (version 3, little endian), the container of our models.
 
-Only what training needs: metadata, the tensor types F32, F16, BF16, Q8_0 and Q4_0, and no memory beyond one tensor at
-a time. The layout follows the GGUF specification of the ggml project; Q4_0 blocks hold an fp16 scale and 32 nibbles.
+Only what training needs: metadata, the tensor types F32, F16, BF16, Q8_0 and Q4_0, and no memory beyond one
+tensor at a time. The layout follows the GGUF specification of the ggml project; Q4_0 blocks hold an fp16
+scale and 32 nibbles.
 """
 
 import mmap
@@ -12,7 +13,7 @@ import numpy as np
 F32, F16, Q4_0, Q8_0, BF16 = 0, 1, 2, 8, 30
 TYPE_NAMES = {F32: "F32", F16: "F16", Q4_0: "Q4_0", Q8_0: "Q8_0", BF16: "BF16"}
 BLOCK_VALUE_COUNT = 32
-_BYTES_OF = {F32: (1, 4), F16: (1, 2), BF16: (1, 2), Q4_0: (32, 18), Q8_0: (32, 34)}   # type: (values, bytes)
+_BYTES_OF = {F32: (1, 4), F16: (1, 2), BF16: (1, 2), Q4_0: (32, 18), Q8_0: (32, 34)}  # type: (values, bytes)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _ALIGNMENT = 32
@@ -52,7 +53,7 @@ class File:
 
     def _string(self):
         length = self._take("Q")
-        text = self._bytes[self._offset:self._offset + length]
+        text = self._bytes[self._offset : self._offset + length]
         self._offset += length
         return text.decode("utf-8", "surrogateescape")
 
@@ -67,8 +68,10 @@ class File:
     def tensor(self, name):
         kind, shape, offset = self.tensors[name]
         if kind not in _BYTES_OF:
-            raise ValueError(f"{self.path}: tensor {name} has GGUF type {kind}; training reads "
-                             f"{', '.join(TYPE_NAMES.values())}. Convert the model to one of these first.")
+            raise ValueError(
+                f"{self.path}: tensor {name} has GGUF type {kind}; training reads "
+                f"{', '.join(TYPE_NAMES.values())}. Convert the model to one of these first."
+            )
         count = int(np.prod(shape))
         values, size = _BYTES_OF[kind]
         raw = np.frombuffer(self._bytes, np.uint8, count // values * size, self._data + offset)
@@ -91,7 +94,8 @@ def dequantise(kind, raw):
 
 
 def quantise_q4_0(weights):
-    """Q4_0 bytes of a matrix [rows, columns]: scale = (the value of largest magnitude) / -8 in fp16, as ggml does.
+    """Q4_0 bytes of a matrix [rows, columns]: scale = (the value of largest magnitude) / -8 in fp16, as
+    ggml does.
 
     Weights that already lie on a Q4_0 grid come out on the same grid.
     """
@@ -131,9 +135,12 @@ def write(path, metadata, tensors):
     for name, array in tensors.items():
         matrix = array.ndim == 2 and array.shape[1] % BLOCK_VALUE_COUNT == 0
         blob = (quantise_q4_0(array) if matrix else np.ascontiguousarray(array, np.float32)).tobytes()
-        entries.append(_encode_string(name) + struct.pack("<I", array.ndim)
-                       + struct.pack(f"<{array.ndim}Q", *reversed(array.shape))
-                       + struct.pack("<IQ", Q4_0 if matrix else F32, offset))
+        entries.append(
+            _encode_string(name)
+            + struct.pack("<I", array.ndim)
+            + struct.pack(f"<{array.ndim}Q", *reversed(array.shape))
+            + struct.pack("<IQ", Q4_0 if matrix else F32, offset)
+        )
         blobs.append(blob)
         offset += -(-len(blob) // _ALIGNMENT) * _ALIGNMENT
     header = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))

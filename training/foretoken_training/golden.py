@@ -1,8 +1,10 @@
-"""`golden`: reference values of the draft layer, in float32 on the de-quantised weights, for the engine's tests.
+"""`golden`: reference values of the draft layer, in float32 on the de-quantised weights, for the engine's
+tests.
 
-`--draft-out` repeats the cases of an existing target golden file (their prompt tokens are taken from it) at depths 1-4.
-`--long-out` makes one case of 15,000 tokens and more from this project's own sources, with the target's logits too;
-where transformers is installed these come from its Qwen3 implementation, otherwise from this package.
+`--draft-out` repeats the cases of an existing target golden file (their prompt tokens are taken from it) at
+depths 1-4. `--long-out` makes one case of 15,000 tokens and more from this project's own sources, with the
+target's logits too; where transformers is installed these come from its Qwen3 implementation, otherwise
+from this package.
 """
 
 import json
@@ -19,8 +21,11 @@ from .tokenizer import Tokenizer
 CASES = ("python-plain", "spm-file", "spm-repo-4k")
 DEPTHS = (1, 2, 3, 4)
 LONG_TOKEN_COUNT = 15_360
-NOTE = ("row at position i: sliding window of 512 own keys including i; cross-attention to the target's last-layer K,V "
-        "(after QK-norm and RoPE) at positions 0..i-shift; logits = target embedding x RMSNorm(draft.output_norm)")
+NOTE = (
+    "row at position i: sliding window of {window} own keys including i; cross-attention to the K,V of target "
+    "layer {layer} (counted from 0, after QK-norm and RoPE) at positions 0..i-shift; logits = target embedding "
+    "x RMSNorm(draft.output_norm)"
+)
 
 
 def add_arguments(parser):
@@ -42,6 +47,7 @@ def run(arguments):
     shape, parameters = export.load_draft(arguments.draft, target.device)
     layer = draft_layer.Draft(shape, target)
     name = os.path.basename(arguments.draft)
+    note = NOTE.format(window=shape.window, layer=shape.target_layers[0])
     if arguments.target_golden:
         with open(arguments.target_golden) as file:
             stored = json.load(file)["cases"]
@@ -49,14 +55,26 @@ def run(arguments):
         if arguments.compare:
             compare(cases, arguments.compare)
         if arguments.draft_out:
-            write(arguments.draft_out, {"draft": name, "note": NOTE, "cases": cases})
+            write(arguments.draft_out, {"draft": name, "note": note, "cases": cases})
     if arguments.long_out:
         ids = long_prompt(arguments.sources, Tokenizer(gguf_file.File(arguments.target)))
         reference, rows = target_rows(target, ids)
-        write(arguments.long_out, {
-            "model": os.path.basename(arguments.target), "draft": name, "reference": reference, "note": NOTE,
-            "cases": {"spm-repo-15k": {"prompt_tokens": ids, "last8_top10": rows,
-                                       **draft_rows(layer, parameters, target, ids)}}})
+        write(
+            arguments.long_out,
+            {
+                "model": os.path.basename(arguments.target),
+                "draft": name,
+                "reference": reference,
+                "note": note,
+                "cases": {
+                    "spm-repo-15k": {
+                        "prompt_tokens": ids,
+                        "last8_top10": rows,
+                        **draft_rows(layer, parameters, target, ids),
+                    }
+                },
+            },
+        )
 
 
 def write(path, content):
@@ -95,20 +113,37 @@ def target_rows(target, ids):
         return "float32 on the dequantised weights", [top10(v) for v in own]
     logits = model(tensor, use_cache=False, logits_to_keep=8).logits[0]
     difference = (logits - own).abs().max().item()
-    print(f"target logits: largest difference between transformers and this package {difference:.2e}", flush=True)
+    print(
+        f"target logits: largest difference between transformers and this package {difference:.2e}",
+        flush=True,
+    )
     return "transformers float32 on the dequantised weights", [top10(v) for v in logits]
 
 
 def transformers_model(target):
     from transformers import Qwen3Config, Qwen3ForCausalLM
+
     c = target.configuration
-    model = Qwen3ForCausalLM(Qwen3Config(
-        vocab_size=c.vocabulary_size, hidden_size=c.hidden_size, intermediate_size=c.feed_forward_size,
-        num_hidden_layers=c.layer_count, num_attention_heads=c.head_count, num_key_value_heads=c.kv_head_count,
-        head_dim=c.head_size, rms_norm_eps=c.norm_epsilon, tie_word_embeddings=True, max_position_embeddings=32768,
-        rope_parameters={"rope_type": "default", "rope_theta": c.rope_theta})).float()
-    state = {"model.embed_tokens.weight": target.weights["embed"], "model.norm.weight": target.weights["norm"],
-             "lm_head.weight": target.weights["head"]}
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=c.vocabulary_size,
+            hidden_size=c.hidden_size,
+            intermediate_size=c.feed_forward_size,
+            num_hidden_layers=c.layer_count,
+            num_attention_heads=c.head_count,
+            num_key_value_heads=c.kv_head_count,
+            head_dim=c.head_size,
+            rms_norm_eps=c.norm_epsilon,
+            tie_word_embeddings=True,
+            max_position_embeddings=32768,
+            rope_parameters={"rope_type": "default", "rope_theta": c.rope_theta},
+        )
+    ).float()
+    state = {
+        "model.embed_tokens.weight": target.weights["embed"],
+        "model.norm.weight": target.weights["norm"],
+        "lm_head.weight": target.weights["head"],
+    }
     for number in range(c.layer_count):
         for ours, theirs in target_model._HUGGING_FACE_NAMES.items():
             if f"{number}.{ours}" in target.weights:
@@ -128,9 +163,15 @@ def long_prompt(paths, tokenizer):
         ids += [tokenizer.file, *tokenizer.encode(f"training/{name}\n{texts[name]}")]
     text = texts[current]
     middle = text.index("\n", len(text) // 2) + 1
-    tail = [tokenizer.file, *tokenizer.encode(f"training/{current}\n"),
-            tokenizer.suffix, *tokenizer.encode(text[middle:][:1500]),
-            tokenizer.prefix, *tokenizer.encode(text[:middle][-5000:]), tokenizer.middle]
+    tail = [
+        tokenizer.file,
+        *tokenizer.encode(f"training/{current}\n"),
+        tokenizer.suffix,
+        *tokenizer.encode(text[middle:][:1500]),
+        tokenizer.prefix,
+        *tokenizer.encode(text[:middle][-5000:]),
+        tokenizer.middle,
+    ]
     head = [tokenizer.repository, *tokenizer.encode("foretoken\n")]
     room = LONG_TOKEN_COUNT - len(head) - len(tail)
     if len(ids) < room:
@@ -152,4 +193,6 @@ def compare(cases, path):
                     if token in other:
                         shared += 1
                         worst = max(worst, abs(value - other[token]))
-    print(f"compared with {path}: {shared} of {total} tokens shared, largest difference {worst:.2e}", flush=True)
+    print(
+        f"compared with {path}: {shared} of {total} tokens shared, largest difference {worst:.2e}", flush=True
+    )

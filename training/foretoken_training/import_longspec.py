@@ -1,9 +1,10 @@
-"""`import-longspec`: a published LongSpec draft (safetensors, layer names of the reference code) to our GGUF.
+"""`import-longspec`: a published LongSpec draft (safetensors, layer names of the reference code) to our
+GGUF.
 
-Those layers carry biases on q, k and v, no norm per head and no norm before the LM head; their cross-attention also
-stores k and v projections that its forward never uses, which are left out. Their window counts 512 keys beside the
-query's own, ours counts the query's own too, so 512 there is 513 here. The target's Hugging Face folder or its
-config.json supplies what a draft checkpoint does not say.
+Those layers carry biases on q, k and v, no norm per head and no norm before the LM head; their
+cross-attention also stores k and v projections that its forward never uses, which are left out. Their
+window counts 512 keys beside the query's own, ours counts the query's own too, so 512 there is 513 here.
+The target's Hugging Face folder or its config.json supplies what a draft checkpoint does not say.
 """
 
 import json
@@ -16,15 +17,20 @@ from . import export, gguf_file
 REFERENCE_WINDOW = 513
 _NAMES = {
     "input_layernorm.weight": "self_attn_norm.weight",
-    "self_attn.q_proj.weight": "self_attn_q.weight", "self_attn.q_proj.bias": "self_attn_q.bias",
-    "self_attn.k_proj.weight": "self_attn_k.weight", "self_attn.k_proj.bias": "self_attn_k.bias",
-    "self_attn.v_proj.weight": "self_attn_v.weight", "self_attn.v_proj.bias": "self_attn_v.bias",
+    "self_attn.q_proj.weight": "self_attn_q.weight",
+    "self_attn.q_proj.bias": "self_attn_q.bias",
+    "self_attn.k_proj.weight": "self_attn_k.weight",
+    "self_attn.k_proj.bias": "self_attn_k.bias",
+    "self_attn.v_proj.weight": "self_attn_v.weight",
+    "self_attn.v_proj.bias": "self_attn_v.bias",
     "self_attn.o_proj.weight": "self_attn_output.weight",
     "post_self_attention_layernorm.weight": "cross_attn_norm.weight",
-    "cross_attn.q_proj.weight": "cross_attn_q.weight", "cross_attn.q_proj.bias": "cross_attn_q.bias",
+    "cross_attn.q_proj.weight": "cross_attn_q.weight",
+    "cross_attn.q_proj.bias": "cross_attn_q.bias",
     "cross_attn.o_proj.weight": "cross_attn_output.weight",
     "post_cross_attention_layernorm.weight": "ffn_norm.weight",
-    "mlp.gate_proj.weight": "ffn_gate.weight", "mlp.up_proj.weight": "ffn_up.weight",
+    "mlp.gate_proj.weight": "ffn_gate.weight",
+    "mlp.up_proj.weight": "ffn_up.weight",
     "mlp.down_proj.weight": "ffn_down.weight",
 }
 _UNUSED = tuple(f"cross_attn.{p}_proj.{kind}" for p in "kv" for kind in ("weight", "bias"))
@@ -48,7 +54,9 @@ def read_checkpoint(path):
     """{name without its 'glide.' prefix: float32 array} of one safetensors file or of a folder of them."""
     paths = [path]
     if os.path.isdir(path):
-        paths = [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(".safetensors")]
+        paths = [
+            os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(".safetensors")
+        ]
     tensors = {}
     for each in paths:
         for name, array in read_safetensors(each).items():
@@ -83,15 +91,19 @@ def convert(tensors, settings, out, name):
     heads, hidden = settings["num_attention_heads"], settings["hidden_size"]
     head_size = settings.get("head_dim") or hidden // heads
     if tensors["self_attn.q_proj.weight"].shape != (heads * head_size, hidden):
-        raise ValueError(f"the draft's q projection is {tensors['self_attn.q_proj.weight'].shape}, the target's "
-                         f"configuration says {(heads * head_size, hidden)}: not the draft of this target")
+        raise ValueError(
+            f"the draft's q projection is {tensors['self_attn.q_proj.weight'].shape}, the target's "
+            f"configuration says {(heads * head_size, hidden)}: not the draft of this target"
+        )
     metadata = {
-        "general.architecture": export.ARCHITECTURE, "general.name": name,
+        "general.architecture": export.ARCHITECTURE,
+        "general.name": name,
         "longspec.embedding_length": hidden,
         "longspec.feed_forward_length": tensors["mlp.gate_proj.weight"].shape[0],
         "longspec.attention.head_count": heads,
         "longspec.attention.head_count_kv": settings.get("num_key_value_heads", heads),
-        "longspec.attention.key_length": head_size, "longspec.attention.sliding_window": REFERENCE_WINDOW,
+        "longspec.attention.key_length": head_size,
+        "longspec.attention.sliding_window": REFERENCE_WINDOW,
         "longspec.target_layer": settings["num_hidden_layers"] - 1,
         "longspec.rope.freq_base": float(settings.get("rope_theta", 10_000.0)),
         "longspec.attention.layer_norm_rms_epsilon": float(settings["rms_norm_eps"]),

@@ -1,19 +1,36 @@
 """Which repositories and which files may be trained on.
 
-A repository counts as permissive by the text of its own licence file; a file's own header then overrides its
-repository (a vendored GPL header in an MIT repository is dropped). Only well-known texts are accepted: an unknown
-licence is a refusal, never a guess.
+A repository counts as permissive by the text of its own licence file; a file's own header then overrides
+its repository (a vendored GPL header in an MIT repository is dropped). Only well-known texts are accepted:
+an unknown licence is a refusal, never a guess.
 """
 
 import re
 
 LICENCE_FILE_NAMES = (
-    "LICENSE", "LICENSE.txt", "LICENSE.md", "LICENSE.rst", "LICENCE", "LICENCE.md", "License.txt", "License",
-    "license", "license.txt", "license.md", "COPYING", "COPYING.txt", "LICENSE-MIT", "LICENSE-APACHE",
-    "LICENSE-APACHE.txt", "LICENSE.APACHE", "MIT-LICENSE", "UNLICENSE", "LICENSES/Apache-2.0.txt",
+    "LICENSE",
+    "LICENSE.txt",
+    "LICENSE.md",
+    "LICENSE.rst",
+    "LICENCE",
+    "LICENCE.md",
+    "License.txt",
+    "License",
+    "license",
+    "license.txt",
+    "license.md",
+    "COPYING",
+    "COPYING.txt",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "LICENSE-APACHE.txt",
+    "LICENSE.APACHE",
+    "MIT-LICENSE",
+    "UNLICENSE",
+    "LICENSES/Apache-2.0.txt",
 )
 
-# Copyleft first: a text that names one of these in its opening is refused even if it also quotes a permissive one.
+# Copyleft first: a text that opens with one of these is refused even if it also quotes a permissive one.
 _COPYLEFT = (
     (re.compile(r"general\s+public\s+licen[sc]e", re.I), "GPL family"),
     (re.compile(r"mozilla\s+public\s+licen[sc]e", re.I), "MPL"),
@@ -36,10 +53,13 @@ _PERMISSIVE = (
 _OPENING_CHARACTER_COUNT = 3000
 
 _HEADER_CHARACTER_COUNT = 2500
-_HEADER_COPYLEFT = re.compile(r"GNU\s+(Lesser\s+|Affero\s+|Library\s+)?General\s+Public|Mozilla\s+Public", re.I)
+_HEADER_COPYLEFT = re.compile(
+    r"GNU\s+(Lesser\s+|Affero\s+|Library\s+)?General\s+Public|Mozilla\s+Public", re.I
+)
 _HEADER_ALTERNATIVE = re.compile(r"Apache|\bBSD\b|MIT\s+Licen[sc]e|zlib", re.I)
 _HEADER_PROPRIETARY = re.compile(
-    r"proprietary\s+(and|information)|end\s+user\s+licen[sc]e|all\s+rights\s+reserved\.?\s+confidential", re.I)
+    r"proprietary\s+(and|information)|end\s+user\s+licen[sc]e|all\s+rights\s+reserved\.?\s+confidential", re.I
+)
 _SPDX = re.compile(r"SPDX-License-Identifier:\s*([^\n*]{0,80})")
 _SPDX_PERMISSIVE = re.compile(r"Apache|MIT|BSD|ISC|Zlib|CC0|Unlicense|BSL|Python|PSF|curl", re.I)
 
@@ -56,7 +76,9 @@ def licence_of_text(text):
 
 
 def header_is_permissive(text):
-    """False when the file's own header names a copyleft or proprietary licence with no permissive alternative."""
+    """False when the file's own header names a copyleft or proprietary licence with no permissive
+    alternative.
+    """
     header = text[:_HEADER_CHARACTER_COUNT]
     identifier = _SPDX.search(header)
     if identifier:

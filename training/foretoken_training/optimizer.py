@@ -1,8 +1,8 @@
 """Muon for matrices and Adam for vectors, on float32 master weights.
 
 Muon (Jordan et al. 2024) orthogonalises the momentum by five Newton-Schulz steps; the update is scaled by
-0.2 * sqrt(larger side), so that its size matches Adam's and one learning rate serves both (Liu et al. 2025, "Muon is
-scalable for LLM training"). Matrices of one shape are stacked and updated together.
+0.2 * sqrt(larger side), so that its size matches Adam's and one learning rate serves both (Liu et al. 2025,
+"Muon is scalable for LLM training"). Matrices of one shape are stacked and updated together.
 """
 
 import torch
@@ -56,8 +56,8 @@ class Optimizer:
             gradient, mean = gradients[name].float() * clip, self.momentum[name]
             mean.lerp_(gradient, 1 - BETA_1)
             square.lerp_(gradient * gradient, 1 - BETA_2)
-            corrected = mean / (1 - BETA_1 ** self.step_count)
-            spread = (square / (1 - BETA_2 ** self.step_count)).sqrt() + 1e-10
+            corrected = mean / (1 - BETA_1**self.step_count)
+            spread = (square / (1 - BETA_2**self.step_count)).sqrt() + 1e-10
             self.parameters[name].add_(corrected / spread, alpha=-rate)
         return norm
 

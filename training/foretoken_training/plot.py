@@ -1,4 +1,6 @@
-"""`plot`: pictures from the JSON Lines of the other commands: a training run, ablations, and tau by tree size."""
+"""`plot`: pictures from the JSON Lines of the other commands: a training run, ablations, and tau by tree
+size.
+"""
 
 import json
 import os
@@ -15,16 +17,24 @@ def add_arguments(parser):
 
 def run(arguments):
     import matplotlib
+
     matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "foretoken", "font.size": 9, "axes.spines.top": False,
-                                "axes.spines.right": False})
+    matplotlib.rcParams.update(
+        {"svg.hashsalt": "foretoken", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    )
     os.makedirs(arguments.out, exist_ok=True)
-    for path, draw, name in ((arguments.training, training, "run"), (arguments.ablations, ablations, "ablations"),
-                             (arguments.evaluation, tau, "tau")):
+    for path, draw, name in (
+        (arguments.training, training, "run"),
+        (arguments.ablations, ablations, "ablations"),
+        (arguments.evaluation, tau, "tau"),
+    ):
         if path:
             figure = draw(read(path))
-            figure.savefig(os.path.join(arguments.out, f"training-{name}.svg"), bbox_inches="tight",
-                           metadata={"Date": None})
+            figure.savefig(
+                os.path.join(arguments.out, f"training-{name}.svg"),
+                bbox_inches="tight",
+                metadata={"Date": None},
+            )
 
 
 def read(path):
@@ -34,11 +44,14 @@ def read(path):
 
 def training(entries):
     from matplotlib import pyplot
+
     steps = [e for e in entries if "step" in e]
     figure, axes = pyplot.subplots(figsize=(6.4, 3))
     seconds = [e["seconds"] for e in steps]
     axes.plot(seconds, [e["agreement"] for e in steps], color=COLOURS["first"], label="top-1 agreement")
-    axes.plot(seconds, [e["overlap"] for e in steps], color=COLOURS["second"], label="overlap of the distributions")
+    axes.plot(
+        seconds, [e["overlap"] for e in steps], color=COLOURS["second"], label="overlap of the distributions"
+    )
     change = next((e["seconds"] for e in steps if e["long"]), None)
     if change:
         axes.axvline(change, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
@@ -50,14 +63,28 @@ def training(entries):
 
 def ablations(entries):
     from matplotlib import pyplot
+
     last = sorted((e for e in entries if e["last"]), key=lambda e: e["16384"]["1"][0])
     figure, axes = pyplot.subplots(figsize=(6.4, 0.26 * len(last) + 0.8))
     names = [e["variant"] for e in last]
     for shape, (length, colour) in zip("os", (("2048", COLOURS["second"]), ("16384", COLOURS["first"]))):
-        axes.scatter([e[length]["1"][0] for e in last], names, marker=shape, color=colour, s=24,
-                     label=f"depth 1, {length} tokens")
-        axes.scatter([e[length]["8"][0] for e in last], names, marker=shape, facecolors="none", edgecolors=colour,
-                     s=24, label=f"depth 8, {length} tokens")
+        axes.scatter(
+            [e[length]["1"][0] for e in last],
+            names,
+            marker=shape,
+            color=colour,
+            s=24,
+            label=f"depth 1, {length} tokens",
+        )
+        axes.scatter(
+            [e[length]["8"][0] for e in last],
+            names,
+            marker=shape,
+            facecolors="none",
+            edgecolors=colour,
+            s=24,
+            label=f"depth 8, {length} tokens",
+        )
     axes.grid(axis="y", linewidth=0.3)
     axes.set_xlabel("top-1 agreement with the target, held-out code")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
@@ -66,15 +93,29 @@ def ablations(entries):
 
 def tau(entries):
     from matplotlib import pyplot
+
     figure, axes = pyplot.subplots(figsize=(6.4, 3))
     lengths = sorted({e["length"] for e in entries if e["measure"] == "tau"})
     for length, colour in zip(lengths, COLOURS.values()):
         for temperature, style in ((0.0, "-"), (1.0, "--")):
-            points = [(e["nodes"], e["tau"]) for e in entries if e["measure"] == "tau" and e["kind"] == "fill"
-                      and e["length"] == length and e["temperature"] == temperature and e["form"] == "tree"
-                      and e["draft"] != "first draft"]
-            axes.plot(*zip(*points), style, color=colour, marker="o", markersize=3,
-                      label=f"{length} tokens, " + ("greedy" if temperature == 0 else "T = 1"))
+            points = [
+                (e["nodes"], e["tau"])
+                for e in entries
+                if e["measure"] == "tau"
+                and e["kind"] == "fill"
+                and e["length"] == length
+                and e["temperature"] == temperature
+                and e["form"] == "tree"
+                and e["draft"] != "first draft"
+            ]
+            axes.plot(
+                *zip(*points),
+                style,
+                color=colour,
+                marker="o",
+                markersize=3,
+                label=f"{length} tokens, " + ("greedy" if temperature == 0 else "T = 1"),
+            )
     axes.set_xscale("log", base=2)
     axes.set_xticks([4, 8, 16, 32], ["4", "8", "16", "32"])
     axes.set_xlabel("nodes of the best-first tree")

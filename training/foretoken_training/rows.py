@@ -7,7 +7,7 @@ import time
 import numpy as np
 import torch
 
-ANCHOR_MAXIMUM = 4        # LongSpec draws 0 ... 4 attention-sink positions that keep their small indices
+ANCHOR_MAXIMUM = 4  # LongSpec draws 0 ... 4 attention-sink positions that keep their small indices
 
 
 class TokenFolder:
@@ -35,7 +35,7 @@ class TokenFolder:
         rows = []
         for number in picked:
             start = self.rng.integers(len(files[number]) - length)
-            rows.append(files[number][start:start + length])
+            rows.append(files[number][start : start + length])
         return torch.from_numpy(np.stack(rows).astype(np.int64)).to(device, non_blocking=True)
 
 
@@ -44,8 +44,9 @@ def plain_positions(rows, length, device):
 
 
 def anchor_offset_positions(rows, length, context_length, device, generator):
-    """LongSpec's anchor-offset indices: the first few positions stay, the rest of a row moves by one offset, so that
-    short rows train every index the context allows. The target runs on the same indices."""
+    """LongSpec's anchor-offset indices: the first few positions stay, the rest of a row moves by one
+    offset, so that short rows train every index the context allows. The target runs on the same indices.
+    """
     index = torch.arange(length, device=device)[None]
     offset = torch.randint(0, context_length - length + 1, (rows, 1), device=device, generator=generator)
     anchor = torch.randint(0, ANCHOR_MAXIMUM + 1, (rows, 1), device=device, generator=generator)
@@ -53,7 +54,9 @@ def anchor_offset_positions(rows, length, context_length, device, generator):
 
 
 def depth_schedule(row_count, deepest):
-    """One depth per row, ascending: half of the weight on the first two, since a round always reaches those."""
+    """One depth per row, ascending: half of the weight on the first two, since a round always reaches
+    those.
+    """
     weights = np.array([1 / d for d in range(1, deepest + 1)])
     edges = np.cumsum(weights / weights.sum())
     return [int(np.searchsorted(edges, (row + 0.5) / row_count)) + 1 for row in range(row_count)]

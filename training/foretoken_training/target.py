@@ -1,7 +1,9 @@
-"""The frozen target in PyTorch: decoders of arch qwen3, qwen2 and llama, from GGUF or a Hugging Face folder.
+"""The frozen target in PyTorch: decoders of arch qwen3, qwen2 and llama, from GGUF or a Hugging Face
+folder.
 
-Weights live in a plain dictionary so that one forward serves float32 (golden values) and bfloat16 (training). `body`
-returns the normalised hidden state and the K and V of chosen layers: what a LongSpec draft attends to.
+Weights live in a plain dictionary so that one forward serves float32 (golden values) and bfloat16
+(training). `body` returns the normalised hidden state and the K and V of chosen layers: what a LongSpec
+draft attends to.
 """
 
 import hashlib
@@ -34,16 +36,38 @@ class TargetConfiguration:
 
 
 # Our names on the left; a layer's tensors are "LAYER.NAME".
-_GGUF_NAMES = {"q": "attn_q.weight", "k": "attn_k.weight", "v": "attn_v.weight", "o": "attn_output.weight",
-               "gate": "ffn_gate.weight", "up": "ffn_up.weight", "down": "ffn_down.weight",
-               "n1": "attn_norm.weight", "n2": "ffn_norm.weight", "qn": "attn_q_norm.weight",
-               "kn": "attn_k_norm.weight", "qb": "attn_q.bias", "kb": "attn_k.bias", "vb": "attn_v.bias"}
-_HUGGING_FACE_NAMES = {"q": "self_attn.q_proj.weight", "k": "self_attn.k_proj.weight",
-                       "v": "self_attn.v_proj.weight", "o": "self_attn.o_proj.weight",
-                       "gate": "mlp.gate_proj.weight", "up": "mlp.up_proj.weight", "down": "mlp.down_proj.weight",
-                       "n1": "input_layernorm.weight", "n2": "post_attention_layernorm.weight",
-                       "qn": "self_attn.q_norm.weight", "kn": "self_attn.k_norm.weight",
-                       "qb": "self_attn.q_proj.bias", "kb": "self_attn.k_proj.bias", "vb": "self_attn.v_proj.bias"}
+_GGUF_NAMES = {
+    "q": "attn_q.weight",
+    "k": "attn_k.weight",
+    "v": "attn_v.weight",
+    "o": "attn_output.weight",
+    "gate": "ffn_gate.weight",
+    "up": "ffn_up.weight",
+    "down": "ffn_down.weight",
+    "n1": "attn_norm.weight",
+    "n2": "ffn_norm.weight",
+    "qn": "attn_q_norm.weight",
+    "kn": "attn_k_norm.weight",
+    "qb": "attn_q.bias",
+    "kb": "attn_k.bias",
+    "vb": "attn_v.bias",
+}
+_HUGGING_FACE_NAMES = {
+    "q": "self_attn.q_proj.weight",
+    "k": "self_attn.k_proj.weight",
+    "v": "self_attn.v_proj.weight",
+    "o": "self_attn.o_proj.weight",
+    "gate": "mlp.gate_proj.weight",
+    "up": "mlp.up_proj.weight",
+    "down": "mlp.down_proj.weight",
+    "n1": "input_layernorm.weight",
+    "n2": "post_attention_layernorm.weight",
+    "qn": "self_attn.q_norm.weight",
+    "kn": "self_attn.k_norm.weight",
+    "qb": "self_attn.q_proj.bias",
+    "kb": "self_attn.k_proj.bias",
+    "vb": "self_attn.v_proj.bias",
+}
 ARCHITECTURES = ("qwen3", "qwen2", "llama")
 
 
@@ -76,27 +100,37 @@ def _load_gguf(path):
     scaling = {}
     if key("rope.scaling.type") == "linear":
         scaling = {"kind": "linear", "factor": key("rope.scaling.factor")}
-    if "rope_freqs.weight" in file.tensors:                # llama3: one divisor per frequency
+    if "rope_freqs.weight" in file.tensors:  # llama3: one divisor per frequency
         scaling = {"kind": "divisors", "divisors": file.tensor("rope_freqs.weight").tolist()}
     configuration = TargetConfiguration(
-        architecture, file.tensors["token_embd.weight"][1][0], hidden, key("block_count"), heads,
-        key("attention.head_count_kv", heads), key("attention.key_length", hidden // heads),
-        key("feed_forward_length"), float(key("rope.freq_base", 10_000.0)),
-        float(key("attention.layer_norm_rms_epsilon")), architecture == "qwen3", architecture == "qwen2", scaling)
+        architecture,
+        file.tensors["token_embd.weight"][1][0],
+        hidden,
+        key("block_count"),
+        heads,
+        key("attention.head_count_kv", heads),
+        key("attention.key_length", hidden // heads),
+        key("feed_forward_length"),
+        float(key("rope.freq_base", 10_000.0)),
+        float(key("attention.layer_norm_rms_epsilon")),
+        architecture == "qwen3",
+        architecture == "qwen2",
+        scaling,
+    )
     tensor = lambda name: torch.from_numpy(file.tensor(name))
     weights = {"embed": tensor("token_embd.weight"), "norm": tensor("output_norm.weight")}
     weights["head"] = tensor("output.weight") if "output.weight" in file.tensors else weights["embed"]
     for layer in range(configuration.layer_count):
         for name in _layer_names(architecture):
             weights[f"{layer}.{name}"] = tensor(f"blk.{layer}.{_GGUF_NAMES[name]}")
-        if architecture == "llama":                        # GGUF keeps llama's q and k in interleaved order
+        if architecture == "llama":  # GGUF keeps llama's q and k in interleaved order
             for name, count in (("q", heads), ("k", configuration.kv_head_count)):
                 weights[f"{layer}.{name}"] = _half_split(weights[f"{layer}.{name}"], count)
     return configuration, weights
 
 
 def _half_split(weight, head_count):
-    """Rows (pair, 2) of each head to (2, pair): interleaved rotary pairs to the half-split order used here."""
+    """Rows (pair, 2) of each head to (2, pair): interleaved rotary pairs to our half-split order."""
     rows, columns = weight.shape
     size = rows // head_count
     return weight.view(head_count, size // 2, 2, columns).transpose(1, 2).reshape(rows, columns).contiguous()
@@ -104,6 +138,7 @@ def _half_split(weight, head_count):
 
 def _load_hugging_face(folder):
     from safetensors import safe_open
+
     with open(os.path.join(folder, "config.json")) as file:
         settings = json.load(file)
     architecture = settings["model_type"]
@@ -112,10 +147,20 @@ def _load_hugging_face(folder):
     heads, hidden = settings["num_attention_heads"], settings["hidden_size"]
     rope = settings.get("rope_scaling") or settings.get("rope_parameters") or {}
     configuration = TargetConfiguration(
-        architecture, settings["vocab_size"], hidden, settings["num_hidden_layers"], heads,
-        settings.get("num_key_value_heads", heads), settings.get("head_dim") or hidden // heads,
-        settings["intermediate_size"], float(settings.get("rope_theta") or rope.get("rope_theta", 10_000.0)),
-        settings["rms_norm_eps"], architecture == "qwen3", architecture == "qwen2", _hugging_face_scaling(rope))
+        architecture,
+        settings["vocab_size"],
+        hidden,
+        settings["num_hidden_layers"],
+        heads,
+        settings.get("num_key_value_heads", heads),
+        settings.get("head_dim") or hidden // heads,
+        settings["intermediate_size"],
+        float(settings.get("rope_theta") or rope.get("rope_theta", 10_000.0)),
+        settings["rms_norm_eps"],
+        architecture == "qwen3",
+        architecture == "qwen2",
+        _hugging_face_scaling(rope),
+    )
     stored = {}
     for name in sorted(os.listdir(folder)):
         if name.endswith(".safetensors"):
@@ -136,21 +181,26 @@ def _hugging_face_scaling(rope):
     if kind == "linear":
         return {"kind": "linear", "factor": rope["factor"]}
     if kind == "llama3":
-        return {"kind": "llama3", "factor": rope["factor"], "low": rope["low_freq_factor"],
-                "high": rope["high_freq_factor"], "original": rope["original_max_position_embeddings"]}
+        return {
+            "kind": "llama3",
+            "factor": rope["factor"],
+            "low": rope["low_freq_factor"],
+            "high": rope["high_freq_factor"],
+            "original": rope["original_max_position_embeddings"],
+        }
     raise ValueError(f"rope scaling {kind}: training reads default, linear and llama3")
 
 
 def rotary_frequencies(configuration, device):
     size, scaling = configuration.head_size, configuration.rope_scaling
     steps = torch.arange(0, size, 2, device=device, dtype=torch.float32) / size
-    frequencies = 1.0 / configuration.rope_theta ** steps
+    frequencies = 1.0 / configuration.rope_theta**steps
     kind = scaling.get("kind")
     if kind == "linear":
         return frequencies / scaling["factor"]
     if kind == "divisors":
         return frequencies / torch.tensor(scaling["divisors"], device=device)
-    if kind == "llama3":                                   # long wavelengths are stretched, the middle ones blended
+    if kind == "llama3":  # long wavelengths are stretched, the middle ones blended
         wavelengths = 2 * math.pi / frequencies
         blend = (scaling["original"] / wavelengths - scaling["low"]) / (scaling["high"] - scaling["low"])
         blend = blend.clamp(0, 1)
@@ -178,7 +228,9 @@ def rotate(x, cos, sin):
 
 
 def project(x, weight, bias, norm, head_size, cos, sin, epsilon):
-    """A q or k projection: linear, optional bias, optional norm per head, rotary; [rows, heads, tokens, head size]."""
+    """A q or k projection: linear, optional bias, optional norm per head, rotary; [rows, heads, tokens,
+    head size].
+    """
     y = F.linear(x, weight, bias).unflatten(-1, (-1, head_size))
     if norm is not None:
         y = rms_norm(y, norm, epsilon)
@@ -202,8 +254,9 @@ def _after_attention(x, attended, layer, epsilon):
 def _block(x, cos, sin, layer, size, epsilon):
     query, key, value = _before_attention(x, cos, sin, layer, size, epsilon)
     groups = query.shape[1] // key.shape[1]
-    attended = F.scaled_dot_product_attention(query, key.repeat_interleave(groups, 1),
-                                              value.repeat_interleave(groups, 1), is_causal=True)
+    attended = F.scaled_dot_product_attention(
+        query, key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1), is_causal=True
+    )
     return _after_attention(x, attended, layer, epsilon), key, value
 
 
@@ -213,7 +266,7 @@ class Target:
     def __init__(self, configuration, weights, device, dtype, compiled=False):
         self.configuration, self.device, self.dtype = configuration, device, dtype
         self.weights = {}
-        for name, weight in weights.items():               # tied tensors stay tied
+        for name, weight in weights.items():  # tied tensors stay tied
             shared = name == "head" and weights["head"] is weights["embed"]
             self.weights[name] = self.weights["embed"] if shared else weight.to(device, dtype)
         names = _layer_names(configuration.architecture)
@@ -222,7 +275,9 @@ class Target:
 
     @torch.no_grad()
     def body(self, ids, positions, kv_layers=(), state_layers=()):
-        """(hidden after the output norm, {layer: (K, V)} after QK-norm and rotary, {layer: state after it})."""
+        """(hidden after the output norm, {layer: (K, V)} after QK-norm and rotary, {layer: state after
+        it}).
+        """
         c, kept, states = self.configuration, {}, {}
         cos, sin = rotary_tables(c, positions, self.dtype)
         x = F.embedding(ids, self.weights["embed"])
@@ -243,9 +298,13 @@ class Target:
         keys = [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self.layers]
         values = [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self.layers]
         x = None
-        for row in range(rows):                            # one row at a time: prompts are long
-            x_row = self._extend(prompts[row:row + 1], 0, [k[row:row + 1] for k in keys],
-                                 [v[row:row + 1] for v in values])
+        for row in range(rows):  # one row at a time: prompts are long
+            x_row = self._extend(
+                prompts[row : row + 1],
+                0,
+                [k[row : row + 1] for k in keys],
+                [v[row : row + 1] for v in values],
+            )
             x = x_row[:, -1:] if x is None else torch.cat([x, x_row[:, -1:]])
         out = []
         for step in range(count):
@@ -261,7 +320,9 @@ class Target:
         return torch.cat(out, 1)
 
     def _extend(self, ids, start, keys, values):
-        """Runs new tokens after `start` cached ones, writing their K and V; returns hidden states before the norm."""
+        """Runs new tokens after `start` cached ones, writing their K and V; returns hidden states before
+        the norm.
+        """
         c, count = self.configuration, ids.shape[1]
         positions = torch.arange(start, start + count, device=self.device)[None]
         cos, sin = rotary_tables(c, positions, self.dtype)
@@ -269,14 +330,19 @@ class Target:
         groups = c.head_count // c.kv_head_count
         for layer, all_keys, all_values in zip(self.layers, keys, values):
             query, key, value = _before_attention(x, cos, sin, layer, c.head_size, c.norm_epsilon)
-            all_keys[:, :, start:start + count], all_values[:, :, start:start + count] = key, value
+            all_keys[:, :, start : start + count], all_values[:, :, start : start + count] = key, value
             if start == 0:
-                attended = F.scaled_dot_product_attention(query, key.repeat_interleave(groups, 1),
-                                                          value.repeat_interleave(groups, 1), is_causal=True)
-            else:                                          # one new token: it sees everything so far
+                attended = F.scaled_dot_product_attention(
+                    query,
+                    key.repeat_interleave(groups, 1),
+                    value.repeat_interleave(groups, 1),
+                    is_causal=True,
+                )
+            else:  # one new token: it sees everything so far
                 grouped = query.unflatten(1, (c.kv_head_count, groups)).squeeze(3)
-                attended = F.scaled_dot_product_attention(grouped, all_keys[:, :, :start + count],
-                                                          all_values[:, :, :start + count])
+                attended = F.scaled_dot_product_attention(
+                    grouped, all_keys[:, :, : start + count], all_values[:, :, : start + count]
+                )
                 attended = attended.flatten(1, 2).unsqueeze(2)
             x = _after_attention(x, attended, layer, c.norm_epsilon)
         return x

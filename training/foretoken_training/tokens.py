@@ -1,10 +1,11 @@
 """`tokens`: corpus shards to streams of token ids, rendered the way the target was trained.
 
-One record becomes <repository>NAME, then its files as <file>PATH and text, near their folder. About half of the files
-are rewritten as fill-in-the-middle, half of those with the prefix first (PSM) and half with the suffix first (SPM, so
-that typing only appends), the middle closed by the end token. Structural tokens are inserted as ids; all other text is
-tokenised as plain text. Every epoch draws new holes, so one shard serves many passes. Output: uint16 (uint32 for
-vocabularies over 65,536) files STEM-epochN.bin, and for held-out data one file per repository.
+One record becomes <repository>NAME, then its files as <file>PATH and text, near their folder. About half of
+the files are rewritten as fill-in-the-middle, half of those with the prefix first (PSM) and half with the
+suffix first (SPM, so that typing only appends), the middle closed by the end token. Structural tokens are
+inserted as ids; all other text is tokenised as plain text. Every epoch draws new holes, so one shard serves
+many passes. Output: uint16 (uint32 for vocabularies over 65,536) files STEM-epochN.bin, and for held-out
+data one file per repository.
 """
 
 import collections
@@ -22,9 +23,9 @@ from . import filters, gguf_file
 from .tokenizer import Tokenizer
 
 # Shares of the draws below are those of the target's own training; a draft must see the same kind of text.
-FIM_SHARE = 0.52                 # of the files
+FIM_SHARE = 0.52  # of the files
 LINE_END_SPAN_SHARE, LINE_START_SPAN_SHARE, INSIDE_LINE_SHARE = 0.65, 0.25, 0.10
-SNIPPET_SHARE = 0.16             # part of a file, as a retrieved snippet would be
+SNIPPET_SHARE = 0.16  # part of a file, as a retrieved snippet would be
 MAXIMUM_PREFIX_CHARACTER_COUNT = 9000
 _tokenizer = None
 
@@ -35,9 +36,15 @@ def add_arguments(parser):
     parser.add_argument("--out", required=True)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--expect", type=int, default=0,
-                        help="wait until this many shards have appeared (they may arrive while this runs)")
-    parser.add_argument("--held-out", action="store_true", help="render held-out.jsonl.xz, one file per repository")
+    parser.add_argument(
+        "--expect",
+        type=int,
+        default=0,
+        help="wait until this many shards have appeared (they may arrive while this runs)",
+    )
+    parser.add_argument(
+        "--held-out", action="store_true", help="render held-out.jsonl.xz, one file per repository"
+    )
 
 
 def run(arguments):
@@ -67,9 +74,14 @@ def render_shards(arguments, pool):
                 stem = os.path.basename(path).split(".")[0]
                 seeded = [(line, f"{stem}/{i}/{epoch}") for i, line in enumerate(lines_of[path])]
                 random.Random(f"{stem}/{epoch}").shuffle(seeded)
-                count = write(arguments.out, f"{stem}-epoch{epoch}", pool.map(_render_line, seeded, chunksize=2))
+                count = write(
+                    arguments.out, f"{stem}-epoch{epoch}", pool.map(_render_line, seeded, chunksize=2)
+                )
                 done.add((path, epoch))
-                print(f"{time.time() - start:7.1f} s {stem} epoch {epoch}: {count / 1e6:.1f} M tokens", flush=True)
+                print(
+                    f"{time.time() - start:7.1f} s {stem} epoch {epoch}: {count / 1e6:.1f} M tokens",
+                    flush=True,
+                )
 
 
 def render_held_out(arguments, pool):
@@ -82,7 +94,7 @@ def render_held_out(arguments, pool):
         for line in lines:
             for path, text in json.loads(line)["files"]:
                 languages[filters.language_of_path(path, len(text)) or "other"] += len(text)
-        code = [l for l, _ in languages.most_common() if l not in filters.PROSE_LANGUAGES]
+        code = [name for name, _ in languages.most_common() if name not in filters.PROSE_LANGUAGES]
         parts = pool.map(_render_line, [(line, f"held-out/{name}/{i}") for i, line in enumerate(lines)])
         write(arguments.out, f"{code[0]}__{name.replace('/', '+')}", parts)
 
@@ -91,7 +103,7 @@ def write(folder, stem, parts):
     array = np.concatenate(parts)
     path = os.path.join(folder, stem)
     array.tofile(path + ".partial")
-    os.rename(path + ".partial", path + ".bin")          # readers never see half a file
+    os.rename(path + ".partial", path + ".bin")  # readers never see half a file
     return len(array)
 
 
@@ -108,7 +120,9 @@ def _render_line(job):
 
 
 def to_ids(pieces, tokenizer):
-    """`pieces` are plain strings and structural roles ("repository", "file", ...), the latter as one-tuples."""
+    """`pieces` are plain strings and structural roles ("repository", "file", ...), the latter as
+    one-tuples.
+    """
     ids = []
     for piece in pieces:
         if isinstance(piece, tuple):
@@ -123,12 +137,12 @@ def render(repository, files, rng):
     for path, text in files:
         folders[os.path.dirname(path)].append((path, text))
     names = sorted(folders)
-    turn = rng.randrange(len(names))                      # rotate and shuffle lightly: neighbours stay near
+    turn = rng.randrange(len(names))  # rotate and shuffle lightly: neighbours stay near
     names = names[turn:] + names[:turn]
     for i in range(0, len(names), 3):
-        block = names[i:i + 3]
+        block = names[i : i + 3]
         rng.shuffle(block)
-        names[i:i + 3] = block
+        names[i : i + 3] = block
     pieces = [("repository",), repository + "\n"]
     for name in names:
         members = folders[name][:]
@@ -150,15 +164,15 @@ def snippet(text, rng):
     lines = text.split("\n")
     count = rng.randrange(15, 120)
     first = rng.randrange(0, max(1, len(lines) - count))
-    return "\n".join(lines[first:first + count]) + "\n"
+    return "\n".join(lines[first : first + count]) + "\n"
 
 
 def hole(text, rng):
     """[start, end) of the middle to be filled in."""
     draw, length = rng.random(), len(text)
-    if draw < LINE_END_SPAN_SHARE:                        # the editor's case: a short span up to a line's end
+    if draw < LINE_END_SPAN_SHARE:  # the editor's case: a short span up to a line's end
         start = rng.randrange(length)
-        if draw < LINE_START_SPAN_SHARE:                  # ... from where the line's code starts
+        if draw < LINE_START_SPAN_SHARE:  # ... from where the line's code starts
             start = text.rfind("\n", 0, start) + 1
             while start < length and text[start] in " \t":
                 start += 1
@@ -184,7 +198,7 @@ def render_fim(path, text, rng):
     prefix, middle, suffix = text[:start], text[start:end], text[end:]
     if len(prefix) > MAXIMUM_PREFIX_CHARACTER_COUNT:
         cut = prefix.find("\n", len(prefix) - rng.randrange(1500, MAXIMUM_PREFIX_CHARACTER_COUNT))
-        prefix = prefix[cut + 1:] if cut >= 0 else prefix[-MAXIMUM_PREFIX_CHARACTER_COUNT:]
+        prefix = prefix[cut + 1 :] if cut >= 0 else prefix[-MAXIMUM_PREFIX_CHARACTER_COUNT:]
     draw = rng.random()
     if draw < 0.12:
         limit = 0
@@ -194,7 +208,7 @@ def render_fim(path, text, rng):
         limit = rng.randrange(100, 3000)
     if len(suffix) > limit:
         cut = suffix.find("\n", limit)
-        suffix = suffix[:cut + 1] if 0 <= cut < limit + 400 else suffix[:limit]
+        suffix = suffix[: cut + 1] if 0 <= cut < limit + 400 else suffix[:limit]
     opening = [("file",), path + "\n"]
     if rng.random() < 0.5:
         return opening + [("prefix",), prefix, ("suffix",), suffix, ("middle",), middle, ("end",)]

@@ -1,10 +1,10 @@
 """`train-draft`: trains a LongSpec draft for a frozen target. Start with torchrun for several GPUs.
 
-The schedule follows the wall clock, so a run of a given length always ends with a decayed, quantised draft: short rows
-with anchor-offset indices first, rows of the full context from `--long-from` on; weights on the Q4_0 grid
-(straight-through) from `--quantise-from` on; the learning rate falls linearly from `--decay-from` to the end. Each
-batch trains several depths at once (flash noisy training: cross-attention shifted by the depth). Writes log.jsonl,
-checkpoint.pt (resumable with the same command) and draft.pt.
+The schedule follows the wall clock, so a run of a given length always ends with a decayed, quantised draft:
+short rows with anchor-offset indices first, rows of the full context from `--long-from` on; weights on the
+Q4_0 grid (straight-through) from `--quantise-from` on; the learning rate falls linearly from `--decay-from`
+to the end. Each batch trains several depths at once (flash noisy training: cross-attention shifted by the
+depth). Writes log.jsonl, checkpoint.pt (resumable with the same command) and draft.pt.
 """
 
 import json
@@ -34,11 +34,15 @@ def add_arguments(parser):
     parser.add_argument("--feed-forward", type=int, default=4608)
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--target-layers", help="whose K/V to read, as '12' or '12,9' (default: the last)")
-    parser.add_argument("--hidden-layers", default="", help="whose states are an extra input, as '12,8' (default: none)")
+    parser.add_argument(
+        "--hidden-layers", default="", help="whose states are an extra input, as '12,8' (default: none)"
+    )
     parser.add_argument("--from-target", action="store_true", help="start from the target's own layers")
     parser.add_argument("--deepest", type=int, default=8, help="deepest level trained")
     parser.add_argument("--short", type=int, default=2048, help="tokens of a short row")
-    parser.add_argument("--context", type=int, default=16384, help="tokens of a long row, and the largest index")
+    parser.add_argument(
+        "--context", type=int, default=16384, help="tokens of a long row, and the largest index"
+    )
     parser.add_argument("--batch-tokens", type=int, default=32768, help="per GPU and step")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--long-from", type=float, default=0.7)
@@ -56,7 +60,7 @@ class Group:
 
     def __init__(self):
         self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.device = torch.device("cpu")                  # for the smoke test; real runs need a GPU
+        self.device = torch.device("cpu")  # for the smoke test; real runs need a GPU
         if torch.cuda.is_available():
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(self.device)
@@ -96,8 +100,10 @@ class Log:
         if self.file:
             self.file.write(json.dumps(entry) + "\n")
             self.file.flush()
-            print(" ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()),
-                  flush=True)
+            print(
+                " ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()),
+                flush=True,
+            )
 
 
 def run(arguments):
@@ -108,16 +114,28 @@ def run(arguments):
     configuration, weights = target_model.load(arguments.target)
     target = target_model.Target(configuration, weights, group.device, torch.bfloat16, compiled=True)
     numbers = lambda text: tuple(map(int, filter(None, (text or "").split(","))))
-    shape = draft_layer.configuration_for(target, arguments.feed_forward, arguments.window,
-                                          numbers(arguments.target_layers),
-                                          hidden_layers=numbers(arguments.hidden_layers))
+    shape = draft_layer.configuration_for(
+        target,
+        arguments.feed_forward,
+        arguments.window,
+        numbers(arguments.target_layers),
+        hidden_layers=numbers(arguments.hidden_layers),
+    )
     objective = Objective(arguments.divergence, arguments.likeliest, arguments.text, arguments.foreign_weight)
     learner = Learner(shape, target, objective, arguments.learning_rate, arguments.from_target)
     log = Log(os.path.join(arguments.out, "log.jsonl"), group)
     if group.rank == 0:
         with open(os.path.join(arguments.out, "settings.json"), "w") as file:
-            json.dump({**vars(arguments), "processes": group.size, "torch": torch.__version__,
-                       "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"}, file, indent=1)
+            json.dump(
+                {
+                    **vars(arguments),
+                    "processes": group.size,
+                    "torch": torch.__version__,
+                    "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+                },
+                file,
+                indent=1,
+            )
     train(arguments, group, learner, log)
     learner.refresh(quantised=True)
     if group.rank == 0:
@@ -154,9 +172,16 @@ def train(arguments, group, learner, log):
         if step % 100 == 0:
             means = group.mean({"totals": totals / count})["totals"].tolist()
             rate = count * arguments.batch_tokens * group.size / (time.time() - logged)
-            log.write(step=step, seconds=round(elapsed, 1), progress=round(progress, 4), long=long,
-                      quantised=quantised, scale=round(scale, 4), tokens_per_second=round(rate),
-                      **dict(zip(STATISTICS, (round(m, 4) for m in means))))
+            log.write(
+                step=step,
+                seconds=round(elapsed, 1),
+                progress=round(progress, 4),
+                long=long,
+                quantised=quantised,
+                scale=round(scale, 4),
+                tokens_per_second=round(rate),
+                **dict(zip(STATISTICS, (round(m, 4) for m in means))),
+            )
             totals.zero_()
             count, logged = 0, time.time()
         if group.rank == 0 and time.time() - saved > CHECKPOINT_SECONDS:
@@ -174,7 +199,7 @@ def batch(arguments, learner, data, generator, long, step):
     ids = data.rows(rows, length, device)
     if long:
         positions = plain_positions(rows, length, device)
-        spread = depth_schedule(16, arguments.deepest)     # few rows a batch: take turns over the batches
+        spread = depth_schedule(16, arguments.deepest)  # few rows a batch: take turns over the batches
         shifts = sorted(spread[(step * rows + row) * 5 % 16] for row in range(rows))
     else:
         positions = anchor_offset_positions(rows, length, arguments.context, device, generator)
@@ -185,8 +210,14 @@ def batch(arguments, learner, data, generator, long, step):
 
 
 def checkpoint(path, learner, step, elapsed):
-    draft_layer.save(path + ".partial", learner.configuration, learner.parameters,
-                     optimizer=learner.optimizer.state(), step=step, elapsed=elapsed)
+    draft_layer.save(
+        path + ".partial",
+        learner.configuration,
+        learner.parameters,
+        optimizer=learner.optimizer.state(),
+        step=step,
+        elapsed=elapsed,
+    )
     os.replace(path + ".partial", path)
 
 
@@ -209,9 +240,14 @@ def report_agreement(arguments, group, learner, log):
     data = TokenFolder(arguments.held_out, np.uint16, 7)
     layer = draft_layer.Draft(learner.configuration, learner.target)
     for length, count in ((2048, 64), (arguments.context, 16)):
-        rows = [data.rows(1, length, group.device) for _ in range(count)][group.rank::group.size]
+        rows = [data.rows(1, length, group.device) for _ in range(count)][group.rank :: group.size]
         found = agreement(layer, learner.working, learner.target, rows, range(1, arguments.deepest + 1))
         means = group.mean({"all": torch.tensor(list(found.values()), device=group.device)})["all"].tolist()
         for depth, (everywhere, own, divergence) in zip(found, means):
-            log.write(held_out=length, depth=depth, agreement=round(everywhere, 4), own_agreement=round(own, 4),
-                      divergence=round(divergence, 4))
+            log.write(
+                held_out=length,
+                depth=depth,
+                agreement=round(everywhere, 4),
+                own_agreement=round(own, 4),
+                divergence=round(divergence, 4),
+            )

@@ -12,7 +12,7 @@ def test_positions_lie_inside_code_in_utf8_bytes():
         data = lines[line - 1].encode()
         assert not lines[line - 1].startswith("import")
         assert 5 <= column <= len(data) // 2 + 5
-        data[:column - 1].decode()
+        data[: column - 1].decode()
 
 
 def test_nearer_folders_come_first():

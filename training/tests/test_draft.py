@@ -1,7 +1,6 @@
-"""With PyTorch only: the draft layer against plain formulas, the replayed rounds, and a short training run."""
+"""With PyTorch only: the draft layer against plain formulas, replayed rounds, a short training run."""
 
 import json
-import types
 
 import numpy as np
 import pytest
@@ -41,8 +40,9 @@ def test_cross_attention_shifts_every_row_by_its_own_depth():
     i = torch.arange(20)
     for row, shift in enumerate(shifts):
         mask = i[None] <= i[:, None] - shift
-        expected = F.scaled_dot_product_attention(query[row], key[row].repeat_interleave(2, 0),
-                                                  value[row].repeat_interleave(2, 0), attn_mask=mask)
+        expected = F.scaled_dot_product_attention(
+            query[row], key[row].repeat_interleave(2, 0), value[row].repeat_interleave(2, 0), attn_mask=mask
+        )
         assert torch.allclose(found[row], torch.nan_to_num(expected), atol=1e-6), row
         assert not found[row, :, :shift].any(), row
 
@@ -55,18 +55,22 @@ def test_cached_decoding_writes_what_the_full_pass_predicts(tiny):
     assert torch.equal(F.linear(normed, tiny.weights["head"]).argmax(-1)[0, 29:37], tokens[0])
 
 
-@pytest.mark.parametrize("settings", [{}, {"target_layers": (1,)}, {"target_layers": (2, 0)}, {"hidden_layers": (2, 1)}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"target_layers": (1,)}, {"target_layers": (2, 0)}, {"hidden_layers": (2, 1)}]
+)
 def test_a_replayed_node_sees_what_training_shows_at_its_depth(tiny, settings, monkeypatch):
     layer, parameters = layer_of(tiny, **settings)
     monkeypatch.setattr(evaluate_draft, "CONTINUATION", 10)
-    monkeypatch.setattr(evaluate_draft, "rotary_tables", lambda c, p, _: target.rotary_tables(c, p, torch.float32))
+    monkeypatch.setattr(
+        evaluate_draft, "rotary_tables", lambda c, p, _: target.rotary_tables(c, p, torch.float32)
+    )
     entries = [{"ids": [(7 * i + j) % 90 for i in range(40)], "language": "x"} for j in (0, 5)]
     replay = evaluate_draft.Replay(tiny, layer.configuration, parameters, entries, 0.0)
     c, text = layer.configuration, replay.text[:1]
     positions = torch.arange(text.shape[1])[None]
     _, kv, states = tiny.body(text, positions, c.target_layers, c.hidden_layers)
     for committed, depth in ((1, 1), (3, 2), (5, 4)):
-        path = tuple(text[0, 40 + committed:40 + committed + depth - 1].tolist())
+        path = tuple(text[0, 40 + committed : 40 + committed + depth - 1].tolist())
         tokens, scores = replay.step([(0, committed, path)])
         state = layer.hidden(parameters, text, positions, kv, states, [depth])[0, 40 + committed + depth - 2]
         expected = F.linear(state, tiny.weights["head"]).log_softmax(-1).topk(evaluate_draft.CHILDREN)
@@ -96,7 +100,7 @@ def test_anchor_offset_moves_all_but_the_first_positions():
     for row in positions.tolist():
         steps = [b - a for a, b in zip(row, row[1:])]
         assert sum(step != 1 for step in steps) <= 1
-        assert all(step == 1 for step in steps[rows.ANCHOR_MAXIMUM:])
+        assert all(step == 1 for step in steps[rows.ANCHOR_MAXIMUM :])
 
 
 def test_every_depth_is_trained_and_the_first_most():
@@ -108,8 +112,14 @@ def test_every_depth_is_trained_and_the_first_most():
 def test_exported_drafts_read_back_and_name_their_target(tiny, tiny_target_path, tmp_path):
     layer, parameters = layer_of(tiny, target_layers=(1,))
     path = tmp_path / "d.gguf"
-    export.write(path, layer.configuration, {n: p.numpy() for n, p in parameters.items()}, "test",
-                 target.fingerprint(tiny_target_path), 97)
+    export.write(
+        path,
+        layer.configuration,
+        {n: p.numpy() for n, p in parameters.items()},
+        "test",
+        target.fingerprint(tiny_target_path),
+        97,
+    )
     configuration, read = export.load_draft(str(path), "cpu")
     assert configuration.target_layers == (1,) and configuration.feed_forward_size == 128
     assert gguf_file.File(path).metadata["longspec.target_sha256"] == target.fingerprint(tiny_target_path)
@@ -120,18 +130,37 @@ def test_exported_drafts_read_back_and_name_their_target(tiny, tiny_target_path,
 
 def test_a_training_run_learns_and_resumes(tiny_target_path, tmp_path):
     import argparse
+
     from foretoken_training import train_draft
+
     parser = argparse.ArgumentParser()
     train_draft.add_arguments(parser)
     rng = np.random.default_rng(0)
     (np.arange(20_000) * 3 % 89 + (rng.random(20_000) < 0.05)).astype(np.uint16).tofile(tmp_path / "a.bin")
-    arguments = ["--target", tiny_target_path, "--tokens", str(tmp_path), "--out", str(tmp_path / "out"),
-                 "--short", "64", "--context", "128", "--batch-tokens", "1024", "--feed-forward", "64",
-                 "--window", "16", "--learning-rate", "1e-2"]
+    arguments = [
+        "--target",
+        tiny_target_path,
+        "--tokens",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+        "--short",
+        "64",
+        "--context",
+        "128",
+        "--batch-tokens",
+        "1024",
+        "--feed-forward",
+        "64",
+        "--window",
+        "16",
+        "--learning-rate",
+        "1e-2",
+    ]
     train_draft.run(parser.parse_args([*arguments, "--minutes", "0.15"]))
     lines = [json.loads(line) for line in open(tmp_path / "out" / "log.jsonl")]
     steps = [line["step"] for line in lines]
-    if len(lines) > 1:                                    # a slow machine may log only once
+    if len(lines) > 1:  # a slow machine may log only once
         assert lines[-1]["divergence"] < lines[0]["divergence"]
     _, before, more = draft.load(tmp_path / "out" / "checkpoint.pt")
     assert more["step"] >= max(steps, default=1)

@@ -5,13 +5,25 @@ import pytest
 
 from foretoken_training import gguf_file, import_longspec
 
-SETTINGS = {"num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 64, "num_hidden_layers": 5,
-            "rms_norm_eps": 1e-5, "rope_theta": 1000000.0, "vocab_size": 99, "intermediate_size": 96}
+SETTINGS = {
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "hidden_size": 64,
+    "num_hidden_layers": 5,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 1000000.0,
+    "vocab_size": 99,
+    "intermediate_size": 96,
+}
 
 
 def checkpoint():
     rng = np.random.default_rng(0)
-    shapes = {"mlp.gate_proj.weight": (96, 64), "mlp.up_proj.weight": (96, 64), "mlp.down_proj.weight": (64, 96)}
+    shapes = {
+        "mlp.gate_proj.weight": (96, 64),
+        "mlp.up_proj.weight": (96, 64),
+        "mlp.down_proj.weight": (64, 96),
+    }
     for attention in ("self_attn", "cross_attn"):
         for name, rows in (("q", 64), ("k", 32), ("v", 32)):
             shapes[f"{attention}.{name}_proj.weight"] = (rows, 64)
@@ -25,17 +37,26 @@ def checkpoint():
 def write_safetensors(path, tensors):
     header, offset = {}, 0
     for name, array in tensors.items():
-        header[name] = {"dtype": "F16", "shape": list(array.shape), "data_offsets": [offset, offset + 2 * array.size]}
+        header[name] = {
+            "dtype": "F16",
+            "shape": list(array.shape),
+            "data_offsets": [offset, offset + 2 * array.size],
+        }
         offset += 2 * array.size
     data = json.dumps(header).encode()
-    path.write_bytes(len(data).to_bytes(8, "little") + data
-                     + b"".join(a.astype(np.float16).tobytes() for a in tensors.values()))
+    path.write_bytes(
+        len(data).to_bytes(8, "little")
+        + data
+        + b"".join(a.astype(np.float16).tobytes() for a in tensors.values())
+    )
 
 
 def test_a_checkpoint_of_the_reference_shape_becomes_a_draft(tmp_path):
     tensors = checkpoint()
     write_safetensors(tmp_path / "model.safetensors", tensors)
-    import_longspec.convert(import_longspec.read_checkpoint(str(tmp_path)), SETTINGS, tmp_path / "d.gguf", "test")
+    import_longspec.convert(
+        import_longspec.read_checkpoint(str(tmp_path)), SETTINGS, tmp_path / "d.gguf", "test"
+    )
     file = gguf_file.File(tmp_path / "d.gguf")
     assert file.metadata["longspec.target_layer"] == 4
     assert file.metadata["longspec.attention.sliding_window"] == 513
@@ -53,5 +74,6 @@ def test_another_layer_is_refused(tmp_path):
     with pytest.raises(ValueError, match="cross_attn.o_proj.weight"):
         import_longspec.convert(tensors, SETTINGS, tmp_path / "d.gguf", "test")
     with pytest.raises(ValueError, match="not the draft of this target"):
-        import_longspec.convert(checkpoint(), {**SETTINGS, "num_attention_heads": 2, "head_dim": 16},
-                                tmp_path / "d.gguf", "test")
+        import_longspec.convert(
+            checkpoint(), {**SETTINGS, "num_attention_heads": 2, "head_dim": 16}, tmp_path / "d.gguf", "test"
+        )

@@ -22,9 +22,16 @@ def test_a_rendered_hole_loses_nothing_but_far_context():
 def test_both_orders_are_drawn():
     orders = set()
     for seed in range(50):
-        roles = [piece[0] for piece in tokens.render_fim("a.py", TEXT, random.Random(seed)) if isinstance(piece, tuple)]
+        roles = [
+            piece[0]
+            for piece in tokens.render_fim("a.py", TEXT, random.Random(seed))
+            if isinstance(piece, tuple)
+        ]
         orders.add(tuple(roles))
-    assert orders == {("file", "prefix", "suffix", "middle", "end"), ("file", "suffix", "prefix", "middle", "end")}
+    assert orders == {
+        ("file", "prefix", "suffix", "middle", "end"),
+        ("file", "suffix", "prefix", "middle", "end"),
+    }
 
 
 def test_structural_tokens_are_ids_and_never_text():
