@@ -22,9 +22,9 @@ CASES = ("python-plain", "spm-file", "spm-repo-4k")
 DEPTHS = (1, 2, 3, 4)
 LONG_TOKEN_COUNT = 15_360
 NOTE = (
-    "row at position i: sliding window of {window} own keys including i; cross-attention to the K,V of target "
-    "layer {layer} (counted from 0, after QK-norm and RoPE) at positions 0..i-shift; logits = target embedding "
-    "x RMSNorm(draft.output_norm)"
+    "row at position i: sliding window of {window} own keys including i; cross-attention to the K,V of "
+    "target layer {layer} (counted from 0, after QK-norm and RoPE) at positions 0..i-shift; "
+    "logits = target embedding x RMSNorm(draft.output_norm)"
 )
 
 
