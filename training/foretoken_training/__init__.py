@@ -1,0 +1,1 @@
+"""Corpus, training, evaluation and export of LongSpec drafts for Foretoken's engine."""
