@@ -113,7 +113,7 @@ struct CompleteCommand: AsyncParsableCommand {
         let contextStart = ContinuousClock.now
         let context = RepositoryContext(
             RepositoryContext.Configuration { StandardError.write("foretoken: \($0)") })
-        if !noContext { await context.prepare(file: path) }
+        if !noContext { await context.prepare(file: path, isCancelled: { interrupt.isRaised }) }
         let query = ContextQuery(
             filePath: path, text: text, cursorOffset: offset, tokenBudget: budget!, includeContext: !noContext
         )

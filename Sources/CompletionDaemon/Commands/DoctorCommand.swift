@@ -147,7 +147,7 @@ enum ModelChecksums {
     static let known = [
         "foretoken-78m-q4_0.gguf": "d6ad38cc35bc36464da45102bc3db436626fa7f6ecf9f8c14492d479e78c514e",
         "foretoken-78m-longspec-q4_0.gguf":
-            "8f117974521084a3346c6465b7fc2caba09219e42b95b6663ec307c58c118e31",
+            "7bd1a24cda35577c6e257445e72ec30283c135c0f00201c66b7eb08a03e00a5e",
     ]
 }
 

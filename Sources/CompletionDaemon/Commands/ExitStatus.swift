@@ -52,6 +52,7 @@ struct CommandError: Error {
             self.init(
                 exitCode: ExitStatus.usage, code: "usage", message: error.description,
                 fix: "see foretoken complete --help")
+        case RepoContextError.cancelled: self = InterruptFlag.error
         case let error as RepoContextError:
             self.init(exitCode: ExitStatus.failure, code: "refused", message: error.description, fix: "")
         default:

@@ -81,11 +81,9 @@ final class ReferenceModel: LanguageModel {
         return true
     }
 
-    /// Keys and values of the last layer, [positions, G·D], valid until the next call.
-    var lastLayerRows: (keys: UnsafePointer<Float>, values: UnsafePointer<Float>) {
-        let offset =
-            (configuration.layerCount - 1) * capacity * configuration.kvHeadCount
-            * configuration.headDimension
+    /// Keys and values of one layer, [positions, G·D], valid until the next call.
+    func rows(ofLayer layer: Int) -> (keys: UnsafePointer<Float>, values: UnsafePointer<Float>) {
+        let offset = layer * capacity * configuration.kvHeadCount * configuration.headDimension
         return (
             UnsafePointer(keys.pointer(to: Float.self) + offset),
             UnsafePointer(values.pointer(to: Float.self) + offset)

@@ -1,11 +1,14 @@
 // The numbers of a LongSpec draft layer (GGUF architecture `longspec`), checked against the target that it was trained
-// for: a draft borrows the target's embedding, LM head and last layer's keys and values, so their shapes must agree.
+// for: a draft borrows the target's embedding, LM head and one layer's keys and values, so their shapes must agree.
 
 /// One draft layer's dimensions.
 struct DraftConfiguration: Equatable {
     let feedForwardSize: Int
     /// Keys that a query of the self-attention sees, its own included.
     let window: Int
+    /// The target's layer, counted from 0, whose keys and values the cross-attention reads. The paper reads the last;
+    /// a middle layer agrees better with small targets (docs/TRAINING.md).
+    let targetLayer: Int
     let ropeFrequencyBase: Float
     let rmsNormEpsilon: Float
 
@@ -40,6 +43,7 @@ struct DraftConfiguration: Equatable {
             feedForwardSize = try number(
                 "feed_forward_length", 32...ModelConfiguration.Limits.feedForwardSize)
             window = try number("attention.sliding_window", 1...Self.windowLimit)
+            targetLayer = try number("target_layer", 0...target.layerCount - 1)
             ropeFrequencyBase = Float(try metadata.float("longspec.rope.freq_base") ?? 10_000)
             rmsNormEpsilon = Float(try metadata.requiredFloat("longspec.attention.layer_norm_rms_epsilon"))
         } catch {
@@ -70,7 +74,6 @@ struct DraftConfiguration: Equatable {
         try expect("attention.head_count", "the number of query heads", target.headCount)
         try expect("attention.head_count_kv", "the number of key heads", target.kvHeadCount)
         try expect("attention.key_length", "the head dimension", target.headDimension)
-        try expect("target_layer", "the layer whose keys it reads", target.layerCount - 1)
         try expect("target_vocabulary_size", "the vocabulary", target.vocabularySize)
         let wanted: String?
         do { wanted = try file.metadata.string("longspec.target_sha256") } catch { throw .model(error) }

@@ -1,6 +1,6 @@
 // The LongSpec draft (arXiv 2502.17421, section 3.1): one decoder layer over the target's embeddings. Sliding-window
 // self-attention with keys and values of its own, then cross-attention straight on the keys and values that the
-// target's last layer holds for the committed positions, then a gated unit; the LM head is the target's. It proposes a
+// target's chosen layer holds for the committed positions, then a gated unit; the LM head is the target's. It proposes a
 // tree level by level. Its arithmetic decides how fast decoding is, never what is decoded.
 
 import CSpecKernels
@@ -211,13 +211,13 @@ final class LongSpecDraft {
                 window: ring.window),
             prepare(scratch.attended, stride: queryWidth, rows: rows, for: weights.selfOutput),
             linear(weights.selfOutput, rows: rows, into: scratch.blockOutput),
-            // 2. Cross-attention to the target's last layer.
+            // 2. Cross-attention to a layer of the target.
             normalize(weights.crossNorm, adding: scratch.blockOutput, rows: rows, for: weights.crossQuery),
             project(weights.crossQuery, bias: weights.crossQueryBias, rows: rows),
             finishQueries(weights.crossQueryNorm, rows: rows, blocks: blocks),
             attend(
                 blocks: target.cache.blockTable,
-                layerOffset: (c.layerCount - 1) * target.cache.layerByteCount, committed: committed,
+                layerOffset: configuration.targetLayer * target.cache.layerByteCount, committed: committed,
                 rows: rows,
                 seesTree: false, window: 0),
             prepare(scratch.attended, stride: queryWidth, rows: rows, for: weights.crossOutput),

@@ -53,7 +53,7 @@ final class ReferenceDraft {
         queries = linear(
             norm(x, weights.crossNorm, width: c.hiddenSize), weights.crossQuery, bias: weights.crossQueryBias)
         rotate(&queries, weights.crossQueryNorm, firstPosition: range.lowerBound, headCount: c.headCount)
-        let targetRows = target.lastLayerRows
+        let targetRows = target.rows(ofLayer: configuration.targetLayer)
         let crossed = attend(
             queries, keys: targetRows.keys, values: targetRows.values,
             firstPosition: range.lowerBound - shift,
