@@ -14,7 +14,9 @@ struct RowCosts: Sendable {
     private var chainCorrection: [Double]
     private var treeCorrection: [Double]
 
-    private static let learningRate = 0.1
+    /// How fast all costs follow the machine's speed as it is now, and each row count its own error.
+    private static let sharedLearningRate = 0.08
+    private static let ownLearningRate = 0.04
 
     /// From seconds at depth 0 and at `depth`, by measured row count.
     init(atStart: [Double], atDepth: [Double], depth: Int) {
@@ -48,8 +50,13 @@ struct RowCosts: Sendable {
         }!
         // A pass that was interrupted by something else says nothing about its cost.
         let ratio = min(2, max(0.5, seconds / self.seconds(rows: rows, depth: depth, isChain: isChain)))
-        let factor = 1 + Self.learningRate * (ratio - 1)
-        if isChain { chainCorrection[nearest] *= factor } else { treeCorrection[nearest] *= factor }
+        let shared = 1 + Self.sharedLearningRate * (ratio - 1)
+        for index in chainCorrection.indices {
+            chainCorrection[index] *= shared
+            treeCorrection[index] *= shared
+        }
+        let own = 1 + Self.ownLearningRate * (ratio - 1)
+        if isChain { chainCorrection[nearest] *= own } else { treeCorrection[nearest] *= own }
     }
 
     /// Measures on an idle model without a resident sequence; about 60 ms for the default model.

@@ -14,6 +14,11 @@ final class Speculator {
     private var levelReach: [Float] = [0.45, 0.25, 0.14, 0.08]
     private var levelSeconds: Double
     private var roundsWithoutGrowth = 0
+    private var roundsWithoutLookup = 0
+    /// What rounds with the draft layer, and rounds with the other sources alone, have given.
+    private var growthGain: GainRecord
+    private var lookupGain: GainRecord
+    private var lastRoundGrew = false
     /// A test's own proposals, verified as they are instead of all others.
     var proposer: ((inout TokenTree, _ depthLimit: Int) -> Void)?
 
@@ -21,7 +26,7 @@ final class Speculator {
     private(set) var lastDraftTime = Duration.zero
 
     private static let learningRate: Float = 0.1
-    /// With this many rounds between, the draft layer is tried even where it did not promise to pay: text changes.
+    /// With this many rounds between, a source is tried even where it did not promise to pay: text changes.
     private static let explorationInterval = 64
 
     /// Measures costs; call it while no sequence is resident.
@@ -32,6 +37,8 @@ final class Speculator {
         lookup = options.mode == .longspec ? nil : PromptLookupDraft(capacity: model.positionLimit)
         costs = RowCosts.measure(on: model)
         levelSeconds = 0
+        growthGain = GainRecord(roundSeconds: costs.seconds(rows: 2, depth: RowCosts.measuredDepth))
+        lookupGain = growthGain
         if let longSpec {
             let depth = min(RowCosts.measuredDepth, model.positionLimit)
             _ = longSpec.measureLevel(depth: depth)
@@ -73,10 +80,16 @@ final class Speculator {
             leastReach: SpeculationPolicy.leastReach,
             lookup: acceptance[DraftSource.promptLookup.rawValue],
             last: acceptance[DraftSource.lastCompletion.rawValue])
+        lastRoundGrew = false
         if let widths = options.fixedWidths { return proposeFixed(widths, depthLimit: depthLimit) }
 
         var choice = bestChoice(depth: depth, spentSeconds: 0)
+        if choice.nodeCount > 0 && !mayUseLookup() {
+            choice = SpeculationPolicy.Choice(nodeCount: 0, rate: 1 / costs.seconds(rows: 1, depth: depth))
+        }
+        lastRoundGrew = false
         if let longSpec, let growth = growth(depth: depth, depthLimit: depthLimit, without: choice.rate) {
+            lastRoundGrew = true
             let time = clock.measure {
                 _ = longSpec.grow(&proposed, growth, acceptance: acceptance[DraftSource.longSpec.rawValue])
             }
@@ -108,11 +121,19 @@ final class Speculator {
             isChain: proposed.isChain)
     }
 
+    /// Whether chains from seen text are worth a try now.
+    private func mayUseLookup() -> Bool {
+        roundsWithoutLookup += 1
+        guard lookupGain.pays || roundsWithoutLookup >= Self.explorationInterval / 4 else { return false }
+        roundsWithoutLookup = 0
+        return true
+    }
+
     private func growth(depth: Int, depthLimit: Int, without rate: Double) -> LongSpecDraft.Growth? {
         let growth = SpeculationPolicy.growth(
             levelReach: levelReach, levelSeconds: levelSeconds, costs: costs, depth: depth, rateWithout: rate,
             nodeLimit: options.nodeLimit, depthLimit: depthLimit)
-        if growth != nil {
+        if growth != nil && growthGain.pays {
             roundsWithoutGrowth = 0
             return growth
         }
@@ -137,8 +158,15 @@ final class Speculator {
 
     /// Learns from a round: what was emitted, and how long the target's pass took.
     func observe(_ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double) {
+        let plainSeconds = costs.seconds(rows: 1, depth: depth)
         costs.observe(rows: tree.count, depth: depth, isChain: tree.isChain, seconds: passSeconds)
         guard proposer == nil else { return }
+        let seconds = passSeconds + lastDraftTime / .seconds(1)
+        if lastRoundGrew {
+            growthGain.record(emittedCount: emitted.count, plainRoundSeconds: plainSeconds, seconds: seconds)
+        } else if tree.count > 1 {
+            lookupGain.record(emittedCount: emitted.count, plainRoundSeconds: plainSeconds, seconds: seconds)
+        }
         // Nodes that were dropped teach as much as those that were verified.
         var parent = 0
         for token in emitted {

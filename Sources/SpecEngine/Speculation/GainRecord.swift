@@ -1,0 +1,31 @@
+// What speculation really gave against what plain decoding would have: the check on estimates. Choosing the most
+// promising of many estimates favours the ones that are too high; only the clock knows.
+
+/// Tokens emitted and seconds spent in rounds of one kind, forgotten slowly. A value.
+struct GainRecord: Sendable {
+    private var plainSeconds: Double  // that plain decoding would have taken for the tokens emitted
+    private var spentSeconds: Double
+
+    /// A round's weight is halved after about 70 further ones.
+    private static let decay = 0.99
+    /// Rounds that the first impression counts for.
+    private static let priorRoundCount = 8.0
+    private static let priorGain = 1.1
+
+    /// Begins with the benefit of the doubt. `roundSeconds` is about what a round takes.
+    init(roundSeconds: Double) {
+        spentSeconds = Self.priorRoundCount * roundSeconds
+        plainSeconds = Self.priorGain * spentSeconds
+    }
+
+    /// Speed relative to plain decoding.
+    var gain: Double { plainSeconds / spentSeconds }
+
+    /// Whether this kind of round pays: a hair above one, because plain decoding is also calmer for the machine.
+    var pays: Bool { gain > 1.02 }
+
+    mutating func record(emittedCount: Int, plainRoundSeconds: Double, seconds: Double) {
+        plainSeconds = plainSeconds * Self.decay + Double(emittedCount) * plainRoundSeconds
+        spentSeconds = spentSeconds * Self.decay + seconds
+    }
+}
