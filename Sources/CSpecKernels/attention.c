@@ -143,7 +143,8 @@ static void rows_ticket(void *context, uint32_t index) {
         }
         for (int32_t i = 0; i < query_rows; i++) {
             float *out = a->out + (size_t)(row + i / group) * a->out_stride;
-            write_head(out + (size_t)(kv_head * group + i % group) * (size_t)d, sum[i], total + (size_t)i * (size_t)d, d);
+            out += (size_t)(kv_head * group + i % group) * (size_t)d;
+            write_head(out, sum[i], total + (size_t)i * (size_t)d, d);
         }
     }
 }

@@ -32,7 +32,7 @@ typedef void spec_attention_chunk_fn(const float *queries, int32_t rows, const s
 #define SPEC_PARTIAL_ROWS 16
 
 /// Merges the kept partials of one row's group of query heads, chunk by chunk, and writes the heads to out [group, D].
-/// `partials` is the first chunk's: maximum [R], sum [R], out [R, D]; the next chunk's follows after R · (D + 2) floats.
+/// `partials` is the first chunk's: maximum [R], sum [R], out [R, D]; the next chunk's follows R · (D + 2) floats on.
 /// The group's heads are query rows [first, first + group) of the R.
 void spec_attention_merge_group(const spec_isa *isa, const float *partials, int32_t chunk_count, int32_t query_rows,
                                 int32_t first, int32_t group, int32_t d, float *out);

@@ -53,8 +53,8 @@ static const uint8_t *chunk_base(const spec_tree_attention *a, int32_t kv_head, 
     return a->blocks[chunk] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(a->head_dimension);
 }
 
-static void gather_queries(const spec_tree_attention *a, int32_t kv_head, int32_t row_begin, int32_t rows, int32_t group,
-                           float *out) {
+static void gather_queries(const spec_tree_attention *a, int32_t kv_head, int32_t row_begin, int32_t rows,
+                           int32_t group, float *out) {
     const int32_t d = a->head_dimension;
     for (int32_t r = row_begin; r < row_begin + rows; r++)
         for (int32_t h = kv_head * group; h < (kv_head + 1) * group; h++, out += d) {

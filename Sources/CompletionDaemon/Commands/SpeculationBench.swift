@@ -1,6 +1,6 @@
-// `foretoken bench --scenario speculation`: completions at real places in real files, decoded plainly and with each kind
-// of speculation in turn on the same engine. Reports tokens per second, tokens per pass of the target (τ), where the
-// time goes and what each source's proposals were worth. Texts must agree, or the command fails.
+// `foretoken bench --scenario speculation`: completions at real places in real files, decoded plainly and with
+// each kind of speculation in turn on the same engine. Reports tokens per second, tokens per pass of the target
+// (τ), where the time goes and what each source's proposals were worth. Texts must agree, or the command fails.
 
 import RepoContext
 import SpecEngine
@@ -32,7 +32,8 @@ struct SpeculationWorkload {
         var cases: [Case] = []
         let sets = directories.map { files(below: $0) }.filter { $0.count > 3 }
         guard !sets.isEmpty else {
-            throw CommandError.usage("there are no source files below \(directories)", fix: "name others with --workload")
+            throw CommandError.usage(
+                "there are no source files below \(directories)", fix: "name others with --workload")
         }
         var random = SeededGenerator(seed: 5)
         func pick(_ bound: Int) -> Int { Int(random.uniform() * Double(bound)) }
@@ -154,7 +155,7 @@ struct SpeculationBench {
     ) async throws -> Generation {
         let request = GenerationRequest(
             prompt: prompt, maximumTokens: maximumTokens, sampling: .greedy,
-            endTokens: engine.tokenizer.specialTokens.endOfText.map { [$0] } ?? [],
+            endTokens: engine.tokenizer.specialTokens.endOfText,
             cancellation: CancellationFlag())
         return kind == 0
             ? try await engine.generate(request) : try await engine.generate(request, alternative: kind - 1)
@@ -179,7 +180,8 @@ struct SpeculationBench {
             single("nodes_per_round", "nodes", Double(telemetry.drafted) / Double(max(1, telemetry.rounds))),
         ]
         let parts = [
-            ("draft", telemetry.draftTime), ("target", telemetry.targetTime), ("verification", telemetry.verificationTime),
+            ("draft", telemetry.draftTime), ("target", telemetry.targetTime),
+            ("verification", telemetry.verificationTime),
         ]
         let total = parts.reduce(0.0) { $0 + $1.1 / .seconds(1) }
         for (name, time) in parts where total > 0 {

@@ -1,7 +1,7 @@
 // The LongSpec draft (arXiv 2502.17421, section 3.1): one decoder layer over the target's embeddings. Sliding-window
 // self-attention with keys and values of its own, then cross-attention straight on the keys and values that the
-// target's chosen layer holds for the committed positions, then a gated unit; the LM head is the target's. It proposes a
-// tree level by level. Its arithmetic decides how fast decoding is, never what is decoded.
+// target's chosen layer holds for the committed positions, then a gated unit; the LM head is the target's. It proposes
+// a tree level by level. Its arithmetic decides how fast decoding is, never what is decoded.
 
 import CSpecKernels
 

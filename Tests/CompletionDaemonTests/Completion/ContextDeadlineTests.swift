@@ -1,6 +1,5 @@
 // The time limit on context: whoever waits is let go, whatever the stuck call does.
 
-import CGit2
 import Foundation
 import RepoContext
 import TestSupport
@@ -86,9 +85,7 @@ struct StuckRepositoryTests {
         await #expect(processExitsWith: .success) {
             alarm(60)
             let stuck = try DrawingProject()
-            var head = git_oid()
-            git_reference_name_to_id(&head, stuck.repository.repository, "HEAD")
-            let object = stuck.repository.objectFile(head)
+            let object = try stuck.repository.headObjectFile()
             try stuck.repository.remove(object)
             try stuck.repository.makeFIFO(object)
             let other = try DrawingProject()
