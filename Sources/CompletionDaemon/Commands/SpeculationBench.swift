@@ -148,6 +148,24 @@ struct SpeculationBench {
             }
         }
         return zip(kinds, runs).flatMap { results($0, $1, label: label) }
+            + (await costs(engine, depth: cases.first?.prompt.count ?? 0, label: label))
+    }
+
+    /// The cost curve as the last kind believes it to be: what a pass of some rows and a level of the draft cost
+    /// relative to a pass of one row.
+    private func costs(_ engine: InferenceEngine, depth: Int, label: String) async -> [Result] {
+        let rowCounts = [1, 2, 3, 4, 6, 8, 12, 16]
+        guard kinds.count > 1,
+            let costs = await engine.believedCosts(alternative: kinds.count - 2, rowCounts: rowCounts, depth: depth)
+        else { return [] }
+        func result(_ name: String, _ unit: String, _ value: Double) -> Result {
+            let value = Self.rounded(value)
+            return Result(name: "\(name)@\(label)", unit: unit, median: value, p5: value, p95: value, n: 1)
+        }
+        return [result("pass_of_1_row", "ms", costs.passes[0] * 1e3)]
+            + zip(rowCounts, costs.passes).dropFirst().map {
+                result("pass_of_\($0)_rows", "x", $1 / costs.passes[0])
+            } + [result("draft_level", "x", costs.draftLevel / costs.passes[0])]
     }
 
     private func generate(

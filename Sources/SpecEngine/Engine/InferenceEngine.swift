@@ -102,6 +102,17 @@ package actor InferenceEngine {
         try generate(request, with: alternatives[alternative])
     }
 
+    /// What an alternative believes about costs behind `depth` positions, in seconds: passes of the given row counts, and
+    /// one level of the draft layer (0 without one). Nil where it does not speculate.
+    package func believedCosts(
+        alternative: Int, rowCounts: [Int], depth: Int
+    ) -> (passes: [Double], draftLevel: Double)? {
+        guard let speculator = alternatives[alternative] else { return nil }
+        return (
+            rowCounts.map { speculator.rowCosts.seconds(rows: $0, depth: depth) }, speculator.draftLevelSeconds
+        )
+    }
+
     private func generate(
         _ request: GenerationRequest, with speculator: Speculator?
     ) throws(EngineError) -> Generation {
