@@ -17,12 +17,12 @@ unexport OPENBLAS_CORETYPE
 unexport OPENBLAS_L2_SIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test install uninstall bench format clean
+.PHONY: help setup build demo test soak test-training install uninstall bench format clean
 
 help: ## print this list
 	@echo 'Foretoken: repository-level code completion on your own machine'
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-22s %s\n' "$$name" "$$text"; done
 
 setup: ## check what the build needs; on Debian and Ubuntu install what is missing
 	@scripts/setup.sh
@@ -35,6 +35,13 @@ demo: build ## let the daemon complete this repository and show what an editor w
 
 test: setup ## run all tests
 	$(SWIFT) test -c release --disable-xctest
+
+soak: setup ## compare speculative with plain decoding on 2,000 random cases (resume with FORETOKEN_SOAK_FIRST=n)
+	FORETOKEN_SOAK_CASES=$${FORETOKEN_SOAK_CASES:-2000} FORETOKEN_SOAK_TOKENS=$${FORETOKEN_SOAK_TOKENS:-12000} \
+	  $(SWIFT) test -c release --filter LosslessnessTests
+
+test-training: ## run the training pipeline's tests (needs Python 3.11 with training/pyproject.toml's packages)
+	cd training && python3 -m pytest tests
 
 install: setup ## install binary and model (PREFIX=/usr/local, DESTDIR=)
 	$(SWIFT) build -c release --static-swift-stdlib --product foretoken --scratch-path $(STATIC_BUILD) -Xlinker -s

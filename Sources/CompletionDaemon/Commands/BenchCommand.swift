@@ -25,7 +25,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @Option(help: ArgumentHelp("speed, or speculation: decoding with and without it on real files.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "speed, or speculation: decoding with and without it on real files.", valueName: "name"))
     var scenario = "speed"
 
     @Option(help: ArgumentHelp("speculation: take files from here (repeatable).", valueName: "directory"))
@@ -65,7 +67,8 @@ struct BenchCommand: AsyncParsableCommand {
             switch scenario {
             case "speed": break
             case "speculation": return try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
-            default: throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed or speculation")
+            default:
+                throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed or speculation")
             }
             let engine = try engine.configuration().load(fillsHoles: false)
             for depth in depths where depth + Self.promptTokenCount >= engine.positionLimit {
@@ -98,7 +101,8 @@ struct BenchCommand: AsyncParsableCommand {
             options.usesLastCompletion = false
             return options
         }
-        let kinds = [SpeculationBench.Kind(name: "plain", options: nil)]
+        let kinds =
+            [SpeculationBench.Kind(name: "plain", options: nil)]
             + [SpeculationMode.lookup, .longspec, .auto].map {
                 SpeculationBench.Kind(name: $0.rawValue, options: options($0))
             }
@@ -209,11 +213,13 @@ struct BenchCommand: AsyncParsableCommand {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
         let width = report.results.map(\.name.count).max() ?? 0
-        lines.append(column("", width) + column("median", 10) + column("p5", 10) + column("p95", 10) + "  unit")
+        lines.append(
+            column("", width) + column("median", 10) + column("p5", 10) + column("p95", 10) + "  unit")
         for result in report.results {
             let name = result.name + String(repeating: " ", count: max(0, width - result.name.count))
             lines.append(
-                name + column("\(result.median)", 10) + column("\(result.p5)", 10) + column("\(result.p95)", 10)
+                name + column("\(result.median)", 10) + column("\(result.p5)", 10)
+                    + column("\(result.p95)", 10)
                     + "  " + result.unit)
         }
         FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)

@@ -23,16 +23,7 @@ struct CompleteCommand: AsyncParsableCommand {
 
     @OptionGroup var engine: EngineArguments
 
-    @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n"))
-    var maxTokens = CompletionPipeline.defaultMaximumTokens
-
-    @Option(
-        help: ArgumentHelp(
-            "Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
-    var contextTokens: Int?
-
-    @Flag(help: "Use the file alone, without context from the repository.")
-    var noContext = false
+    @OptionGroup var prompt: PromptArguments
 
     @Option(help: ArgumentHelp("0 takes the most probable token each time.", valueName: "t"))
     var temperature: Float = 0
@@ -80,15 +71,7 @@ struct CompleteCommand: AsyncParsableCommand {
             throw .usage(
                 "give either FILE:LINE:COLUMN or --prompt-file", fix: "see foretoken complete --help")
         }
-        guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
-            throw .usage(
-                "--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
-        }
-        if let contextTokens, contextTokens < PromptBudget.minimumTotalTokenCount {
-            throw .usage(
-                "--context-tokens is \(contextTokens)",
-                fix: "choose at least \(PromptBudget.minimumTotalTokenCount)")
-        }
+        try prompt.check()
     }
 
     private func load(fillsHoles: Bool) throws -> (InferenceEngine, Duration) {
@@ -107,20 +90,21 @@ struct CompleteCommand: AsyncParsableCommand {
         let path = SourceFile.absolutePath(cursor.path)
         let sampling = try SamplingParameters(temperature: temperature, seed: seed)
         let (engine, loadTime) = try load(fillsHoles: true)
-        var budget = contextTokens
+        var budget = prompt.contextTokens
         if budget == nil { budget = PromptSizing.tokenBudget(prefillRate: await engine.measurePrefillRate()) }
 
         let contextStart = ContinuousClock.now
         let context = RepositoryContext(
             RepositoryContext.Configuration { StandardError.write("foretoken: \($0)") })
-        if !noContext { await context.prepare(file: path, isCancelled: { interrupt.isRaised }) }
+        if !prompt.noContext { await context.prepare(file: path, isCancelled: { interrupt.isRaised }) }
         let query = ContextQuery(
-            filePath: path, text: text, cursorOffset: offset, tokenBudget: budget!, includeContext: !noContext
+            filePath: path, text: text, cursorOffset: offset, tokenBudget: budget!,
+            includeContext: !prompt.noContext
         )
         let prepareTime = ContinuousClock.now - contextStart
         let result = try await CompletionPipeline(engine: engine, context: context).complete(
             CompletionPipeline.Request(
-                query: query, languageID: LanguageID.guess(path: path), maximumTokens: maxTokens,
+                query: query, languageID: LanguageID.guess(path: path), maximumTokens: prompt.maxTokens,
                 sampling: sampling, cancellation: interrupt))
         return Output(
             text: Array((result.text ?? "").utf8), generation: result.generation,
@@ -133,7 +117,8 @@ struct CompleteCommand: AsyncParsableCommand {
         let (engine, loadTime) = try load(fillsHoles: false)
         let generation = try await engine.generate(
             GenerationRequest(
-                prompt: engine.tokenizer.encode(bytes, parsingSpecialTokens: true), maximumTokens: maxTokens,
+                prompt: engine.tokenizer.encode(bytes, parsingSpecialTokens: true),
+                maximumTokens: prompt.maxTokens,
                 sampling: sampling, endTokens: engine.tokenizer.specialTokens.endOfText,
                 cancellation: interrupt))
         return Output(

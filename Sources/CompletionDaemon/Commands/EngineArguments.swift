@@ -28,7 +28,8 @@ struct EngineArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Verify at most this many guessed tokens at once.", valueName: "n"))
     var speculationNodes = SpeculationOptions.standardNodeLimit
 
-    @Option(help: ArgumentHelp("Draft model file (GGUF). Default: the one beside the model.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("Draft model file (GGUF). Default: the one beside the model.", valueName: "path"))
     var draft: String?
 
     /// Forces an instruction set, for tests and bug reports.

@@ -17,16 +17,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var engine: EngineArguments
 
-    @Option(
-        help: ArgumentHelp(
-            "Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
-    var contextTokens: Int?
-
-    @Flag(help: "Use the current file alone, without context from the repository.")
-    var noContext = false
-
-    @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n"))
-    var maxTokens = CompletionPipeline.defaultMaximumTokens
+    @OptionGroup var prompt: PromptArguments
 
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = DaemonLog.defaultLevel.rawValue
@@ -54,17 +45,9 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func serviceConfiguration() throws(CommandError) -> CompletionService.Configuration {
-        guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
-            throw .usage(
-                "--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
-        }
-        if let contextTokens, contextTokens < PromptBudget.minimumTotalTokenCount {
-            throw .usage(
-                "--context-tokens is \(contextTokens)",
-                fix: "choose at least \(PromptBudget.minimumTotalTokenCount)")
-        }
+        try prompt.check()
         return CompletionService.Configuration(
-            engine: try engine.configuration(), contextTokens: contextTokens, includesContext: !noContext,
-            maximumTokens: maxTokens)
+            engine: try engine.configuration(), contextTokens: prompt.contextTokens,
+            includesContext: !prompt.noContext, maximumTokens: prompt.maxTokens)
     }
 }

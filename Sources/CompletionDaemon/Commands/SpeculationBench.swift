@@ -52,7 +52,8 @@ struct SpeculationWorkload {
                 Case(
                     name: "\(files[target]):\(line + 1):\(column + 1)",
                     prompt: try prompt(
-                        path: files[target], text: text, cursor: cursor, others: others, tokenCount: tokenCount)))
+                        path: files[target], text: text, cursor: cursor, others: others,
+                        tokenCount: tokenCount)))
         }
         return cases
     }
@@ -61,7 +62,8 @@ struct SpeculationWorkload {
         // A directory that cannot be read has no files; the caller says so.
         let names = (try? FileManager.default.subpathsOfDirectory(atPath: directory)) ?? []
         return names.filter { name in
-            Self.extensions.contains { name.hasSuffix($0) } && !name.contains(".build/") && !name.hasPrefix(".")
+            Self.extensions.contains { name.hasSuffix($0) } && !name.contains(".build/")
+                && !name.hasPrefix(".")
         }.sorted().map { directory + "/" + $0 }.filter { path in
             var status = stat()
             return stat(path, &status) == 0 && (800...60_000).contains(status.st_size)
@@ -74,11 +76,14 @@ struct SpeculationWorkload {
     ) throws -> [TokenID] {
         let special = tokenizer.specialTokens
         func plain(_ bytes: [UInt8]) -> [TokenID] { tokenizer.encode(bytes, parsingSpecialTokens: false) }
-        func marked(_ text: String) -> [TokenID] { tokenizer.encode(Array(text.utf8), parsingSpecialTokens: true) }
+        func marked(_ text: String) -> [TokenID] {
+            tokenizer.encode(Array(text.utf8), parsingSpecialTokens: true)
+        }
         guard special.supportsFillInTheMiddle else {
             throw CommandError.usage("this model cannot fill holes", fix: "choose another one with --model")
         }
-        let current = marked("<|file_sep|>\(path)\n<|fim_suffix|>")
+        let current =
+            marked("<|file_sep|>\(path)\n<|fim_suffix|>")
             + plain(Array(text[cursor...].prefix(Self.suffixByteCount))) + marked("<|fim_prefix|>")
             + plain(Array(text[..<cursor].suffix(6_000))) + marked("<|fim_middle|>")
         var context: [TokenID] = []
@@ -156,7 +161,8 @@ struct SpeculationBench {
     private func costs(_ engine: InferenceEngine, depth: Int, label: String) async -> [Result] {
         let rowCounts = [1, 2, 3, 4, 6, 8, 12, 16]
         guard kinds.count > 1,
-            let costs = await engine.believedCosts(alternative: kinds.count - 2, rowCounts: rowCounts, depth: depth)
+            let costs = await engine.believedCosts(
+                alternative: kinds.count - 2, rowCounts: rowCounts, depth: depth)
         else { return [] }
         func result(_ name: String, _ unit: String, _ value: Double) -> Result {
             let value = Self.rounded(value)
@@ -182,11 +188,15 @@ struct SpeculationBench {
     private func results(_ kind: Kind, _ run: Run, label: String) -> [Result] {
         func summary(_ what: String, _ unit: String, _ values: [Double]) -> Result {
             Result(
-                name: "\(kind.name)_\(what)@\(label)", unit: unit, median: Self.rounded(Self.percentile(values, 0.5)),
-                p5: Self.rounded(Self.percentile(values, 0.05)), p95: Self.rounded(Self.percentile(values, 0.95)),
+                name: "\(kind.name)_\(what)@\(label)", unit: unit,
+                median: Self.rounded(Self.percentile(values, 0.5)),
+                p5: Self.rounded(Self.percentile(values, 0.05)),
+                p95: Self.rounded(Self.percentile(values, 0.95)),
                 n: values.count)
         }
-        func single(_ what: String, _ unit: String, _ value: Double) -> Result { summary(what, unit, [value]) }
+        func single(_ what: String, _ unit: String, _ value: Double) -> Result {
+            summary(what, unit, [value])
+        }
         var results = [summary("rate", "tok/s", run.tokensPerSecond)]
         guard kind.options != nil else { return results }
         let telemetry = run.telemetry
@@ -220,7 +230,8 @@ struct SpeculationBench {
 
     private static func percentile(_ values: [Double], _ p: Double) -> Double {
         let sorted = values.sorted()
-        return sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int((p * Double(sorted.count - 1)).rounded()))]
+        return sorted.isEmpty
+            ? 0 : sorted[min(sorted.count - 1, Int((p * Double(sorted.count - 1)).rounded()))]
     }
 
     private static func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }

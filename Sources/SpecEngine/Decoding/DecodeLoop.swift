@@ -29,32 +29,13 @@ struct DecodeLoop<Model: LanguageModel> {
         generation.logProbabilities.reserveCapacity(limit)
         generation.text.reserveCapacity(limit * 8)
 
-        let prefilled = prefill()
+        let (reused, prefilled) = model.prefill(request.prompt, cancellation: request.cancellation)
+        generation.reusedTokenCount = reused
         let prefillEnd = clock.now
         generation.prefillTime = prefillEnd - start
         generation.stopReason = prefilled ? decode(limit: limit, room: room) : .cancelled
         generation.decodeTime = clock.now - prefillEnd
         return generation
-    }
-
-    /// Keeps the common prefix, computes the rest. False when cancelled; the passes done so far stay valid.
-    private mutating func prefill() -> Bool {
-        // A request that nobody waits for any more must not cost the next one its common prefix.
-        if request.cancellation.isRaised { return false }
-        let prompt = request.prompt
-        // The last token is always computed: its logits are what decoding starts from.
-        let reused = min(commonPrefixLength(model.tokens, prompt), prompt.count - 1)
-        model.truncate(to: reused)
-        generation.reusedTokenCount = reused
-        var position = reused
-        while position < prompt.count {
-            let end = min(position + EngineLimits.rowsPerPass, prompt.count)
-            guard model.append(prompt[position..<end], logitRowCount: end == prompt.count ? 1 : 0) else {
-                return false
-            }
-            position = end
-        }
-        return true
     }
 
     private mutating func decode(limit: Int, room: Int) -> StopReason {
@@ -79,12 +60,4 @@ struct DecodeLoop<Model: LanguageModel> {
             generation.text.append(contentsOf: detokenizer.append(tokenizer.bytes(of: sampled.token)).utf8)
         }
     }
-}
-
-/// How many leading tokens two sequences share.
-func commonPrefixLength(_ a: [TokenID], _ b: [TokenID]) -> Int {
-    var length = 0
-    let limit = min(a.count, b.count)
-    while length < limit, a[length] == b[length] { length += 1 }
-    return length
 }

@@ -36,7 +36,8 @@ struct SpeculativeLoop {
         generation.logProbabilities.reserveCapacity(limit)
         generation.text.reserveCapacity(limit * 8)
 
-        let prefilled = prefill()
+        let (reused, prefilled) = model.prefill(request.prompt, cancellation: request.cancellation)
+        generation.reusedTokenCount = reused
         let prefillEnd = clock.now
         generation.prefillTime = prefillEnd - start
         generation.stopReason = prefilled ? decode(limit: limit, room: room) : .cancelled
@@ -44,24 +45,6 @@ struct SpeculativeLoop {
         generation.speculation = telemetry
         speculator.end(completion: generation.tokens, prompt: request.prompt)
         return generation
-    }
-
-    /// As in DecodeLoop.
-    private mutating func prefill() -> Bool {
-        if request.cancellation.isRaised { return false }
-        let prompt = request.prompt
-        let reused = min(commonPrefixLength(model.tokens, prompt), prompt.count - 1)
-        model.truncate(to: reused)
-        generation.reusedTokenCount = reused
-        var position = reused
-        while position < prompt.count {
-            let end = min(position + EngineLimits.rowsPerPass, prompt.count)
-            guard model.append(prompt[position..<end], logitRowCount: end == prompt.count ? 1 : 0) else {
-                return false
-            }
-            position = end
-        }
-        return true
     }
 
     private mutating func decode(limit: Int, room: Int) -> StopReason {

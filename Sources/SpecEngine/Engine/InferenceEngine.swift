@@ -109,7 +109,8 @@ package actor InferenceEngine {
     ) -> (passes: [Double], draftLevel: Double)? {
         guard let speculator = alternatives[alternative] else { return nil }
         return (
-            rowCounts.map { speculator.rowCosts.seconds(rows: $0, depth: depth) }, speculator.draftLevelSeconds
+            rowCounts.map { speculator.rowCosts.seconds(rows: $0, depth: depth) },
+            speculator.draftLevelSeconds
         )
     }
 

@@ -24,3 +24,32 @@ protocol LanguageModel: AnyObject {
     /// Logits of the last pass, [vocabulary]; row 0 is the first row that was asked for.
     func logits(row: Int) -> UnsafeBufferPointer<Float>
 }
+
+extension LanguageModel {
+    /// Makes the resident sequence equal to `prompt`, with the logits of its last token: keeps the longest common
+    /// prefix, all but the last token at most, and computes the rest. Returns how much was kept, and whether it came
+    /// to the end; when it was cancelled, the passes done so far stay.
+    func prefill(_ prompt: [TokenID], cancellation: CancellationFlag) -> (reused: Int, isComplete: Bool) {
+        // A request that nobody waits for any more must not cost the next one its common prefix.
+        if cancellation.isRaised { return (0, false) }
+        let reused = min(commonPrefixLength(tokens, prompt), prompt.count - 1)
+        truncate(to: reused)
+        var position = reused
+        while position < prompt.count {
+            let end = min(position + EngineLimits.rowsPerPass, prompt.count)
+            guard append(prompt[position..<end], logitRowCount: end == prompt.count ? 1 : 0) else {
+                return (reused, false)
+            }
+            position = end
+        }
+        return (reused, true)
+    }
+}
+
+/// How many leading tokens two sequences share.
+func commonPrefixLength(_ a: [TokenID], _ b: [TokenID]) -> Int {
+    var length = 0
+    let limit = min(a.count, b.count)
+    while length < limit, a[length] == b[length] { length += 1 }
+    return length
+}

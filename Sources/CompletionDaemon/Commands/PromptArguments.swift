@@ -1,0 +1,30 @@
+// The options that size prompts and completions, shared by the commands that complete.
+
+import ArgumentParser
+import RepoContext
+import SpecEngine
+
+struct PromptArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n"))
+    var maxTokens = CompletionPipeline.defaultMaximumTokens
+
+    @Option(
+        help: ArgumentHelp(
+            "Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
+    var contextTokens: Int?
+
+    @Flag(help: "Use the file alone, without context from the repository.")
+    var noContext = false
+
+    func check() throws(CommandError) {
+        guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
+            throw .usage(
+                "--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
+        }
+        if let contextTokens, contextTokens < PromptBudget.minimumTotalTokenCount {
+            throw .usage(
+                "--context-tokens is \(contextTokens)",
+                fix: "choose at least \(PromptBudget.minimumTotalTokenCount)")
+        }
+    }
+}
