@@ -229,7 +229,8 @@ import Testing
         try fixture.link("unrelated/zebra.py", to: fixture.absolute(".env"))
         var query = Self.query(fixture)
         query.openDocuments = [
-            OpenDocument(path: fixture.absolute("unrelated/zebra.py"), text: Array("TOKEN=very-secret\n".utf8))
+            OpenDocument(
+                path: fixture.absolute("unrelated/zebra.py"), text: Array("TOKEN=very-secret\n".utf8))
         ]
         let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
         #expect(result.contextPaths.map(\.string) == ["shop/pricing.py"])

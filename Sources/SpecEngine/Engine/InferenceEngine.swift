@@ -102,8 +102,8 @@ package actor InferenceEngine {
         try generate(request, with: alternatives[alternative])
     }
 
-    /// What an alternative believes about costs behind `depth` positions, in seconds: passes of the given row counts, and
-    /// one level of the draft layer (0 without one). Nil where it does not speculate.
+    /// What an alternative believes about costs behind `depth` positions, in seconds: passes of the given row counts,
+    /// and one level of the draft layer (0 without one). Nil where it does not speculate.
     package func believedCosts(
         alternative: Int, rowCounts: [Int], depth: Int
     ) -> (passes: [Double], draftLevel: Double)? {

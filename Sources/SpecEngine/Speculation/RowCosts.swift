@@ -22,8 +22,17 @@ struct RowCosts: Sendable {
     init(atStart: [Double], atDepth: [Double], depth: Int) {
         precondition(
             atStart.count == Self.measuredRowCounts.count && atDepth.count == atStart.count && depth > 0)
-        self.atStart = atStart
-        perPosition = zip(atStart, atDepth).map { max(0, ($1 - $0) / Double(depth)) }
+        // More rows cost more, but no more than as many passes of one row: what else was measured is noise, which the
+        // way to a great depth would multiply.
+        func plausible(_ values: [Double]) -> [Double] {
+            var least = 0.0
+            return zip(values, Self.measuredRowCounts).map { value, rows in
+                least = max(least, min(value, values[0] * Double(rows)))
+                return least
+            }
+        }
+        self.atStart = plausible(atStart)
+        perPosition = plausible(zip(atStart, atDepth).map { max(0, ($1 - $0) / Double(depth)) })
         chainCorrection = atStart.map { _ in 1 }
         treeCorrection = chainCorrection
     }
@@ -48,8 +57,9 @@ struct RowCosts: Sendable {
         let nearest = Self.measuredRowCounts.indices.min {
             abs(Self.measuredRowCounts[$0] - rows) < abs(Self.measuredRowCounts[$1] - rows)
         }!
-        // A pass that was interrupted by something else says nothing about its cost.
-        let ratio = min(2, max(0.5, seconds / self.seconds(rows: rows, depth: depth, isChain: isChain)))
+        // Passes that were interrupted by something else are many and much too long: bounded alike on both sides, the
+        // correction follows the median rather than the mean.
+        let ratio = min(1.3, max(0.7, seconds / self.seconds(rows: rows, depth: depth, isChain: isChain)))
         let shared = 1 + Self.sharedLearningRate * (ratio - 1)
         for index in chainCorrection.indices {
             chainCorrection[index] *= shared
@@ -62,12 +72,16 @@ struct RowCosts: Sendable {
     /// Measures on an idle model without a resident sequence; about 60 ms for the default model.
     static func measure(on model: TransformerModel) -> RowCosts {
         let depth = min(measuredDepth, model.positionLimit - measuredRowCounts.last!)
-        func fastest(_ rows: Int, _ depth: Int) -> Double {
-            (0..<2).map { _ in model.measurePass(rowCount: rows, depth: depth) }.min()!
+        _ = model.measurePass(rowCount: measuredRowCounts.last!, depth: depth)  // touches all memory
+        var start = measuredRowCounts.map { _ in Double.infinity }
+        var end = start
+        // Round after round, so that whatever else the machine does hits no row count alone.
+        for _ in 0..<4 {
+            for (index, rows) in measuredRowCounts.enumerated() {
+                start[index] = min(start[index], model.measurePass(rowCount: rows, depth: 0))
+                end[index] = min(end[index], model.measurePass(rowCount: rows, depth: depth))
+            }
         }
-        _ = model.measurePass(rowCount: 16, depth: depth)  // touches all memory
-        let start = measuredRowCounts.map { fastest($0, 0) }
-        let end = measuredRowCounts.map { fastest($0, depth) }
         return RowCosts(atStart: start, atDepth: end, depth: max(1, depth))
     }
 }

@@ -27,7 +27,7 @@ final class Speculator {
 
     private static let learningRate: Float = 0.1
     /// With this many rounds between, a source is tried even where it did not promise to pay: text changes.
-    private static let explorationInterval = 64
+    private static let explorationInterval = 128
 
     /// Measures costs; call it while no sequence is resident.
     init(model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?) {
@@ -124,7 +124,7 @@ final class Speculator {
     /// Whether chains from seen text are worth a try now.
     private func mayUseLookup() -> Bool {
         roundsWithoutLookup += 1
-        guard lookupGain.pays || roundsWithoutLookup >= Self.explorationInterval / 4 else { return false }
+        guard lookupGain.pays || roundsWithoutLookup >= Self.explorationInterval / 8 else { return false }
         roundsWithoutLookup = 0
         return true
     }

@@ -32,7 +32,8 @@ struct ContextDeadlineTests {
         }
     }
 
-    @Test("A stuck call lets its request go; behind a few of them none waits; once they are back, all is well",
+    @Test(
+        "A stuck call lets its request go; behind a few of them none waits; once they are back, all is well",
         .timeLimit(.minutes(1)))
     func stuck() async throws {
         let deadline = ContextDeadline(limit: .milliseconds(1))

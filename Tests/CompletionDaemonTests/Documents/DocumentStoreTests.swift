@@ -125,7 +125,8 @@ struct DocumentStoreTests {
         #expect(store.snapshot(uri)?.languageID == "swift")
     }
 
-    @Test("A flood of edits in one message lets the text go; a change of the whole text among them counts anew")
+    @Test(
+        "A flood of edits in one message lets the text go; a change of the whole text among them counts anew")
     func editFlood() throws {
         var store = DocumentStore(limits: Limits())
         let lines = String(repeating: "\n", count: 8 << 20)

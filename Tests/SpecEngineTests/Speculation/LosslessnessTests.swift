@@ -85,7 +85,8 @@ struct LosslessnessTests {
             let request = GenerationRequest(
                 prompt: prompt, maximumTokens: Int.random(in: 1...32, using: &random), sampling: sampling,
                 endTokens: [], cancellation: CancellationFlag())
-            let sampler = Sampler(sampling, vocabularySize: plain.configuration.vocabularySize, instructionSet: .best)
+            let sampler = Sampler(
+                sampling, vocabularySize: plain.configuration.vocabularySize, instructionSet: .best)
             plain.truncate(to: 0)
             let expected = plain.team.withLiveRequest(cancellation: nil) {
                 DecodeLoop(model: plain, tokenizer: tokenizer, request: request, sampler: sampler).run()
@@ -173,7 +174,8 @@ struct LosslessnessTests {
         let size = 12
         var random = SeededRandom(seed: 21)
         let table = (0..<size).map { _ in (0..<size).map { _ in 3 * random.unitFloat() } }
-        var sampler = Sampler(try SamplingParameters(temperature: 1, seed: 22), vocabularySize: size, instructionSet: .best)
+        var sampler = Sampler(
+            try SamplingParameters(temperature: 1, seed: 22), vocabularySize: size, instructionSet: .best)
         var counts = [[Int]](repeating: [Int](repeating: 0, count: size), count: size)
         var pending = TokenID(0)
         for _ in 0..<20_000 {
@@ -220,7 +222,8 @@ struct LosslessnessTests {
                 prompt: prompt, maximumTokens: 30, sampling: .greedy, endTokens: [],
                 cancellation: CancellationFlag())
             change(&request)
-            let sampler = Sampler(.greedy, vocabularySize: plain.configuration.vocabularySize, instructionSet: .best)
+            let sampler = Sampler(
+                .greedy, vocabularySize: plain.configuration.vocabularySize, instructionSet: .best)
             let expected = DecodeLoop(model: plain, tokenizer: tokenizer, request: request, sampler: sampler)
                 .run()
             let speculator = side.speculators[.longSpecTree]!

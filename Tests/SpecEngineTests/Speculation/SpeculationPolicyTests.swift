@@ -64,7 +64,9 @@ struct SpeculationPolicyTests {
         let b = tree.add(TokenID(2), under: 0, source: .given, reachProbability: 0.3)!
         let c = tree.add(TokenID(3), under: a, source: .given, reachProbability: 0.4)!
         #expect(SpeculationPolicy.bestNodes(of: tree, count: 2) == 1 | 1 << UInt64(a) | 1 << UInt64(c))
-        #expect(SpeculationPolicy.bestNodes(of: tree, count: 3) == 1 | 1 << UInt64(a) | 1 << UInt64(b) | 1 << UInt64(c))
+        #expect(
+            SpeculationPolicy.bestNodes(of: tree, count: 3) == 1 | 1 << UInt64(a) | 1 << UInt64(b) | 1
+                << UInt64(c))
         #expect(SpeculationPolicy.bestNodes(of: tree, count: 0) == 1)
     }
 
@@ -125,9 +127,11 @@ struct PromptLookupTests {
             fresh.follow(sequence)
             #expect(index.matches(limit: 3) == fresh.matches(limit: 3), "seed \(random.seed)")
             let last = sequence.count - 1
-            let exists = last >= 2 && (1..<last).contains {
-                sequence[$0] == sequence[last] && sequence[$0 - 1] == sequence[last - 1]
-            }
+            let exists =
+                last >= 2
+                && (1..<last).contains {
+                    sequence[$0] == sequence[last] && sequence[$0 - 1] == sequence[last - 1]
+                }
             #expect(index.matches(limit: 1).isEmpty != exists, "seed \(random.seed)")
         }
     }
@@ -140,7 +144,8 @@ struct PromptLookupTests {
         draft.begin(prompt: tokens([50, 51, 52, 1]))
         draft.append(TokenID(2))
         var tree = TokenTree(root: TokenID(2))
-        draft.propose(into: &tree, depthLimit: 10, leastReach: 0, lookup: .promptLookup, last: .lastCompletion)
+        draft.propose(
+            into: &tree, depthLimit: 10, leastReach: 0, lookup: .promptLookup, last: .lastCompletion)
         #expect(tree.tokens.map(\.rawValue) == [2, 3, 4, 5])
         #expect(tree.sources[1] == .lastCompletion && tree.isChain)
     }

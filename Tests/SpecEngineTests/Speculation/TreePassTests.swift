@@ -74,7 +74,8 @@ struct TreePassTests {
         for base in [1_000, 1_023, 1_024, 1_030] {
             model.truncate(to: min(base - 1, model.tokens.count))
             model.prefill(Array(prompt[..<base]), logitRowCount: 0)
-            let tree = randomTree(root: prompt[base], count: 12, vocabularySize: model.configuration.vocabularySize, &random)
+            let tree = randomTree(
+                root: prompt[base], count: 12, vocabularySize: model.configuration.vocabularySize, &random)
             let isSame = treeLogits(tree, on: model) == plainLogits(tree, on: model)
             #expect(isSame, "prefix of \(base)")
         }
