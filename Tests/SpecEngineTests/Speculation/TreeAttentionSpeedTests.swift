@@ -61,7 +61,7 @@ struct TreeAttentionSpeedTests {
         }
         func fastest(_ body: () -> Void) -> Double {
             body()
-            return (0..<7).map { _ in ContinuousClock().measure(body) / .milliseconds(1) }.min()!
+            return (0..<25).map { _ in ContinuousClock().measure(body) / .milliseconds(1) }.min()!
         }
         model.team.withLiveRequest(cancellation: nil) {
             let hybrid = fastest(treeAttention)
