@@ -8,8 +8,9 @@ struct GainRecord: Sendable {
 
     /// A round's weight is halved after about 70 further ones.
     private static let decay = 0.99
-    /// Rounds that the first impression counts for.
-    private static let priorRoundCount = 8.0
+    /// Rounds that the first impression counts for: a few unlucky ones at the start must not switch a source off,
+    /// because a source that is off is tried too seldom to recover soon.
+    private static let priorRoundCount = 32.0
     private static let priorGain = 1.1
 
     /// Begins with the benefit of the doubt. `roundSeconds` is about what a round takes.
