@@ -72,9 +72,6 @@ package struct RootDirectory: ~Copyable {
         return FileStamp(status)
     }
 
-    /// Whether anything at all is at the path.
-    package func holdsSomething(at path: RelativePath) -> Bool { status(path) != nil }
-
     private func status(_ path: RelativePath) -> stat? {
         withParent(of: path) { parent, name in
             var status = stat()

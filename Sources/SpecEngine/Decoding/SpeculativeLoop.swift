@@ -6,11 +6,8 @@
 struct SpeculativeLoop {
     let model: TransformerModel
     let speculator: Speculator
-    let tokenizer: Tokenizer
-    let request: GenerationRequest
-    private var sampler: Sampler
-    private var detokenizer = StreamingDetokenizer()
-    private var generation = Generation()
+    private let request: GenerationRequest
+    private var emitter: TokenEmitter
     private var telemetry = SpeculationTelemetry()
 
     init(
@@ -19,70 +16,52 @@ struct SpeculativeLoop {
     ) {
         self.model = model
         self.speculator = speculator
-        self.tokenizer = tokenizer
         self.request = request
-        self.sampler = sampler
-        generation.promptTokenCount = request.prompt.count
+        emitter = TokenEmitter(
+            request: request, tokenizer: tokenizer, sampler: sampler,
+            room: model.positionLimit - request.prompt.count)
     }
 
-    /// Runs to the end. Everything but the trees is allocated before the first token.
-    consuming func run() -> Generation {
-        let clock = ContinuousClock()
-        let start = clock.now
-        let room = model.positionLimit - request.prompt.count
-        let limit = min(request.maximumTokens, room)
-        model.reserve(upTo: request.prompt.count + limit)
-        generation.tokens.reserveCapacity(limit)
-        generation.logProbabilities.reserveCapacity(limit)
-        generation.text.reserveCapacity(limit * 8)
-
-        let (reused, prefilled) = model.prefill(request.prompt, cancellation: request.cancellation)
-        generation.reusedTokenCount = reused
-        let prefillEnd = clock.now
-        generation.prefillTime = prefillEnd - start
-        generation.stopReason = prefilled ? decode(limit: limit, room: room) : .cancelled
-        generation.decodeTime = clock.now - prefillEnd
-        generation.speculation = telemetry
+    /// Runs to the end.
+    func run() -> Generation {
+        var loop = self
+        var emitter = loop.emitter
+        emitter.run(on: model) { loop.decode(&$0) }
+        var generation = emitter.generation
+        generation.speculation = loop.telemetry
         speculator.end(completion: generation.tokens, prompt: request.prompt)
         return generation
     }
 
-    private mutating func decode(limit: Int, room: Int) -> StopReason {
+    private mutating func decode(_ emitter: inout TokenEmitter) -> StopReason {
         speculator.begin(prompt: request.prompt)
-        let atLimit: StopReason =
-            limit == room && limit < request.maximumTokens ? .contextFull : .maximumTokens
-        guard limit > 0 else { return atLimit }
-        switch drawAndEmit(row: 0, limit: limit, atLimit: atLimit) {
-        case .stopped(let reason): return reason
-        case .emitted(var pending):
-            while true {
-                switch round(root: pending, limit: limit, atLimit: atLimit) {
-                case .stopped(let reason): return reason
-                case .emitted(let next): pending = next
-                }
+        var step = drawAndEmit(row: 0, &emitter)
+        while true {
+            switch step {
+            case .stopped(let reason): return reason
+            case .emitted(let token): step = round(root: token, &emitter)
             }
         }
     }
 
-    private enum Step {
-        case emitted(TokenID)
-        case stopped(StopReason)
+    private func drawAndEmit(row: Int, _ emitter: inout TokenEmitter) -> TokenEmitter.Step {
+        emitter.drawAndEmit(model.logits(row: row)) { speculator.append($0) }
     }
 
     /// One pass of the target over `root`, which is emitted but not yet in the cache, and what was proposed after it.
-    private mutating func round(root: TokenID, limit: Int, atLimit: StopReason) -> Step {
+    private mutating func round(root: TokenID, _ emitter: inout TokenEmitter) -> TokenEmitter.Step {
         let clock = ContinuousClock()
         let depth = model.tokens.count
         // The last token that may be emitted needs no node: it is drawn, not verified.
-        let tree = speculator.propose(root: root, depthLimit: limit - generation.tokens.count - 1)
+        let tree = speculator.propose(root: root, depthLimit: emitter.remainingCount - 1)
         let start = clock.now
         let round = KVRound(on: model.cache, rowCount: tree.isChain ? tree.count : tree.depth + 1)
         guard model.compute(tree, in: round) else { return .stopped(.cancelled) }
         let passEnd = clock.now
-        let emittedBefore = generation.tokens.count
+        let emittedBefore = emitter.generation.tokens.count
         var stopReason: StopReason?
         let outcome = Verifier.walk(tree) { node in
-            switch drawAndEmit(row: node, limit: limit, atLimit: atLimit) {
+            switch drawAndEmit(row: node, &emitter) {
             case .emitted(let token): return token
             case .stopped(let reason):
                 stopReason = reason
@@ -90,7 +69,7 @@ struct SpeculativeLoop {
             }
         }
         model.commit(path: outcome.path, of: tree, in: round)
-        let emitted = generation.tokens[emittedBefore...]
+        let emitted = emitter.generation.tokens[emittedBefore...]
         speculator.observe(tree, emitted: emitted, depth: depth, passSeconds: (passEnd - start) / .seconds(1))
         telemetry.record(tree, path: outcome.path, emitted: emitted.count)
         telemetry.draftTime += speculator.lastDraftTime
@@ -99,22 +78,5 @@ struct SpeculativeLoop {
         if let stopReason { return .stopped(stopReason) }
         guard let next = outcome.next else { preconditionFailure("a walk ends in a token or in a reason") }
         return .emitted(next)
-    }
-
-    /// Draws the next token from a row of logits and emits it: the body of DecodeLoop's loop up to the next pass.
-    private mutating func drawAndEmit(row: Int, limit: Int, atLimit: StopReason) -> Step {
-        if request.cancellation.isRaised { return .stopped(.cancelled) }
-        let sampled = sampler.sample(logits: model.logits(row: row))
-        if request.endTokens.contains(sampled.token) { return .stopped(.endOfText) }
-        generation.tokens.append(sampled.token)
-        generation.logProbabilities.append(sampled.logProbability)
-        // As in DecodeLoop.
-        if sampled.token.rawValue < tokenizer.vocabularySize, !tokenizer.isControl(sampled.token) {
-            generation.text.append(contentsOf: detokenizer.append(tokenizer.bytes(of: sampled.token)).utf8)
-        }
-        speculator.append(sampled.token)
-        if let shouldStop = request.shouldStop, shouldStop(generation.text) { return .stopped(.stopRule) }
-        if generation.tokens.count == limit { return .stopped(atLimit) }
-        return .emitted(sampled.token)
     }
 }

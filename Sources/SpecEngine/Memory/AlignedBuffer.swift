@@ -35,3 +35,20 @@ final class AlignedBuffer {
         (base + offset).assumingMemoryBound(to: type)
     }
 }
+
+/// Places of parts in one buffer that is made afterwards, each aligned.
+struct BufferLayout {
+    private(set) var byteCount = 0
+
+    /// The offset of a part of `size` bytes.
+    mutating func place(_ size: Int) -> Int {
+        defer {
+            byteCount +=
+                (size + AlignedBuffer.alignment - 1) / AlignedBuffer.alignment * AlignedBuffer.alignment
+        }
+        return byteCount
+    }
+
+    /// The offset of a part of `count` f32.
+    mutating func floats(_ count: Int) -> Int { place(count * 4) }
+}

@@ -26,34 +26,27 @@ final class TransformerScratch {
         let widest = max(c.hiddenSize, heads)
         let partials = spec_attention_scratch_floats(
             Int32(rows), Int32(positionLimit), Int32(c.headCount), Int32(c.headDimension))
-        var byteCount = 0
-        func place(_ size: Int) -> Int {
-            defer {
-                byteCount +=
-                    (size + AlignedBuffer.alignment - 1) / AlignedBuffer.alignment * AlignedBuffer.alignment
-            }
-            return byteCount
-        }
-        func floats(_ count: Int) -> Int { place(count * 4) }
+        var layout = BufferLayout()
         let offsets = (
-            residual: floats(rows * c.hiddenSize),
-            qkv: floats(rows * (heads + 2 * c.kvHeadCount * c.headDimension)),
-            attended: floats(rows * heads), attention: floats(rows * c.hiddenSize),
-            feedForward: floats(rows * c.hiddenSize),
-            quantized: place(rows * spec_q8_row_bytes(Int32(widest))),
-            gated: place(rows * spec_q8_row_bytes(Int32(c.feedForwardSize))),
-            floats: floats(rows * max(widest, c.feedForwardSize)), gate: floats(rows * c.feedForwardSize),
-            up: floats(rows * c.feedForwardSize), cosines: floats(rows * c.headDimension / 2),
-            sines: floats(rows * c.headDimension / 2), partials: floats(partials),
-            logits: floats(EngineLimits.logitRowsPerPass * c.vocabularySize)
+            residual: layout.floats(rows * c.hiddenSize),
+            qkv: layout.floats(rows * (heads + 2 * c.kvHeadCount * c.headDimension)),
+            attended: layout.floats(rows * heads), attention: layout.floats(rows * c.hiddenSize),
+            feedForward: layout.floats(rows * c.hiddenSize),
+            quantized: layout.place(rows * spec_q8_row_bytes(Int32(widest))),
+            gated: layout.place(rows * spec_q8_row_bytes(Int32(c.feedForwardSize))),
+            floats: layout.floats(rows * max(widest, c.feedForwardSize)),
+            gate: layout.floats(rows * c.feedForwardSize),
+            up: layout.floats(rows * c.feedForwardSize), cosines: layout.floats(rows * c.headDimension / 2),
+            sines: layout.floats(rows * c.headDimension / 2), partials: layout.floats(partials),
+            logits: layout.floats(EngineLimits.logitRowsPerPass * c.vocabularySize)
         )
-        guard byteCount <= EngineLimits.scratchByteCount else {
+        guard layout.byteCount <= EngineLimits.scratchByteCount else {
             throw .unsupportedShape(
                 path: path,
-                reason: "a pass would take \(byteCount >> 20) MiB of memory, more than "
+                reason: "a pass would take \(layout.byteCount >> 20) MiB of memory, more than "
                     + "\(EngineLimits.scratchByteCount >> 20) MiB")
         }
-        let memory = AlignedBuffer(byteCount: byteCount)
+        let memory = AlignedBuffer(byteCount: layout.byteCount)
         residual = memory.pointer(to: Float.self, atByte: offsets.residual)
         queryKeyValue = memory.pointer(to: Float.self, atByte: offsets.qkv)
         attended = memory.pointer(to: Float.self, atByte: offsets.attended)

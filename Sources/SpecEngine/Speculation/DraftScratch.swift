@@ -24,26 +24,20 @@ final class DraftScratch {
         let rows = EngineLimits.rowsPerPass
         let heads = c.headCount * c.headDimension
         let widest = max(c.hiddenSize, heads, feedForwardSize)
-        var byteCount = 0
-        func place(_ size: Int) -> Int {
-            defer {
-                byteCount +=
-                    (size + AlignedBuffer.alignment - 1) / AlignedBuffer.alignment * AlignedBuffer.alignment
-            }
-            return byteCount
-        }
-        func floats(_ count: Int) -> Int { place(count * 4) }
+        var layout = BufferLayout()
         let offsets = (
-            residual: floats(rows * c.hiddenSize),
-            projected: floats(rows * max(heads, 2 * c.kvHeadCount * c.headDimension)),
-            attended: floats(rows * heads), output: floats(rows * c.hiddenSize),
-            quantized: place(rows * spec_q8_row_bytes(Int32(widest))),
-            gated: place(rows * spec_q8_row_bytes(Int32(feedForwardSize))), floats: floats(rows * widest),
-            gate: floats(rows * feedForwardSize), up: floats(rows * feedForwardSize),
-            cosines: floats(rows * c.headDimension / 2), sines: floats(rows * c.headDimension / 2),
-            logits: floats(LongSpecDraft.levelLimit * headTokenCount)
+            residual: layout.floats(rows * c.hiddenSize),
+            projected: layout.floats(rows * max(heads, 2 * c.kvHeadCount * c.headDimension)),
+            attended: layout.floats(rows * heads), output: layout.floats(rows * c.hiddenSize),
+            quantized: layout.place(rows * spec_q8_row_bytes(Int32(widest))),
+            gated: layout.place(rows * spec_q8_row_bytes(Int32(feedForwardSize))),
+            floats: layout.floats(rows * widest),
+            gate: layout.floats(rows * feedForwardSize), up: layout.floats(rows * feedForwardSize),
+            cosines: layout.floats(rows * c.headDimension / 2),
+            sines: layout.floats(rows * c.headDimension / 2),
+            logits: layout.floats(LongSpecDraft.levelLimit * headTokenCount)
         )
-        let memory = AlignedBuffer(byteCount: byteCount)
+        let memory = AlignedBuffer(byteCount: layout.byteCount)
         func pointer(_ offset: Int) -> UnsafeMutablePointer<Float> {
             memory.pointer(to: Float.self, atByte: offset)
         }

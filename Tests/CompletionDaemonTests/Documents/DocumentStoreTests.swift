@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Document store")
 struct DocumentStoreTests {
-    private let uri = DocumentURI("file:///work/a.swift")
+    private let uri = DocumentURI("file:///project/a.swift")
 
     private func opened(_ text: String, limits: Limits = Limits()) throws -> DocumentStore {
         var store = DocumentStore(limits: limits)
