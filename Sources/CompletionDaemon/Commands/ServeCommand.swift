@@ -35,7 +35,7 @@ struct ServeCommand: AsyncParsableCommand {
             let streams = try StandardStreams.takeOver()
             DaemonLog.bootstrap(level: level)
             let code = await ServeSession.run(
-                provider: CompletionService(configuration: configuration), input: streams.input,
+                provider: CachingProvider(CompletionService(configuration: configuration)), input: streams.input,
                 output: streams.output, options: ServerOptions(version: ForetokenVersion.current))
             // Not `exit`: the reader may still block on input, and nothing is left to flush.
             _exit(code)

@@ -17,6 +17,12 @@ final class CompletionService: CompletionProvider {
         var maximumTokens = CompletionPipeline.defaultMaximumTokens
     }
 
+    /// Further suggestions where the user asked for completions.
+    private static let alternativeCount = 2
+    /// Warm enough to differ from the most probable text, narrow enough to stay sensible.
+    private static let alternativeTemperature: Float = 0.8
+    private static let alternativeTopP: Float = 0.95
+
     private struct Ready: Sendable {
         let pipeline: CompletionPipeline
         let tokenBudget: Int
@@ -71,10 +77,18 @@ final class CompletionService: CompletionProvider {
         let flag = CancellationFlag()
         request.cancellation.onCancel { flag.raise() }
         do {
-            let result = try await ready.pipeline.complete(
-                pipelineRequest(request, path: path, tokenBudget: ready.tokenBudget, flag: flag))
+            let asked = pipelineRequest(request, path: path, tokenBudget: ready.tokenBudget, flag: flag)
+            let result = try await ready.pipeline.complete(asked)
             promptSize.note(result.generation)
-            return outcome(result, request)
+            log(result)
+            if result.generation.stopReason == .cancelled { return .cancelled }
+            var texts = [result.text].compactMap { $0 }
+            if request.triggerKind == .invoked {
+                texts += try await alternatives(to: texts, asked, ready.pipeline)
+            }
+            // Where the menu highlights an item, the server fits the texts to it.
+            return .items(
+                texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })
         } catch let error as RepoContextError {
             switch error {
             case .cancelled: return .cancelled
@@ -123,9 +137,23 @@ final class CompletionService: CompletionProvider {
             sampling: .greedy, cancellation: flag)
     }
 
-    private func outcome(_ result: CompletionPipeline.Result, _ request: CompletionRequest)
-        -> CompletionOutcome
-    {
+    /// Other texts for a user who asked and may choose. The prompt is the same, so each costs its own tokens alone.
+    private func alternatives(
+        to texts: [String], _ request: CompletionPipeline.Request, _ pipeline: CompletionPipeline
+    ) async throws -> [String] {
+        var found: [String] = []
+        for seed in 1...UInt64(Self.alternativeCount) {
+            var request = request
+            request.sampling = try SamplingParameters(
+                temperature: Self.alternativeTemperature, topP: Self.alternativeTopP, seed: seed)
+            let result = try await pipeline.complete(request)
+            if result.generation.stopReason == .cancelled { break }
+            if let text = result.text, !texts.contains(text), !found.contains(text) { found.append(text) }
+        }
+        return found
+    }
+
+    private func log(_ result: CompletionPipeline.Result) {
         let generation = result.generation
         logger.debug(
             "completion",
@@ -137,10 +165,6 @@ final class CompletionService: CompletionProvider {
                 "decode_ms": "\(generation.decodeTime.milliseconds)", "tokens": "\(generation.tokens.count)",
                 "stop_reason": "\(generation.stopReason.rawValue)",
             ])
-        if generation.stopReason == .cancelled { return .cancelled }
-        guard let text = result.text else { return .none(reason: "the model has nothing to add here") }
-        // Where the menu highlights an item, the server fits the text to it.
-        return .items([CompletionItem(text: text, replaceRange: request.byteOffset..<request.byteOffset)])
     }
 }
 
