@@ -22,6 +22,14 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = DaemonLog.defaultLevel.rawValue
 
+    @Option(
+        name: .customLong("clientProcessId"),
+        help: ArgumentHelp("End when this process ends; editors pass it.", valueName: "pid"))
+    var clientProcessID: Int64?
+
+    @Flag(help: "Count nothing for foretoken stats.")
+    var noStatistics = false
+
     @Flag(help: "Accepted because editors pass it; standard input and output are always used.")
     var stdio = false
 
@@ -34,9 +42,16 @@ struct ServeCommand: AsyncParsableCommand {
             // Before any other output: from here on descriptor 1 belongs to the protocol alone.
             let streams = try StandardStreams.takeOver()
             DaemonLog.bootstrap(level: level)
+            var options = ServerOptions(version: ForetokenVersion.current)
+            options.usage = noStatistics ? nil : UsageStore.inStateDirectory().map { UsageRecorder(store: $0) }
+            options.usage?.start()
+            options.clientProcessID = clientProcessID
             let code = await ServeSession.run(
-                provider: CachingProvider(CompletionService(configuration: configuration)), input: streams.input,
-                output: streams.output, options: ServerOptions(version: ForetokenVersion.current))
+                provider: GatingProvider(
+                    CachingProvider(CompletionService(configuration: configuration)),
+                    settings: SettingsStore(userFilePath: SettingsStore.defaultUserFilePath()), usage: options.usage),
+                input: streams.input,
+                output: streams.output, options: options)
             // Not `exit`: the reader may still block on input, and nothing is left to flush.
             _exit(code)
         } catch {

@@ -49,6 +49,13 @@ final class CachingProvider: CompletionProvider {
 
     func documentSaved(_ document: DocumentSnapshot) { base.documentSaved(document) }
 
+    func settingsChanged(_ settings: JSONValue?) {
+        cache.withLock { $0.removeAll() }
+        base.settingsChanged(settings)
+    }
+
+    func silence(for duration: Duration) { base.silence(for: duration) }
+
     func documentClosed(_ uri: DocumentURI) {
         if let path = uri.filePath { cache.withLock { $0.removeAll(in: path) } }
         base.documentClosed(uri)
@@ -73,7 +80,7 @@ extension CompletionRequest {
         return CompletionRequest(
             document: document, byteOffset: range.lowerBound + selected.text.utf8.count, triggerKind: triggerKind,
             selectedCompletion: nil, openDocuments: openDocuments, recentPaths: recentPaths,
-            cancellation: cancellation)
+            cancellation: cancellation, contextTokenLimit: contextTokenLimit, maximumTokens: maximumTokens)
     }
 }
 

@@ -16,6 +16,17 @@ protocol CompletionProvider: Sendable {
 
     /// The client let go of the document; what was kept for it may be freed. Must not block.
     func documentClosed(_ uri: DocumentURI)
+
+    /// The client's settings are these now. Must not block.
+    func settingsChanged(_ settings: JSONValue?)
+
+    /// Nothing is to be suggested while typing for so long; zero ends that. Must not block.
+    func silence(for duration: Duration)
+}
+
+extension CompletionProvider {
+    func settingsChanged(_ settings: JSONValue?) {}
+    func silence(for duration: Duration) {}
 }
 
 /// What `initialize` said.
@@ -44,6 +55,9 @@ struct CompletionRequest: Sendable {
     let recentPaths: [String]
     /// Set when nobody waits for the answer any more.
     let cancellation: RequestCancellation
+    /// Upper bounds that the user or the repository set.
+    var contextTokenLimit: Int?
+    var maximumTokens: Int?
 }
 
 /// The completion menu's highlighted item.

@@ -131,9 +131,11 @@ final class CompletionService: CompletionProvider {
             query: ContextQuery(
                 filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
                 openDocuments: open,
-                recentPaths: request.recentPaths, tokenBudget: tokenBudget,
+                recentPaths: request.recentPaths,
+                tokenBudget: min(tokenBudget, request.contextTokenLimit ?? .max),
                 includeContext: configuration.includesContext),
-            languageID: request.document.languageID, maximumTokens: configuration.maximumTokens,
+            languageID: request.document.languageID,
+            maximumTokens: min(configuration.maximumTokens, request.maximumTokens ?? .max),
             sampling: .greedy, cancellation: flag)
     }
 

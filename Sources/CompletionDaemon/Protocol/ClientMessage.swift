@@ -10,6 +10,7 @@ enum ClientRequest: Sendable {
     case initialize(InitializeParams)
     case shutdown
     case inlineCompletion(InlineCompletionParams)
+    case executeCommand(ExecuteCommandParams)
     case unknown(method: String)
     case invalidParams(method: String, reason: String)
 }
@@ -23,6 +24,10 @@ enum ClientNotification: Sendable {
     case didSave(DidSaveParams)
     case didClose(DidCloseParams)
     case cancelRequest(CancelParams)
+    case didFocus(DidFocusParams)
+    case didChangeConfiguration(DidChangeConfigurationParams)
+    case didShowCompletion(DidShowCompletionParams)
+    case didPartiallyAcceptCompletion(DidPartiallyAcceptCompletionParams)
     case unknown(method: String)
     case invalidParams(method: String, reason: String)
 }
@@ -108,6 +113,8 @@ private struct MessageEnvelope: Decodable {
                 return .shutdown
             case "textDocument/inlineCompletion":
                 return .inlineCompletion(try container.decode(InlineCompletionParams.self, forKey: .params))
+            case "workspace/executeCommand":
+                return .executeCommand(try container.decode(ExecuteCommandParams.self, forKey: .params))
             case let other:
                 return .unknown(method: other)
             }
@@ -133,6 +140,16 @@ private struct MessageEnvelope: Decodable {
                 return .didClose(try container.decode(DidCloseParams.self, forKey: .params))
             case "$/cancelRequest":
                 return .cancelRequest(try container.decode(CancelParams.self, forKey: .params))
+            case "workspace/didChangeConfiguration":
+                return .didChangeConfiguration(
+                    try container.decode(DidChangeConfigurationParams.self, forKey: .params))
+            case "textDocument/didFocus":
+                return .didFocus(try container.decode(DidFocusParams.self, forKey: .params))
+            case "textDocument/didShowCompletion":
+                return .didShowCompletion(try container.decode(DidShowCompletionParams.self, forKey: .params))
+            case "textDocument/didPartiallyAcceptCompletion":
+                return .didPartiallyAcceptCompletion(
+                    try container.decode(DidPartiallyAcceptCompletionParams.self, forKey: .params))
             case let other:
                 return .unknown(method: other)
             }

@@ -41,6 +41,8 @@ struct InlineCompletionList: Encodable, Sendable {
         let filterText: String?
         /// Begins and ends on one line.
         let range: PositionRange
+        /// Run by the editor after the insertion.
+        let command: AcceptCommand?
     }
     let items: [Item]
 }

@@ -62,5 +62,10 @@ struct ServerCapabilities: Encodable, Sendable {
 
     let positionEncoding: PositionEncoding
     let textDocumentSync: TextDocumentSync
+    struct ExecuteCommand: Encodable, Sendable {
+        let commands: [String]
+    }
+
     let inlineCompletionProvider: Bool
+    let executeCommandProvider: ExecuteCommand
 }

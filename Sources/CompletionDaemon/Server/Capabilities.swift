@@ -11,7 +11,9 @@ extension ServerCapabilities {
                 change: 2,
                 save: TextDocumentSync.Save(includeText: false)
             ),
-            inlineCompletionProvider: true
+            inlineCompletionProvider: true,
+            executeCommandProvider: ServerCapabilities.ExecuteCommand(
+                commands: [AcceptCommand.name, SnoozeCommand.name])
         )
     }
 }

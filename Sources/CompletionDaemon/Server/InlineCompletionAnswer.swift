@@ -9,9 +9,14 @@ struct InlineCompletionAnswer {
     let encoding: PositionEncoding
 
     /// Nil when nothing is left to show. An item with an impossible range is counted, not shown.
-    func list(_ items: [CompletionItem]) -> (list: InlineCompletionList?, invalidItemCount: Int) {
+    ///
+    /// - Parameter register: gives the ids of the texts that are sent.
+    func list(
+        _ items: [CompletionItem], register: ([String]) -> [String]
+    ) -> (list: InlineCompletionList?, invalidItemCount: Int) {
         let valid = items.filter { isWithinOneLine($0.replaceRange) }
-        let shown = valid.compactMap(joinedWithSelection).filter { !$0.text.isEmpty }.map(wireItem)
+        let texts = valid.compactMap(joinedWithSelection).filter { !$0.text.isEmpty }
+        let shown = zip(texts, register(texts.map(\.text))).map(wireItem)
         let list = shown.isEmpty ? nil : InlineCompletionList(items: shown)
         return (list, items.count - valid.count)
     }
@@ -43,12 +48,13 @@ struct InlineCompletionAnswer {
         return CompletionItem(text: String(decoding: whole, as: UTF8.self), replaceRange: range)
     }
 
-    private func wireItem(_ item: CompletionItem) -> InlineCompletionList.Item {
+    private func wireItem(_ item: CompletionItem, id: String) -> InlineCompletionList.Item {
         InlineCompletionList.Item(
             insertText: item.text,
             filterText: nil,
             range: PositionRange(
                 start: document.position(of: item.replaceRange.lowerBound, encoding: encoding),
-                end: document.position(of: item.replaceRange.upperBound, encoding: encoding)))
+                end: document.position(of: item.replaceRange.upperBound, encoding: encoding)),
+            command: AcceptCommand(suggestion: id))
     }
 }

@@ -85,6 +85,7 @@ extension LanguageServer {
             answer(completion, items)
         case .none(let reason):
             logger.debug("no completion: \(reason)")
+            noteAnswer(completion, isEmpty: true)
             answerNothing(pending)
         case .cancelled:
             answerNothing(pending)
@@ -116,12 +117,21 @@ extension LanguageServer {
             document: completion.document,
             selectedCompletion: completion.selectedCompletion,
             encoding: encoding)
-        let (list, invalidItemCount) = answer.list(items)
+        let (list, invalidItemCount) = answer.list(items) { texts in
+            ledger.send(texts, in: completion.document, now: .now)
+        }
         if invalidItemCount > 0 {
             logger.critical("\(invalidItemCount) completions with a range outside one line were not sent")
         }
+        noteAnswer(completion, isEmpty: list == nil)
         guard let list else { return answerNothing(completion.request) }
         finish(completion.request) { $0.send(result: list) }
+    }
+
+    private func noteAnswer(_ completion: RunningCompletion, isEmpty: Bool) {
+        usage?.noteAnswer(
+            languageID: completion.document.languageID, isEmpty: isEmpty,
+            latency: ContinuousClock.now - completion.start)
     }
 
     private func answerNothing(_ pending: PendingRequest) {

@@ -11,6 +11,10 @@ struct ServerOptions: Sendable {
     var limits = Limits()
     /// Writes the session to a file when set.
     var recorder: TranscriptRecorder?
+    /// Counts what becomes of suggestions when set.
+    var usage: UsageRecorder?
+    /// The editor's process; the session ends with it.
+    var clientProcessID: Int64?
     var logger = DaemonLog.logger("server")
 }
 
@@ -32,7 +36,9 @@ final class LanguageServer {
     let sink: any MessageSink
     let limits: Limits
     let logger: Logger
+    let usage: UsageRecorder?
     private let version: String
+    private let clientProcessID: Int64?
 
     private var lifecycle = LifecycleState.started
     var encoding = PositionEncoding.utf16
@@ -42,6 +48,7 @@ final class LanguageServer {
     /// Provider calls that have not returned, those already answered included.
     var startedCallCount = 0
     var ticketCount = 0
+    var ledger = SuggestionLedger()
     /// The failure last shown to the user, so that typing does not repeat it.
     var lastShownFailure: String?
 
@@ -55,12 +62,15 @@ final class LanguageServer {
         self.sink = sink
         limits = options.limits
         logger = options.logger
+        usage = options.usage
         version = options.version
+        clientProcessID = options.clientProcessID
         documents = DocumentStore(limits: options.limits)
     }
 
     /// Handles events until the session ends; the exit code. Blocks the calling thread.
     func run() -> Int32 {
+        if let clientProcessID { watch(clientProcessID) }
         while let event = events.pop() {
             if let exitCode = handle(event) {
                 endSession()
@@ -162,6 +172,8 @@ final class LanguageServer {
             finish(pending) { $0.send(result: NullResult()) }
         case .inlineCompletion(let params):
             inlineCompletion(params, pending)
+        case .executeCommand(let params):
+            executeCommand(params, pending)
         case .unknown(let method):
             logger.debug("unknown request \(method)")
             finish(pending) { $0.send(error: .methodNotFound(method)) }
@@ -181,11 +193,17 @@ final class LanguageServer {
         let client = params.clientInfo?.name ?? "unknown client"
         logger.info(
             "initialized by \(client), \(encoding.rawValue), \(params.rootPaths.count) workspace folders")
+        if let parent = params.processId { watch(parent) }
         provider.workspaceOpened(
             WorkspaceDescription(
                 rootPaths: params.rootPaths,
                 clientName: params.clientInfo?.name,
                 initializationOptions: params.initializationOptions))
+    }
+
+    /// The session ends with the process, as if the input had been closed.
+    func watch(_ processID: Int64) {
+        ParentWatch.start(processID: processID) { [events] in events.pushWithoutWaiting(.inputEnded(.closed)) }
     }
 
     // MARK: Notifications
@@ -201,6 +219,7 @@ final class LanguageServer {
         case .didOpen(let params):
             report(documents.open(params.textDocument), about: params.textDocument.uri)
         case .didChange(let params):
+            noteEdit(params)
             report(documents.change(params, encoding: encoding), about: params.textDocument.uri)
         case .didSave(let params):
             let uri = params.textDocument.uri
@@ -211,6 +230,16 @@ final class LanguageServer {
             provider.documentClosed(params.textDocument.uri)
         case .cancelRequest(let params):
             cancel(params.id)
+        case .didChangeConfiguration(let params):
+            provider.settingsChanged(params.settings)
+        case .didFocus(let params):
+            if let uri = params.textDocument?.uri { documents.touch(uri) }
+        case .didShowCompletion(let params):
+            if let id = params.item.suggestionID { count(ledger.noteShown(id)) }
+        case .didPartiallyAcceptCompletion(let params):
+            if let id = params.item.suggestionID {
+                count(ledger.notePartiallyAccepted(id, utf16Length: params.acceptedLength))
+            }
         case .unknown(let method):
             logger.debug("unknown notification \(method)")
         case .invalidParams(let method, let reason):

@@ -69,6 +69,7 @@ enum ServeSession {
             if !writer.finish(timeout: limits.sessionEndWait) {
                 logger.warning("the client did not read the last messages")
             }
+            options.usage?.end()
             end.finish(exitCode)
         }
         let isReading = BlockingThread.start(name: "lsp-read") {

@@ -253,7 +253,7 @@ struct InlineCompletionAnswerTests {
             uri: DocumentURI("u:1"), languageID: "", version: nil, bytes: Array(text.utf8))
         let answer = InlineCompletionAnswer(
             document: document, selectedCompletion: selected, encoding: .utf16)
-        let (list, invalid) = answer.list(items)
+        let (list, invalid) = answer.list(items) { $0 }
         return (list?.items.map(\.insertText) ?? [], list?.items.map(\.range) ?? [], invalid)
     }
 

@@ -17,6 +17,7 @@ struct LifecycleTests {
         let answer = try await client.initialize()
         #expect(answer.value(at: "result.serverInfo.name") == "foretoken")
         let capabilities: JSONTree = [
+            "executeCommandProvider": ["commands": ["foretoken.didAccept", "foretoken.snooze"]],
             "inlineCompletionProvider": true,
             "positionEncoding": "utf-16",
             "textDocumentSync": ["openClose": true, "change": 2, "save": ["includeText": false]],

@@ -71,7 +71,10 @@ final class TestClient: ReplayTarget {
     private var responses: [JSONTree: JSONTree] = [:]
     private(set) var notifications: [JSONTree] = []
 
-    init(provider: any CompletionProvider, limits: Limits = Limits(), recorder: TranscriptRecorder? = nil) {
+    init(
+        provider: any CompletionProvider, limits: Limits = Limits(), recorder: TranscriptRecorder? = nil,
+        usage: UsageRecorder? = nil
+    ) {
         let events = EventQueue(
             maximumCount: limits.queuedEventCount, maximumCost: limits.queuedEventByteCount)
         self.events = events
@@ -82,7 +85,7 @@ final class TestClient: ReplayTarget {
             events: events, inFlight: inFlight, sink: sink, limits: limits, recorder: recorder,
             logger: faults.logger)
         let options = ServerOptions(
-            version: "test", limits: limits, recorder: recorder, logger: faults.logger)
+            version: "test", limits: limits, recorder: recorder, usage: usage, logger: faults.logger)
         let (ended, endContinuation) = AsyncStream<Int32>.makeStream()
         self.ended = ended
         iterator = output.stream.makeAsyncIterator()

@@ -1,0 +1,55 @@
+// A provider in front of another: asks the settings whether there are completions in this file now, and hands the
+// bounds that they set on. It also holds the switch by which a user silences completions for a while.
+
+import Synchronization
+
+/// Lets through to `base` what settings and switch allow.
+final class GatingProvider: CompletionProvider {
+    private let base: any CompletionProvider
+    private let settings: SettingsStore
+    private let usage: UsageRecorder?
+    private let silentUntil = Mutex<ContinuousClock.Instant?>(nil)
+
+    /// - Parameter usage: told whether the user wants to be counted.
+    init(_ base: any CompletionProvider, settings: SettingsStore, usage: UsageRecorder?) {
+        self.base = base
+        self.settings = settings
+        self.usage = usage
+    }
+
+    func complete(_ request: CompletionRequest) async -> CompletionOutcome {
+        let isAutomatic = request.triggerKind == .automatic
+        if isAutomatic, silentUntil.withLock({ $0.map { ContinuousClock.now < $0 } ?? false }) {
+            return .none(reason: "completions are silenced for a while")
+        }
+        guard let path = request.document.path else { return await base.complete(request) }
+        let found = settings.settings(forFile: path)
+        if let refusal = found.refusal(languageID: request.document.languageID, isAutomatic: isAutomatic) {
+            return .none(reason: refusal)
+        }
+        var request = request
+        request.contextTokenLimit = found.settings.contextTokens
+        request.maximumTokens = found.settings.maximumTokens
+        return await base.complete(request)
+    }
+
+    func silence(for duration: Duration) {
+        silentUntil.withLock { $0 = duration > .zero ? ContinuousClock.now + duration : nil }
+    }
+
+    func workspaceOpened(_ workspace: WorkspaceDescription) {
+        settings.setWorkspaceRoots(workspace.rootPaths)
+        settingsChanged(workspace.initializationOptions)
+        base.workspaceOpened(workspace)
+    }
+
+    func settingsChanged(_ value: JSONValue?) {
+        settings.setEditorSettings(value)
+        usage?.setEnabled(settings.userSettings.countsUsage)
+        base.settingsChanged(value)
+    }
+
+    func documentSaved(_ document: DocumentSnapshot) { base.documentSaved(document) }
+
+    func documentClosed(_ uri: DocumentURI) { base.documentClosed(uri) }
+}

@@ -1,0 +1,208 @@
+// Keeps the usage counts of all this user's daemons in one file under the XDG state directory. Each daemon adds what
+// it counted since it last wrote, under a lock, into a new file that replaces the old one: a crash at any moment
+// loses at most what was not yet added.
+
+import FoundationEssentials
+import Glibc
+import Synchronization
+
+/// Where the counts are and how they get there. Any thread; methods block on the disk and, shortly, on other daemons.
+struct UsageStore: Sendable {
+    /// A larger file was not written by this program.
+    static let maximumFileByteCount = 16 << 20
+
+    /// Why counts cannot be read or written.
+    struct Failure: Error, CustomStringConvertible {
+        let path: String
+        let code: Int32
+
+        var description: String { "cannot use \(path) (\(String(cString: strerror(code))))" }
+        var fix: String { "check its permissions, or set XDG_STATE_HOME to a folder that is writable" }
+    }
+
+    /// The folder that holds `usage.json`.
+    let folder: String
+
+    /// `$XDG_STATE_HOME/foretoken`, by default under `~/.local/state`; nil without a home.
+    static func inStateDirectory() -> UsageStore? {
+        func variable(_ name: String) -> String? {
+            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
+        }
+        let base = variable("XDG_STATE_HOME") ?? variable("HOME").map { $0 + "/.local/state" }
+        return base.map { UsageStore(folder: $0 + "/foretoken") }
+    }
+
+    private var path: String { folder + "/usage.json" }
+
+    /// All counts; empty where there are none, or where the file holds something else.
+    func read() throws(Failure) -> UsageHistory {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return UsageHistory() }
+            throw Failure(path: path, code: errno)
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            status.st_size <= Self.maximumFileByteCount
+        else { return UsageHistory() }
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+        let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+        guard count == bytes.count, let history = try? JSONDecoder().decode(UsageHistory.self, from: Data(bytes)),
+            history.schema == UsageHistory.currentSchema
+        else { return UsageHistory() }
+        return history
+    }
+
+    /// Adds counts to those on disk.
+    func add(_ fresh: UsageHistory) throws(Failure) {
+        try withLock { () throws(Failure) in
+            var history = try read()
+            history.add(fresh)
+            try replace(with: history)
+        }
+    }
+
+    /// Forgets everything.
+    func clear() throws(Failure) {
+        guard access(folder, F_OK) == 0 else { return }
+        try withLock { () throws(Failure) in
+            guard unlink(path) == 0 || errno == ENOENT else { throw Failure(path: path, code: errno) }
+        }
+    }
+
+    private func withLock(_ body: () throws(Failure) -> Void) throws(Failure) {
+        try makeFolder()
+        let lockPath = folder + "/usage.lock"
+        let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Failure(path: lockPath, code: errno) }
+        // Closing gives the lock back, also when the process dies.
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw Failure(path: lockPath, code: errno) }
+        }
+        try body()
+    }
+
+    private func makeFolder() throws(Failure) {
+        var path = ""
+        for part in folder.split(separator: "/") {
+            path += "/" + part
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST || access(path, X_OK) == 0 else {
+                throw Failure(path: path, code: errno)
+            }
+        }
+    }
+
+    private func replace(with history: UsageHistory) throws(Failure) {
+        let temporary = folder + "/usage.\(getpid()).tmp"
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        // Integers and strings always encode.
+        guard let data = try? encoder.encode(history) else { return }
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Failure(path: temporary, code: errno) }
+        let isWritten = FileDescriptorOutput.write(Array(data), to: descriptor) && fsync(descriptor) == 0
+        let code = errno
+        close(descriptor)
+        guard isWritten, rename(temporary, path) == 0 else {
+            let reason = isWritten ? errno : code
+            unlink(temporary)
+            throw Failure(path: path, code: reason)
+        }
+    }
+}
+
+/// Counts in memory and hands them to the store now and then, on a thread of its own. Any thread.
+final class UsageRecorder: Sendable {
+    /// A daemon that is killed loses at most what it counted in this time.
+    static let writeInterval = Duration.seconds(60)
+
+    private struct State {
+        var fresh = UsageHistory()
+        var isEnded = false
+        var isEnabled = true
+    }
+
+    private let store: UsageStore
+    private let state = Monitor(State())
+    private let today: @Sendable () -> String
+
+    /// - Parameter today: the current day as `YYYY-MM-DD`.
+    init(store: UsageStore, today: @escaping @Sendable () -> String = UsageRecorder.localDay) {
+        self.store = store
+        self.today = today
+    }
+
+    /// Begins to write. What cannot be written is dropped: counts are worth no message to the user.
+    func start() {
+        _ = BlockingThread.start(name: "usage") { [self] in
+            while true {
+                let isEnded = state.wait(timeout: Self.writeInterval) { $0.isEnded ? true : nil } ?? false
+                if isEnded { return }
+                write()
+            }
+        }
+    }
+
+    /// Counts from here on, or no longer.
+    func setEnabled(_ isEnabled: Bool) {
+        state.withLock {
+            $0.isEnabled = isEnabled
+            if !isEnabled { $0.fresh = UsageHistory() }
+        }
+    }
+
+    func note(_ event: UsageEvent) {
+        let languageID =
+            switch event {
+            case .shown(let id, _), .accepted(let id, _), .partiallyAccepted(let id, _): id
+            }
+        change(languageID) { $0.note(event) }
+    }
+
+    func noteAnswer(languageID: String, isEmpty: Bool, latency: Duration) {
+        change(languageID) { counts in
+            if isEmpty { counts.empty += 1 } else { counts.answered += 1 }
+            counts.latency.add(latency)
+        }
+    }
+
+    /// Writes the last counts. Blocks.
+    func end() {
+        state.withLock { $0.isEnded = true }
+        write()
+    }
+
+    private func change(_ languageID: String, _ change: (inout UsageCounts) -> Void) {
+        // A client's word, kept short: it becomes a key in a file.
+        let name = String(languageID.unicodeScalars.prefix(32))
+        let day = today()
+        state.withLock { state in
+            guard state.isEnabled else { return }
+            state.fresh.change(day: day, languageID: name, change)
+        }
+    }
+
+    private func write() {
+        let fresh = state.withLock { state in
+            let fresh = state.fresh
+            state.fresh = UsageHistory()
+            return fresh
+        }
+        guard !fresh.days.isEmpty else { return }
+        try? store.add(fresh)
+    }
+
+    /// Today in the user's time zone.
+    static func localDay() -> String {
+        var now = time(nil)
+        var parts = tm()
+        localtime_r(&now, &parts)
+        func padded(_ number: Int32, _ width: Int) -> String {
+            let digits = "\(number)"
+            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        }
+        return "\(padded(parts.tm_year + 1900, 4))-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
+    }
+}

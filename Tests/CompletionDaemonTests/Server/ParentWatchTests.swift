@@ -1,0 +1,32 @@
+// The session must not outlive the editor.
+
+import Glibc
+import Testing
+
+@testable import CompletionDaemon
+
+struct ParentWatchTests {
+    @Test("The end of the watched process is noticed, of a zombie too", .timeLimit(.minutes(1)))
+    func ends() async throws {
+        var process = pid_t()
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("600"), nil]
+        defer { for argument in arguments { free(argument) } }
+        try #require(posix_spawnp(&process, "sleep", nil, nil, &arguments, nil) == 0)
+        let (ended, continuation) = AsyncStream<Void>.makeStream()
+        ParentWatch.start(processID: Int64(process), interval: .milliseconds(5)) {
+            continuation.yield()
+            continuation.finish()
+        }
+        kill(process, SIGKILL)
+        for await _ in ended {}
+        var status: Int32 = 0
+        waitpid(process, &status, 0)
+    }
+
+    @Test("A process that is not there is not waited for", arguments: [-1, 0, Int64(Int32.max), Int64.max])
+    func absent(processID: Int64) {
+        ParentWatch.start(processID: processID, interval: .milliseconds(1)) {
+            Issue.record("called for process \(processID)")
+        }
+    }
+}
