@@ -17,6 +17,9 @@ final class TransformerModel: LanguageModel {
         layerCount: configuration.layerCount, kvHeadCount: configuration.kvHeadCount,
         headDimension: configuration.headDimension, rowCount: TokenTree.capacity)
     private var treeRows = TreeRows()
+    /// Whether `attentionTime` is kept: for profiles, since the clock costs as much as a small kernel.
+    var timesAttention = false
+    private(set) var attentionTime = Duration.zero
 
     init(weights: TransformerWeights, team: ThreadTeam, positionLimit: Int, path: String) throws(EngineError)
     {
@@ -74,9 +77,9 @@ final class TransformerModel: LanguageModel {
     }
 
     /// Seconds of a pass of `rowCount` rows with logits behind `depth` positions, for calibration: the work does not
-    /// depend on what those positions hold. Leaves nothing committed; call it while no sequence is resident.
+    /// depend on what those positions hold. Leaves nothing committed; `depth` may not lie inside the sequence.
     func measurePass(rowCount: Int, depth: Int) -> Double {
-        precondition(self.tokens.isEmpty && depth + rowCount <= positionLimit)
+        precondition(depth >= self.tokens.count && depth + rowCount <= positionLimit)
         reserve(upTo: depth + rowCount)
         let tokens = (0..<rowCount).map { TokenID(Int32($0 * 37 % configuration.vocabularySize)) }
         let time = ContinuousClock().measure {
@@ -236,6 +239,15 @@ final class TransformerModel: LanguageModel {
     }
 
     private func attend(layerIndex: Int, firstRow: Int, rows: Int, layout: RowLayout) -> Bool {
+        guard timesAttention else {
+            return runAttention(layerIndex: layerIndex, firstRow: firstRow, rows: rows, layout: layout)
+        }
+        let start = ContinuousClock.now
+        defer { attentionTime += ContinuousClock.now - start }
+        return runAttention(layerIndex: layerIndex, firstRow: firstRow, rows: rows, layout: layout)
+    }
+
+    private func runAttention(layerIndex: Int, firstRow: Int, rows: Int, layout: RowLayout) -> Bool {
         let c = configuration
         let firstPosition: Int
         switch layout {
