@@ -41,7 +41,7 @@ final class LongSpecDraft {
         head = target.weights.head.firstOutputs(min(headTokenCount, c.vocabularySize))
         ring = DraftRing(
             window: configuration.window, kvHeadCount: c.kvHeadCount, headDimension: c.headDimension)
-        rotary = RotaryTable(headDimension: c.headDimension, frequencyBase: configuration.ropeFrequencyBase)
+        rotary = RotaryTable(c.rotary.withFrequencyBase(configuration.ropeFrequencyBase))
         scratch = DraftScratch(
             target: c, feedForwardSize: configuration.feedForwardSize, headTokenCount: head.outputCount)
         staging = KVStaging(
@@ -284,12 +284,15 @@ final class LongSpecDraft {
     ) -> Bool {
         let d = target.configuration.headDimension
         var step = spec_qkv(
-            qkv: x, stride: (headCount + 2 * kvHeadCount) * d, query_norm: queryNorm, key_norm: keyNorm,
+            qkv: x, stride: (headCount + 2 * kvHeadCount) * d, bias: nil, query_norm: queryNorm,
+            key_norm: keyNorm,
             epsilon: configuration.rmsNormEpsilon, cosines: scratch.cosines, sines: scratch.sines,
             blocks: blocks,
             layer_offset: 0, m: Int32(rows), first_position: Int32(firstPosition),
             head_count: Int32(headCount),
-            kv_head_count: Int32(kvHeadCount), head_dimension: Int32(d), staged: staged)
+            kv_head_count: Int32(kvHeadCount), head_dimension: Int32(d),
+            rotated_dimension: Int32(target.configuration.rotary.dimension), pairs_are_neighbours: false,
+            staged: staged)
         return spec_qkv_finish(target.team.pool, &step)
     }
 
