@@ -27,20 +27,17 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "speed, or speculation: decoding with and without it on real files.", valueName: "name"))
+            "speed; speculation: decoding with and without it on real files; oracle: with a draft of known quality.",
+            valueName: "name"))
     var scenario = "speed"
 
-    @Option(help: ArgumentHelp("speculation: take files from here (repeatable).", valueName: "directory"))
-    var workload: [String] = []
-
-    @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))
-    var cases = 10
+    @OptionGroup var speculationBench: SpeculationBenchArguments
 
     /// Tokens per prompt measurement and per decoding measurement.
     private static let promptTokenCount = 512
     private static let decodeTokenCount = 64
 
-    private struct Result: Encodable {
+    struct Result: Encodable {
         let name: String
         let unit: String
         let median: Double
@@ -49,7 +46,7 @@ struct BenchCommand: AsyncParsableCommand {
         let n: Int
     }
 
-    private struct Report: Encodable {
+    struct Report: Encodable {
         let schema = 1
         let machine: MachineDescription
         let build: BuildDescription
@@ -67,8 +64,10 @@ struct BenchCommand: AsyncParsableCommand {
             switch scenario {
             case "speed": break
             case "speculation": return try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
+            case "oracle": return try await runOracle(depths: depths.filter { $0 > 0 })
             default:
-                throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed or speculation")
+                throw CommandError.usage(
+                    "--scenario is '\(scenario)'", fix: "choose speed, speculation or oracle")
             }
             let engine = try engine.configuration().load(fillsHoles: false)
             for depth in depths where depth + Self.promptTokenCount >= engine.positionLimit {
@@ -87,47 +86,10 @@ struct BenchCommand: AsyncParsableCommand {
                     "prompt_tokens": "\(Self.promptTokenCount)",
                     "decode_tokens": "\(Self.decodeTokenCount)",
                 ], results: results)
-            if json { JSONOutput.write(report) } else { printTable(report) }
+            show(report)
         } catch {
             throw CommandError(error).report(asJSON: json)
         }
-    }
-
-    /// Plain decoding, then every source of drafts alone and all together, on the same engine.
-    private func runSpeculation(promptSizes: [Int]) async throws {
-        let nodes = engine.speculationNodes
-        func options(_ mode: SpeculationMode) -> SpeculationOptions {
-            var options = SpeculationOptions(mode: mode, nodeLimit: nodes, draftPath: engine.draft)
-            options.usesLastCompletion = false
-            return options
-        }
-        let kinds =
-            [SpeculationBench.Kind(name: "plain", options: nil)]
-            + [SpeculationMode.lookup, .longspec, .auto].map {
-                SpeculationBench.Kind(name: $0.rawValue, options: options($0))
-            }
-        var configuration = try engine.configuration()
-        configuration.speculation = .off
-        configuration.speculationAlternatives = kinds.compactMap(\.options)
-        let loaded = try configuration.load(fillsHoles: true)
-        let files = SpeculationWorkload(
-            directories: workload.isEmpty ? ["Sources"] : workload, tokenizer: loaded.tokenizer)
-        let bench = SpeculationBench(
-            kinds: kinds, repeats: repeats, maximumTokens: CompletionPipeline.defaultMaximumTokens)
-        var results: [Result] = []
-        for size in promptSizes {
-            let cases = try files.cases(count: cases, tokenCount: size)
-            results += try await bench.run(cases, engine: loaded, label: "\(size)").map {
-                Result(name: $0.name, unit: $0.unit, median: $0.median, p5: $0.p5, p95: $0.p95, n: $0.n)
-            }
-        }
-        let report = Report(
-            machine: .current(), build: .current(loaded), scenario: scenario,
-            settings: [
-                "model": loaded.modelPath, "repeats": "\(repeats)", "cases": "\(cases)", "nodes": "\(nodes)",
-                "workload": files.directories.joined(separator: ","),
-            ], results: results)
-        if json { JSONOutput.write(report) } else { printTable(report) }
     }
 
     private func parsedDepths() throws(CommandError) -> [Int] {
@@ -187,7 +149,7 @@ struct BenchCommand: AsyncParsableCommand {
         ]
     }
 
-    private static func summary(
+    static func summary(
         _ name: String, _ values: [Double], unit: String = "tok/s"
     ) -> Result {
         let sorted = values.sorted()
@@ -198,6 +160,10 @@ struct BenchCommand: AsyncParsableCommand {
         return Result(
             name: name, unit: unit, median: percentile(0.5), p5: percentile(0.05), p95: percentile(0.95),
             n: values.count)
+    }
+
+    func show(_ report: Report) {
+        if json { JSONOutput.write(report) } else { printTable(report) }
     }
 
     private func printTable(_ report: Report) {
