@@ -184,7 +184,8 @@ struct CommandLineTests {
         }
         #expect(
             Set(results.compactMap { $0["name"] }).isSuperset(of: [
-                "prompt_512@0", "decode@0", "keys_and_values",
+                "prompt_512@0", "decode@0", "pass_ratio_4@0", "decode_to_stream", "keys_and_values",
+                "resident_beyond", "cancel_to_idle_p99",
             ]))
         #expect(
             results.allSatisfy {
