@@ -168,7 +168,7 @@ def model_of(name, options):
     return options.model_large if name.startswith("large:") else options.model
 
 
-def llama(name, setting, options, text):
+def llama(name, setting, options, text, environment=None):
     kind, count, depth = split(name)
     states = PEERS / "states" / build_of(name) / hashlib.sha256(text.read_bytes()).hexdigest()[:12]
     states.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def llama(name, setting, options, text):
     label = f"flash attention {'on' if flash == '1' else 'off'}, {cache}"
     return Contestant(label, [
         PEERS / build_of(name) / "driver", model_of(name, options), text, options.threads, kind, count, depth, flash,
-        keys, values, states])
+        keys, values, states], environment)
 
 
 def foretoken(name, options, text):
@@ -193,7 +193,8 @@ def prepare(name, options, text):
     if name.startswith("speculation"):
         name = "decode_64@8192"
     for setting in SETTINGS if split(name)[2] > 0 else []:
-        contestant = llama(name, setting, options, text)
+        # Other work may go on meanwhile, and threads that spin at barriers would suffer from it most.
+        contestant = llama(name, setting, options, text, {"OMP_WAIT_POLICY": "passive"})
         contestant.wait_until_ready()
         contestant.close()
 
