@@ -31,6 +31,7 @@ DEFAULT_MODEL = ROOT / "Models" / "foretoken-78m-q4_0.gguf"
 
 # A value cache in q8_0 needs flash attention; without it only the keys can be.
 SETTINGS = [("1", "f16", "f16"), ("1", "q8_0", "q8_0"), ("0", "f16", "f16"), ("0", "q8_0", "f16")]
+TEXT_BYTES = 120_000
 PAUSE = 0.02  # before each measurement: OpenMP's threads spin for milliseconds after their work
 DROP_BEHIND = 1.15  # a setting this much slower than the best after two rounds is measured no further
 
@@ -117,13 +118,13 @@ def split(name):
 
 
 def write_text():
-    """This checkout's own sources and papers, one after the other: real text, and enough of it for every depth."""
-    parts = []
-    for pattern in ("Sources/**/*.swift", "Sources/**/*.c", "*.md", "docs/*.md"):
-        parts += [path.read_bytes() for path in sorted(ROOT.glob(pattern))]
-    PEERS.mkdir(parents=True, exist_ok=True)
+    """Sources of the llama.cpp that was built: real code, the same for every version of ours, enough for every depth."""
+    folders = sorted(PEERS.glob("llama_cpp_python-*/vendor/llama.cpp/src"))
+    if not folders:
+        sys.exit("run.py: there are no sources below .build/peers; run Benchmarks/peers/build.sh")
+    text = b"\n".join(path.read_bytes() for path in sorted(folders[-1].glob("*.cpp")))
     path = PEERS / "text.txt"
-    path.write_bytes(b"\n".join(parts)[:120_000])
+    path.write_bytes(text[:TEXT_BYTES])
     return path
 
 

@@ -153,11 +153,9 @@ extension SpeedBench {
         func value(_ name: String) -> String { byName[name].map { BenchResult.short($0.median) } ?? "?" }
         var lines: [String] = []
         if let ratio = byName["decode_to_stream"] {
-            lines += [
-                "bandwidth  weights at \(value("decode_weights")) GB/s while writing; reading alone gives "
-                    + "\(value("stream")) GB/s:",
-                "           \(ratio.cell) of 100",
-            ]
+            lines.append(
+                "bandwidth  weights \(value("decode_weights")) GB/s while writing, memory \(value("stream")) GB/s: "
+                    + ratio.cell.replacing(" ", with: "% "))
         }
         if byName["resident"] != nil {
             lines.append(

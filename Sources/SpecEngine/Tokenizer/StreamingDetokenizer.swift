@@ -28,11 +28,14 @@ package struct StreamingDetokenizer: Sendable {
         pending.append(contentsOf: bytes)
         let completeCount = pending.count - Self.incompleteSuffixByteCount(pending)
         guard completeCount > 0 else { return }
-        let complete = pending[..<completeCount]
-        if complete.withUnsafeBufferPointer(UTF8Decoder.isWellFormed) {
-            text.append(contentsOf: complete)
-        } else {
-            text.append(contentsOf: String(decoding: complete, as: UTF8.self).utf8)
+        // Not a slice: one that is alive when its bytes are removed would have them copied.
+        pending.withUnsafeBufferPointer { pending in
+            let complete = UnsafeBufferPointer(rebasing: pending[..<completeCount])
+            if UTF8Decoder.isWellFormed(complete) {
+                text.append(contentsOf: complete)
+            } else {
+                text.append(contentsOf: String(decoding: complete, as: UTF8.self).utf8)
+            }
         }
         pending.removeFirst(completeCount)
     }
