@@ -31,6 +31,13 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // MARK: CAllocationCounter
+
+        .target(
+            name: "CAllocationCounter",
+            path: "Tests/CAllocationCounter"
+        ),
+
         // MARK: CGit2
 
         .systemLibrary(
@@ -114,6 +121,7 @@ let package = Package(
         .testTarget(
             name: "SpecEngineTests",
             dependencies: [
+                "CAllocationCounter",
                 "CSpecKernels",
                 "SpecEngine",
                 "TestSupport",

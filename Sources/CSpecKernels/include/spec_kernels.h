@@ -61,6 +61,10 @@ void spec_pool_end(spec_pool *pool);
 bool spec_pool_run(spec_pool *pool, void (*ticket)(void *context, uint32_t index), void *context,
                    uint32_t ticket_count);
 
+/// Reads `count` bytes (64-byte aligned; a rest below 256 is left out) once with all threads and returns a sum of them:
+/// the fastest that memory can be read here, which decoding is compared with.
+uint64_t spec_stream_read(spec_pool *pool, const uint8_t *bytes, size_t count);
+
 /// Sets flush-to-zero on the calling thread, as the pool does on its own: denormals cost hundreds of cycles.
 void spec_thread_flush_denormals(void);
 

@@ -62,9 +62,9 @@ extension BenchCommand {
         let bench = SpeculationBench(
             engine: loaded, kinds: kinds, fullHeadAlternative: names.count, pairCount: arguments.pairs,
             maximumTokens: CompletionPipeline.defaultMaximumTokens, settings: settings, isQuiet: false)
-        var results: [Result] = []
+        var results: [BenchResult] = []
         if let time = await loaded.calibrationTime(alternative: names.count - 1) {
-            results.append(Self.summary("calibration", [time / .milliseconds(1)], unit: "ms"))
+            results.append(BenchResult("calibration", [time / .milliseconds(1)], unit: "ms"))
         }
         for size in promptSizes {
             let cases = try workload.cases(count: arguments.cases, tokenCount: size)
@@ -76,14 +76,14 @@ extension BenchCommand {
                     kindNames: names.map(\.0), label: "\(size)"
                 ).results
         }
-        show(
-            Report(
-                machine: .current(), build: .current(loaded), scenario: scenario,
-                settings: [
-                    "model": loaded.modelPath, "pairs": "\(arguments.pairs)", "cases": "\(arguments.cases)",
-                    "nodes": "\(nodes)", "cursors": arguments.cursors,
-                    "policy": arguments.fixedShapes ? "off" : "on",
-                ], results: results))
+        let report = BenchReport(
+            machine: .current(), build: .current(loaded), scenario: scenario,
+            settings: [
+                "model": loaded.modelPath, "pairs": "\(arguments.pairs)", "cases": "\(arguments.cases)",
+                "nodes": "\(nodes)", "cursors": arguments.cursors,
+                "policy": arguments.fixedShapes ? "off" : "on",
+            ], results: results)
+        show(report, lines: report.list)
     }
 
     private func options(_ mode: SpeculationMode, nodes: Int) -> SpeculationOptions {
@@ -112,12 +112,12 @@ extension BenchCommand {
         for depth in depths where depth + OracleBench.boundRowCounts.upperBound <= loaded.positionLimit {
             results += await bench.bound(depth: depth)
         }
-        show(
-            Report(
-                machine: .current(), build: .current(loaded), scenario: scenario,
-                settings: [
-                    "model": loaded.modelPath, "pairs": "\(speculationBench.pairs)",
-                    "tau": "\(OracleBench.meanAcceptedLength)",
-                ], results: results))
+        let report = BenchReport(
+            machine: .current(), build: .current(loaded), scenario: scenario,
+            settings: [
+                "model": loaded.modelPath, "pairs": "\(speculationBench.pairs)",
+                "tau": "\(OracleBench.meanAcceptedLength)",
+            ], results: results)
+        show(report, lines: report.list)
     }
 }

@@ -1,5 +1,5 @@
-// `foretoken bench`: how fast this machine reads prompts and writes tokens, by depth. Medians with their spread, and
-// what is needed to compare them: instruction set, threads, OpenBLAS core, load.
+// `foretoken bench`: its options, and which scenario they ask for. The scenarios themselves are SpeedBench,
+// SpeculationBench and PacedBench.
 
 import ArgumentParser
 import SpecEngine
@@ -20,7 +20,7 @@ struct BenchCommand: AsyncParsableCommand {
     var repeats = 5
 
     @Option(help: ArgumentHelp("Depths to measure at, in tokens.", valueName: "list"))
-    var depths = "0,2048,8192,14000"
+    var depths = "0,2048,4096,8192,14000"
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -33,27 +33,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     @OptionGroup var speculationBench: SpeculationBenchArguments
 
-    /// Tokens per prompt measurement and per decoding measurement.
-    private static let promptTokenCount = 512
-    private static let decodeTokenCount = 64
+    @Option(help: ArgumentHelp("speed: read this text instead of arbitrary tokens.", valueName: "file"))
+    var text: String?
 
-    struct Result: Encodable {
-        let name: String
-        let unit: String
-        let median: Double
-        let p5: Double
-        let p95: Double
-        let n: Int
-    }
-
-    struct Report: Encodable {
-        let schema = 1
-        let machine: MachineDescription
-        let build: BuildDescription
-        let scenario: String
-        let settings: [String: String]
-        let results: [Result]
-    }
+    @Option(
+        help: ArgumentHelp(
+            "Measure one thing, such as prompt_512@8192, once per line on standard input.", valueName: "name"))
+    var paced: String?
 
     func run() async throws {
         do {
@@ -61,34 +47,65 @@ struct BenchCommand: AsyncParsableCommand {
                 throw CommandError.usage("--repeats is \(repeats)", fix: "choose between 1 and 1000")
             }
             let depths = try parsedDepths()
+            if let paced { return try await runPaced(PacedBench(paced)) }
             switch scenario {
-            case "speed": break
-            case "speculation": return try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
-            case "oracle": return try await runOracle(depths: depths.filter { $0 > 0 })
+            case "speed": try await runSpeed(depths: depths)
+            case "speculation": try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
+            case "oracle": try await runOracle(depths: depths.filter { $0 > 0 })
             default:
-                throw CommandError.usage(
-                    "--scenario is '\(scenario)'", fix: "choose speed, speculation or oracle")
+                throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed, speculation or oracle")
             }
-            let engine = try engine.configuration().load(fillsHoles: false)
-            for depth in depths where depth + Self.promptTokenCount >= engine.positionLimit {
-                throw CommandError.usage(
-                    "depth \(depth) does not fit into the model's \(engine.positionLimit) positions",
-                    fix: "choose smaller --depths")
-            }
-            var results: [Result] = []
-            for depth in depths { results += await measure(engine, depth: depth) }
-            results += try await measureCancellation(engine)
-            results += await memory(engine)
-            let report = Report(
-                machine: .current(), build: .current(engine), scenario: scenario,
-                settings: [
-                    "model": engine.modelPath, "repeats": "\(repeats)",
-                    "prompt_tokens": "\(Self.promptTokenCount)",
-                    "decode_tokens": "\(Self.decodeTokenCount)",
-                ], results: results)
-            show(report)
         } catch {
             throw CommandError(error).report(asJSON: json)
+        }
+    }
+
+    private func runSpeed(depths: [Int]) async throws {
+        let engine = try engine.configuration().load(fillsHoles: false)
+        let deepest = depths.last ?? 0
+        let tokens = try tokens(count: deepest + SpeedBench.promptTokenCount, for: engine)
+        let bench = SpeedBench(engine: engine, tokens: tokens, depths: depths, repeats: repeats)
+        let report = BenchReport(
+            machine: .current(), build: .current(engine), scenario: scenario,
+            settings: [
+                "model": engine.modelPath, "repeats": "\(repeats)",
+                "prompt_tokens": "\(SpeedBench.promptTokenCount)",
+                "decode_tokens": "\(SpeedBench.decodeTokenCount)", "text": text ?? "arbitrary tokens",
+            ], results: try await bench.run())
+        let name = engine.modelPath.split(separator: "/").last.map(String.init) ?? engine.modelPath
+        show(report, lines: SpeedBench.table(report, depths: depths, model: name))
+    }
+
+    private func runPaced(_ bench: PacedBench) async throws {
+        let engine = try engine.configuration().load(fillsHoles: false)
+        await bench.run(engine, tokens: try tokens(count: bench.tokenCount, for: engine))
+    }
+
+    /// The first tokens of the given text, or arbitrary ones: what a pass costs does not depend on them.
+    private func tokens(count: Int, for engine: InferenceEngine) throws -> [TokenID] {
+        guard count < engine.positionLimit else {
+            throw CommandError.usage(
+                "\(count) tokens do not fit into the model's \(engine.positionLimit) positions",
+                fix: "choose smaller --depths")
+        }
+        guard let text else {
+            var random = SeededGenerator(seed: 1)
+            let size = Double(engine.tokenizer.vocabularySize)
+            return (0..<count).map { _ in TokenID(Int32(random.uniform() * size)) }
+        }
+        let tokens = engine.tokenizer.encode(try SourceFile.read(text), parsingSpecialTokens: false)
+        guard tokens.count >= count else {
+            throw CommandError.usage(
+                "\(text) has \(tokens.count) tokens, and \(count) are needed", fix: "give a longer text")
+        }
+        return tokens
+    }
+
+    func show(_ report: BenchReport, lines: [String]) {
+        if json {
+            JSONOutput.write(report)
+        } else {
+            FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
         }
     }
 
@@ -99,95 +116,5 @@ struct BenchCommand: AsyncParsableCommand {
                 "--depths is '\(depths)'", fix: "write numbers of tokens with commas, such as 0,2048,8192")
         }
         return values.compactMap(\.self).sorted()
-    }
-
-    private func measure(_ engine: InferenceEngine, depth: Int) async -> [Result] {
-        var prompt: [Double] = []
-        var decode: [Double] = []
-        for _ in 0...repeats {  // the first is the warm-up
-            let times = await engine.measureSpeed(
-                depth: depth, promptTokenCount: Self.promptTokenCount, decodeTokenCount: Self.decodeTokenCount
-            )
-            prompt.append(Double(Self.promptTokenCount) / (times.prompt / .seconds(1)))
-            decode.append(Double(Self.decodeTokenCount) / (times.decode / .seconds(1)))
-        }
-        return [
-            Self.summary("prompt_\(Self.promptTokenCount)@\(depth)", Array(prompt.dropFirst())),
-            Self.summary("decode@\(depth)", Array(decode.dropFirst())),
-        ]
-    }
-
-    /// From raising the flag in the middle of a prefill to the engine being free.
-    private func measureCancellation(_ engine: InferenceEngine) async throws -> [Result] {
-        let prompt = [TokenID](repeating: TokenID(1), count: min(4_096, engine.positionLimit - 2))
-        var milliseconds: [Double] = []
-        for round in 0..<20 * repeats {
-            let flag = CancellationFlag()
-            let request = GenerationRequest(
-                prompt: [TokenID(Int32(round % 2))] + prompt.dropFirst(), maximumTokens: 1, sampling: .greedy,
-                endTokens: [], cancellation: flag)
-            let generation = Task { try await engine.generate(request) }
-            try await Task.sleep(for: .milliseconds(5 + round % 13))
-            let start = ContinuousClock.now
-            flag.raise()
-            guard try await generation.value.stopReason == .cancelled else { continue }
-            milliseconds.append((ContinuousClock.now - start) / .milliseconds(1))
-        }
-        guard !milliseconds.isEmpty else { return [] }  // a machine that finished every prompt first
-        let worst = milliseconds.sorted()[(milliseconds.count * 99 - 1) / 100]
-        return [
-            Self.summary("cancel_to_idle", milliseconds, unit: "ms"),
-            Self.summary("cancel_to_idle_p99", [worst], unit: "ms"),
-        ]
-    }
-
-    private func memory(_ engine: InferenceEngine) async -> [Result] {
-        let bytes = await engine.memoryByteCounts()
-        return [
-            Self.summary("weights", [Double(bytes.weights) / 0x1p20], unit: "MiB"),
-            Self.summary("keys_and_values", [Double(bytes.cache) / 0x1p20], unit: "MiB"),
-        ]
-    }
-
-    static func summary(
-        _ name: String, _ values: [Double], unit: String = "tok/s"
-    ) -> Result {
-        let sorted = values.sorted()
-        func percentile(_ p: Double) -> Double {
-            let value = sorted[min(sorted.count - 1, Int((p * Double(sorted.count - 1)).rounded()))]
-            return (value * 100).rounded() / 100
-        }
-        return Result(
-            name: name, unit: unit, median: percentile(0.5), p5: percentile(0.05), p95: percentile(0.95),
-            n: values.count)
-    }
-
-    func show(_ report: Report) {
-        if json { JSONOutput.write(report) } else { printTable(report) }
-    }
-
-    private func printTable(_ report: Report) {
-        var lines = [
-            "\(report.machine.cpu), \(report.build.threads) threads, \(report.build.isa), load \(report.machine.load)"
-        ]
-        if !report.machine.openBLASVariables.isEmpty {
-            lines.append(
-                "environment: \(report.machine.openBLASVariables.joined(separator: " ")) → OpenBLAS core "
-                    + report.machine.openBLASCore)
-        }
-        func column(_ text: String, _ width: Int) -> String {
-            String(repeating: " ", count: max(0, width - text.count)) + text
-        }
-        let width = report.results.map(\.name.count).max() ?? 0
-        lines.append(
-            column("", width) + column("median", 10) + column("p5", 10) + column("p95", 10) + "  unit")
-        for result in report.results {
-            let name = result.name + String(repeating: " ", count: max(0, width - result.name.count))
-            lines.append(
-                name + column("\(result.median)", 10) + column("\(result.p5)", 10)
-                    + column("\(result.p95)", 10)
-                    + "  " + result.unit)
-        }
-        FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
     }
 }

@@ -57,10 +57,12 @@ struct DoctorCommand: AsyncParsableCommand {
     private func machineLines(_ configuration: EngineConfiguration) -> [Line] {
         let machine = MachineDescription.current()
         let threads = configuration.threadCount ?? EngineOptions.automaticThreadCount
+        // Others, such as the thread count, change nothing here.
+        let harmful = machine.openBLASVariables.filter {
+            $0.hasPrefix("OPENBLAS_CORETYPE=") || $0.hasPrefix("OPENBLAS_L2_SIZE=")
+        }
         let slowdown =
-            machine.openBLASVariables.isEmpty
-            ? nil
-            : "unset \(machine.openBLASVariables.joined(separator: " ")): OpenBLAS knows this CPU better"
+            harmful.isEmpty ? nil : "unset \(harmful.joined(separator: " ")): OpenBLAS knows this CPU better"
         return [
             Line(name: "foretoken", value: ForetokenVersion.current, problem: nil),
             Line(

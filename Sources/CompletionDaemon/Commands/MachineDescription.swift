@@ -29,10 +29,8 @@ struct MachineDescription: Encodable {
     static func current() -> MachineDescription {
         var loads = [0.0, 0.0, 0.0]
         getloadavg(&loads, 3)
-        let names: [String] = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS"]
-        let variables: [String] = names.compactMap { name in
-            getenv(name).map { "\(name)=\(String(cString: $0))" }
-        }
+        let variables = ProcessInfo.processInfo.environment
+            .filter { $0.key.hasPrefix("OPENBLAS_") }.map { "\($0.key)=\($0.value)" }.sorted()
         return MachineDescription(
             cpu: cpuName(), cores: EngineOptions.availableCoreCount, load: loads[0],
             openBLASCore: OpenBLAS.coreName,

@@ -5,8 +5,6 @@
 import SpecEngine
 
 struct OracleBench {
-    typealias Result = BenchCommand.Result
-
     let engine: InferenceEngine
     let pairCount: Int
     let maximumTokens: Int
@@ -19,12 +17,12 @@ struct OracleBench {
     private static let chainLengths = [7, 15]
 
     /// Tokens per second plainly and with the oracle, interleaved, behind a prompt of `depth` tokens.
-    func measure(depth: Int) async throws -> [Result] {
+    func measure(depth: Int) async throws -> [BenchResult] {
         var random = SeededGenerator(seed: 446)
         let size = Double(engine.configuration.vocabularySize)
         let prompt = (0..<depth).map { _ in TokenID(Int32(random.uniform() * size)) }
         let expected = try await plain(prompt).tokens
-        var results: [Result] = []
+        var results: [BenchResult] = []
         for length in Self.chainLengths {
             let probability = Self.rightProbability(chainLength: length)
             var rates = (plain: [Double](), oracle: [Double]())
@@ -48,11 +46,11 @@ struct OracleBench {
             }
             let name = "oracle_chain_of_\(length)"
             results += [
-                BenchCommand.summary("plain@\(depth)", rates.plain),
-                BenchCommand.summary("\(name)@\(depth)", rates.oracle),
-                BenchCommand.summary(
+                BenchResult("plain@\(depth)", rates.plain, unit: "tok/s"),
+                BenchResult("\(name)@\(depth)", rates.oracle, unit: "tok/s"),
+                BenchResult(
                     "\(name)_speedup@\(depth)", zip(rates.oracle, rates.plain).map { $0 / $1 }, unit: "x"),
-                BenchCommand.summary(
+                BenchResult(
                     "\(name)_tau@\(depth)", [Double(emitted) / Double(max(1, rounds))], unit: "tokens/pass"),
             ]
         }
@@ -61,7 +59,7 @@ struct OracleBench {
 
     /// What a draft that costs nothing gives at best behind `depth` positions: always right, and right as often as τ
     /// says with the fewest rows that allow it.
-    func bound(depth: Int) async -> [Result] {
+    func bound(depth: Int) async -> [BenchResult] {
         guard let costs = await engine.passCosts(rowCounts: Self.measuredRowCounts, depth: depth, repeats: 3) else {
             return []
         }
@@ -70,10 +68,10 @@ struct OracleBench {
         let fewest = Int(Self.meanAcceptedLength.rounded(.up))
         let atTau = Self.meanAcceptedLength * one / costs.passSeconds(rows: fewest)
         return [
-            BenchCommand.summary("pass_of_1_row@\(depth)", [1e3 * one], unit: "ms"),
-            BenchCommand.summary("pass_of_8_rows@\(depth)", [1e3 * costs.passSeconds(rows: 8)], unit: "ms"),
-            BenchCommand.summary("bound_perfect_acceptance@\(depth)", [perfect], unit: "x"),
-            BenchCommand.summary("bound_at_tau@\(depth)", [atTau], unit: "x"),
+            BenchResult("pass_of_1_row@\(depth)", [1e3 * one], unit: "ms"),
+            BenchResult("pass_of_8_rows@\(depth)", [1e3 * costs.passSeconds(rows: 8)], unit: "ms"),
+            BenchResult("bound_perfect_acceptance@\(depth)", [perfect], unit: "x"),
+            BenchResult("bound_at_tau@\(depth)", [atTau], unit: "x"),
         ]
     }
 

@@ -3,13 +3,12 @@
 import SpecEngine
 
 struct SpeculationSummary {
-    typealias Result = BenchCommand.Result
 
     let records: [SpeculationCaseRecord]
     let kindNames: [String]  // without plain
     let label: String
 
-    var results: [Result] {
+    var results: [BenchResult] {
         guard !records.isEmpty else { return [] }
         var results = [summary("plain_rate", "tok/s", records.map { rate($0, "plain") })]
         for kind in kindNames { results += self.results(of: kind) }
@@ -22,7 +21,7 @@ struct SpeculationSummary {
         BenchStatistics.median(record.rates[kind] ?? [])
     }
 
-    private func results(of kind: String) -> [Result] {
+    private func results(of kind: String) -> [BenchResult] {
         let speedups = records.compactMap { $0.speedup(kind) }
         let mean = BenchStatistics.bootstrappedGeometricMean(speedups)
         let profile = total(kind)
@@ -35,7 +34,7 @@ struct SpeculationSummary {
         return [
             summary("\(kind)_rate", "tok/s", records.map { rate($0, kind) }),
             summary("\(kind)_speedup", "x", speedups),
-            Result(
+            BenchResult(
                 name: "\(kind)_speedup_geometric_mean@\(label)", unit: "x (95 % bounds)",
                 median: Self.rounded(mean.mean), p5: Self.rounded(mean.lower), p95: Self.rounded(mean.upper),
                 n: speedups.count),
@@ -51,8 +50,8 @@ struct SpeculationSummary {
             + sourceResults(kind, profile)
     }
 
-    private func sourceResults(_ kind: String, _ profile: SpeculationCaseRecord.Profile) -> [Result] {
-        DraftSource.allCases.flatMap { source -> [Result] in
+    private func sourceResults(_ kind: String, _ profile: SpeculationCaseRecord.Profile) -> [BenchResult] {
+        DraftSource.allCases.flatMap { source -> [BenchResult] in
             guard source.rawValue < profile.drafted.count else { return [] }
             let drafted = profile.drafted[source.rawValue]
             let accepted = profile.accepted[source.rawValue]
@@ -64,7 +63,7 @@ struct SpeculationSummary {
                 single("\(name)_accepted", "%", 100 * right / Double(count)),
                 single("\(name)_share_of_tokens", "%", 100 * right / Double(max(1, profile.emitted))),
             ] + drafted.indices.filter { drafted[$0] > 0 }.map { depth in
-                Result(
+                BenchResult(
                     name: "\(name)_accepted_at_depth_\(depth + 1)@\(label)", unit: "%",
                     median: Self.rounded(100 * Double(accepted[depth]) / Double(drafted[depth])), p5: 0, p95: 100,
                     n: drafted[depth])
@@ -101,7 +100,7 @@ struct SpeculationSummary {
 
     // MARK: Costs and bounds
 
-    private var costResults: [Result] {
+    private var costResults: [BenchResult] {
         guard let costs = records.first?.costs, let one = costs.passSeconds.first, one > 0 else { return [] }
         func median(_ values: (SpeculationCaseRecord.Costs) -> Double) -> Double {
             BenchStatistics.median(records.map { values($0.costs) })
@@ -128,7 +127,7 @@ struct SpeculationSummary {
 
     // MARK: The best fixed shape
 
-    private var shapeResults: [Result] {
+    private var shapeResults: [BenchResult] {
         let tokens = Double(records.reduce(0) { $0 + $1.tokenCount })
         var best: (shape: ShapeSearch.Shape, rate: Double)?
         for kind in kindNames where records.allSatisfy({ $0.shapeSeconds[kind] != nil || $0.tokenCount == 0 }) {
@@ -153,14 +152,14 @@ struct SpeculationSummary {
 
     // MARK: Entries
 
-    private func summary(_ name: String, _ unit: String, _ values: [Double]) -> Result {
-        Result(
+    private func summary(_ name: String, _ unit: String, _ values: [Double]) -> BenchResult {
+        BenchResult(
             name: "\(name)@\(label)", unit: unit, median: Self.rounded(BenchStatistics.median(values)),
             p5: Self.rounded(BenchStatistics.percentile(values, 0.05)),
             p95: Self.rounded(BenchStatistics.percentile(values, 0.95)), n: values.count)
     }
 
-    private func single(_ name: String, _ unit: String, _ value: Double) -> Result { summary(name, unit, [value]) }
+    private func single(_ name: String, _ unit: String, _ value: Double) -> BenchResult { summary(name, unit, [value]) }
 
     private static func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }
 }

@@ -20,8 +20,11 @@ struct DecodeLoop<Model: LanguageModel> {
             while true {
                 switch emitter.drawAndEmit(model.logits(row: 0)) {
                 case .stopped(let reason): return reason
-                case .emitted(let token):
-                    guard model.append([token], logitRowCount: 1) else { return .cancelled }
+                case .emitted:
+                    // A slice of what was emitted: an array of its own would be an allocation per token.
+                    guard model.append(emitter.generation.tokens.suffix(1), logitRowCount: 1) else {
+                        return .cancelled
+                    }
                 }
             }
         }

@@ -13,6 +13,8 @@ struct TokenEmitter {
     /// The most tokens that may be emitted.
     let limit: Int
     private let atLimit: StopReason
+    /// Code has about three bytes per token; more than this on average would be all indentation.
+    private static let reservedBytesPerToken = 16
     private let tokenizer: Tokenizer
     private let request: GenerationRequest
     private var sampler: Sampler
@@ -51,7 +53,7 @@ struct TokenEmitter {
         // A model may have more rows than its tokenizer has tokens; those, like control tokens, stand for no text.
         if sampled.token.rawValue < tokenizer.vocabularySize, !tokenizer.isControl(sampled.token) {
             // A character that the last token leaves unfinished stays in the detokenizer: half of one is not text.
-            generation.text.append(contentsOf: detokenizer.append(tokenizer.bytes(of: sampled.token)).utf8)
+            detokenizer.append(tokenizer.bytes(of: sampled.token), to: &generation.text)
         }
     }
 
@@ -63,7 +65,7 @@ struct TokenEmitter {
         model.reserve(upTo: request.prompt.count + limit)
         generation.tokens.reserveCapacity(limit)
         generation.logProbabilities.reserveCapacity(limit)
-        generation.text.reserveCapacity(limit * 8)
+        generation.text.reserveCapacity(limit * Self.reservedBytesPerToken)
         let (reused, isPrefilled) = model.prefill(request.prompt, cancellation: request.cancellation)
         let prefillEnd = clock.now
         generation.reusedTokenCount = reused

@@ -143,50 +143,6 @@ package actor InferenceEngine {
         }
     }
 
-    /// Times for reading `promptTokenCount` tokens and for decoding `decodeTokenCount` tokens one by one, both
-    /// behind `depth` tokens. The tokens are arbitrary; their values do not change the work. Keeps the depth's keys
-    /// and values for the next call.
-    package func measureSpeed(
-        depth: Int, promptTokenCount: Int, decodeTokenCount: Int
-    ) -> (prompt: Duration, decode: Duration) {
-        let model = languageModel
-        precondition(depth + max(promptTokenCount, decodeTokenCount) <= model.positionLimit)
-        let token = TokenID(Int32(configuration.vocabularySize / 2))
-        let clock = ContinuousClock()
-        return team.withLiveRequest(cancellation: nil) {
-            if model.tokens.contains(where: { $0 != token }) { model.truncate(to: 0) }
-            model.truncate(to: min(depth, model.tokens.count))
-            model.reserve(upTo: depth + max(promptTokenCount, decodeTokenCount))
-            func append(_ count: Int) {
-                var rest = count
-                while rest > 0 {
-                    let rows = min(rest, EngineLimits.rowsPerPass)
-                    _ = model.append(
-                        [TokenID](repeating: token, count: rows)[...], logitRowCount: rest == rows ? 1 : 0)
-                    rest -= rows
-                }
-            }
-            append(depth - model.tokens.count)
-            let prompt = clock.measure { append(promptTokenCount) }
-            model.truncate(to: depth)
-            let decode = clock.measure {
-                for _ in 0..<decodeTokenCount {
-                    _ = model.append([token], logitRowCount: 1)
-                }
-            }
-            model.truncate(to: depth)
-            return (prompt, decode)
-        }
-    }
-
-    /// Bytes of weights and of keys and values in memory.
-    package func memoryByteCounts() -> (weights: Int, cache: Int) {
-        switch model {
-        case .quantized(let model): (model.weightByteCount, model.cache.byteCount)
-        case .reference: (0, 0)
-        }
-    }
-
     private static func open(_ path: String) throws(EngineError) -> (GGUFFile, ModelConfiguration) {
         do {
             let file = try GGUFFile.open(path)
@@ -204,7 +160,7 @@ package actor InferenceEngine {
         }
     }
 
-    private var languageModel: any LanguageModel {
+    var languageModel: any LanguageModel {
         switch model {
         case .quantized(let model): model
         case .reference(let model): model

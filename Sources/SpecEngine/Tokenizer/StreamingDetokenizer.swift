@@ -7,19 +7,37 @@ package struct StreamingDetokenizer: Sendable {
     /// The start of a character whose end has not arrived: at most three bytes.
     private var pending: [UInt8] = []
 
-    package init() {}
+    /// Room for the bytes of any usual token, so that none of them allocates.
+    private static let reservedByteCount = 256
+
+    package init() { pending.reserveCapacity(Self.reservedByteCount) }
 
     /// Whether part of a character is held back.
     package var hasPendingBytes: Bool { !pending.isEmpty }
 
     /// Adds bytes and returns all text that is complete now.
     package mutating func append(_ bytes: some Sequence<UInt8>) -> String {
+        var text: [UInt8] = []
+        append(bytes, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Adds bytes and appends all text that is complete now to `text`; well-formed bytes allocate nothing where `text`
+    /// has room.
+    package mutating func append(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
         pending.append(contentsOf: bytes)
         let completeCount = pending.count - Self.incompleteSuffixByteCount(pending)
-        guard completeCount > 0 else { return "" }
-        let text = String(decoding: pending[..<completeCount], as: UTF8.self)
+        guard completeCount > 0 else { return }
+        // Not a slice: one that is alive when its bytes are removed would have them copied.
+        pending.withUnsafeBufferPointer { pending in
+            let complete = UnsafeBufferPointer(rebasing: pending[..<completeCount])
+            if UTF8Decoder.isWellFormed(complete) {
+                text.append(contentsOf: complete)
+            } else {
+                text.append(contentsOf: String(decoding: complete, as: UTF8.self).utf8)
+            }
+        }
         pending.removeFirst(completeCount)
-        return text
     }
 
     /// Ends the text: what was held back, as U+FFFD, or nothing.

@@ -26,6 +26,16 @@ enum UTF8Decoder {
         }
     }
 
+    /// Whether all of `text` is whole, valid characters.
+    static func isWellFormed(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        var index = 0
+        while index < text.count {
+            guard let next = scalar(in: text, at: index)?.next else { return false }
+            index = next
+        }
+        return true
+    }
+
     /// The scalar that starts at `index` and the index after it; nil if the bytes there are not well-formed.
     static func scalar(
         in text: UnsafeBufferPointer<UInt8>, at index: Int

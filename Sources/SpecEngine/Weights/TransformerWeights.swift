@@ -38,6 +38,8 @@ final class TransformerWeights {
 
     /// Bytes of weights in memory.
     let byteCount: Int
+    /// Bytes that a pass of one row reads: all but the rows of the embedding, of which it reads one.
+    var byteCountPerPass: Int { byteCount - embeddingRows.byteCount }
 
     init(file: GGUFFile, configuration: ModelConfiguration) throws(EngineError) {
         var loader = Loader(file: file, configuration: configuration)
