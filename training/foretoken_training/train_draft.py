@@ -1,10 +1,10 @@
 """`train-draft`: trains a LongSpec draft for a frozen target. Start with torchrun for several GPUs.
 
 The schedule follows the wall clock (or the steps), so a run of a given length always ends with a decayed,
-quantised draft: short rows with anchor-offset indices first, rows of the full context from `--long-from` on; weights on the
-Q4_0 grid (straight-through) from `--quantise-from` on; the learning rate falls linearly from `--decay-from`
-to the end. Each batch trains several depths at once (flash noisy training: cross-attention shifted by the
-depth). Writes log.jsonl, checkpoint.pt (resumable with the same command) and draft.pt.
+quantised draft: short rows with anchor-offset indices first, rows of the full context from `--long-from` on;
+weights on the Q4_0 grid (straight-through) from `--quantise-from` on; the learning rate falls linearly from
+`--decay-from` to the end. Each batch trains several depths at once (flash noisy training: cross-attention
+shifted by the depth). Writes log.jsonl, checkpoint.pt (resumable with the same command) and draft.pt.
 """
 
 import json
