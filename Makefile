@@ -47,7 +47,7 @@ install: setup ## install binary and model (PREFIX=/usr/local, DESTDIR=)
 	$(SWIFT) build -c release --static-swift-stdlib --product foretoken --scratch-path $(STATIC_BUILD) -Xlinker -s
 	install -d "$(bindir)" "$(sharedir)" "$(docdir)"
 	install -m 755 $(STATIC_BUILD)/release/foretoken "$(bindir)/foretoken"
-	install -m 644 Models/*.gguf Models/MODEL_CARD.md "$(sharedir)"
+	install -m 644 Models/*.gguf Models/*.md "$(sharedir)"
 	install -m 644 LICENSE "$(docdir)"
 
 uninstall: ## remove what install put under PREFIX

@@ -12,13 +12,13 @@ import os
 import time
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from . import draft as draft_layer
 from . import target as target_model
 from .learner import Learner, Objective, agreement
 from .rows import TokenFolder, anchor_offset_positions, depth_schedule, plain_positions
+from .tokens import dtype_of
 
 DECAY_SHARE = 0.5
 WARM_UP_STEPS = 100
@@ -123,8 +123,8 @@ def run(arguments):
             hidden_layers=tuple(count - layer for layer in v.hidden),
         )
         learners[name] = Learner(shape, target, v.objective, v.learning_rate, v.from_target)
-    data = TokenFolder(arguments.tokens, np.uint16, 11)
-    held_out = TokenFolder(arguments.held_out, np.uint16, 7)
+    dtype = dtype_of(configuration.vocabulary_size)
+    data, held_out = TokenFolder(arguments.tokens, dtype, 11), TokenFolder(arguments.held_out, dtype, 7)
     evaluation = {
         2048: [held_out.rows(1, 2048, device) for _ in range(16)],
         arguments.context: [held_out.rows(1, arguments.context, device) for _ in range(4)],

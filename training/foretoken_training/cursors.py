@@ -11,9 +11,9 @@ import os
 import random
 import subprocess
 
-from . import filters, gguf_file
+from . import filters
 from .corpus import git, read_blob, repository_licence
-from .tokenizer import Tokenizer
+from .tokenizer import tokenizer_of
 
 CURSORS_PER_REPOSITORY = 4
 SUFFIX_CHARACTER_COUNT, PREFIX_CHARACTER_COUNT = (
@@ -103,7 +103,7 @@ def draw_position(text, rng):
 
 
 def write_prompts(arguments, directories):
-    tokenizer = Tokenizer(gguf_file.File(arguments.target))
+    tokenizer = tokenizer_of(arguments.target)
     cursor_list = json.load(open(arguments.list))
     commits = {entry["name"]: entry["commit"] for entry in cursor_list["repositories"]}
     texts_of, missing = {}, 0
@@ -126,6 +126,7 @@ def write_prompts(arguments, directories):
                                 "length": length,
                                 "repository": name,
                                 "language": filters.language_of_path(cursor["path"], 1000),
+                                "end": tokenizer.end,
                                 "ids": ids,
                             }
                         )

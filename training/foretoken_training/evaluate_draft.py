@@ -24,6 +24,7 @@ from . import target as target_model
 from .learner import agreement
 from .rows import TokenFolder
 from .target import rotary_tables
+from .tokens import dtype_of
 
 CHILDREN = 8  # candidates of one node: more never enter trees of 32
 DEEPEST = 16
@@ -68,11 +69,12 @@ def report_agreement(arguments, target, shape, working, write):
     for name in sorted(os.listdir(arguments.held_out)):
         if name.endswith(".bin"):
             languages[name.split("__")[0]].append(name)
+    dtype = dtype_of(target.configuration.vocabulary_size)
     layer, depths = draft_layer.Draft(shape, target), range(1, arguments.deepest + 1)
     for length, count in ((2048, 32), (arguments.context, 8)):
         totals = collections.Counter()
         for language, names in languages.items():
-            data = TokenFolder(arguments.held_out, np.uint16, 7, pattern=f"{language}__*.bin")
+            data = TokenFolder(arguments.held_out, dtype, 7, pattern=f"{language}__*.bin")
             rows = [data.rows(1, length, target.device) for _ in range(count)]
             found = agreement(layer, working, target, rows, depths)
             for depth, values in found.items():
@@ -144,8 +146,9 @@ class Replay:
         self.layer = draft_layer.Draft(shape, target)
         self.run_target()
         self.continuations = []
-        for row in tokens.tolist():  # up to the end token, which is emitted too
-            end = row.index(0) + 1 if 0 in row else len(row)
+        for row, entry in zip(tokens.tolist(), entries):  # up to the end token, which is emitted too
+            end_token = entry.get("end", 0)
+            end = row.index(end_token) + 1 if end_token in row else len(row)
             self.continuations.append(row[:end])
         self.known = {}  # (prompt, committed, path) to its best children
 

@@ -29,6 +29,10 @@ def run(arguments):
     else:
         configuration, parameters, _ = draft_layer.load(arguments.draft)
     target = gguf_file.File(arguments.target)
+    if "rope_freqs.weight" in target.tensors or any(
+        key.endswith(".rope.scaling.type") and kind != "none" for key, kind in target.metadata.items()
+    ):
+        raise ValueError(f"{arguments.target} stretches its positions; a draft file has no key for that")
     vocabulary = target.tensors["token_embd.weight"][1][0]
     write(
         arguments.out,

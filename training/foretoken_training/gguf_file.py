@@ -1,8 +1,8 @@
 """Reading and writing GGUF (version 3, little endian), the container of our models.
 
-Only what training needs: metadata, the tensor types F32, F16, BF16, Q8_0 and Q4_0, and no memory beyond one
-tensor at a time. The layout follows the GGUF specification of the ggml project; Q4_0 blocks hold an fp16
-scale and 32 nibbles.
+Only what training needs: metadata, the tensor types below, and no memory beyond one tensor at a time. The
+layout follows the GGUF specification of the ggml project; Q4_0 blocks hold an fp16 scale and 32 nibbles, K
+blocks 256 values whose 6- or 8-bit scales share one or two fp16 numbers.
 """
 
 import mmap
@@ -10,10 +10,28 @@ import struct
 
 import numpy as np
 
-F32, F16, Q4_0, Q8_0, BF16 = 0, 1, 2, 8, 30
-TYPE_NAMES = {F32: "F32", F16: "F16", Q4_0: "Q4_0", Q8_0: "Q8_0", BF16: "BF16"}
+F32, F16, Q4_0, Q8_0, Q4_K, Q5_K, Q6_K, BF16 = 0, 1, 2, 8, 12, 13, 14, 30
+TYPE_NAMES = {
+    F32: "F32",
+    F16: "F16",
+    BF16: "BF16",
+    Q8_0: "Q8_0",
+    Q4_0: "Q4_0",
+    Q4_K: "Q4_K",
+    Q5_K: "Q5_K",
+    Q6_K: "Q6_K",
+}
 BLOCK_VALUE_COUNT = 32
-_BYTES_OF = {F32: (1, 4), F16: (1, 2), BF16: (1, 2), Q4_0: (32, 18), Q8_0: (32, 34)}  # type: (values, bytes)
+_BYTES_OF = {  # type: (values, bytes) of a block
+    F32: (1, 4),
+    F16: (1, 2),
+    BF16: (1, 2),
+    Q4_0: (32, 18),
+    Q8_0: (32, 34),
+    Q4_K: (256, 144),
+    Q5_K: (256, 176),
+    Q6_K: (256, 210),
+}
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _ALIGNMENT = 32
@@ -86,11 +104,44 @@ def dequantise(kind, raw):
     if kind == BF16:
         return (raw.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     blocks = raw.reshape(-1, _BYTES_OF[kind][1])
+    if kind == Q6_K:
+        return _dequantise_q6_k(blocks)
+    if kind in (Q4_K, Q5_K):
+        return _dequantise_q4_k_or_q5_k(blocks, kind == Q5_K)
     scale = blocks[:, :2].copy().view(np.float16).astype(np.float32)
     if kind == Q8_0:
         return blocks[:, 2:].view(np.int8).astype(np.float32) * scale
     nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], 1)
     return (nibbles.astype(np.float32) - 8) * scale
+
+
+def _half(blocks, first):
+    return blocks[:, first : first + 2].copy().view(np.float16).astype(np.float32)
+
+
+def _dequantise_q4_k_or_q5_k(blocks, five_bits):
+    """Eight groups of 32 values, each value * scale - minimum. Scales and minima have 6 bits, the upper two
+    of the last four groups in the upper bits of the first four's.
+    """
+    packed = blocks[:, 4:16]
+    first, second, third = packed[:, :4], packed[:, 4:8], packed[:, 8:]
+    scales = np.concatenate([first & 63, (third & 15) | (first >> 6 << 4)], 1) * _half(blocks, 0)
+    minima = np.concatenate([second & 63, (third >> 4) | (second >> 6 << 4)], 1) * _half(blocks, 2)
+    low = blocks[:, -128:].reshape(-1, 4, 1, 32)
+    values = np.concatenate([low & 15, low >> 4], 2).reshape(-1, 8, 32)
+    if five_bits:
+        values = values + (blocks[:, None, 16:48] >> np.arange(8, dtype=np.uint8)[:, None] & 1) * np.uint8(16)
+    return values * scales[..., None] - minima[..., None]
+
+
+def _dequantise_q6_k(blocks):
+    """Two halves of four groups of 32 values: 4 bits of each, then 2, then an int8 scale for every 16."""
+    low = blocks[:, :128].reshape(-1, 2, 2, 32)
+    low = np.concatenate([low & 15, low >> 4], 2)
+    high = blocks[:, 128:192].reshape(-1, 2, 1, 32) >> np.arange(0, 8, 2, dtype=np.uint8)[:, None] & 3
+    values = (low | high << 4).astype(np.float32).reshape(-1, 16, 16) - 32
+    scales = blocks[:, 192:208].view(np.int8).astype(np.float32) * _half(blocks, 208)
+    return values * scales[..., None]
 
 
 def quantise_q4_0(weights):

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 
 from . import draft as draft_layer
-from . import export, gguf_file
+from . import export
 from . import target as target_model
-from .tokenizer import Tokenizer
+from .tokenizer import tokenizer_of
 
 CASES = ("python-plain", "spm-file", "spm-repo-4k")
 DEPTHS = (1, 2, 3, 4)
@@ -57,7 +57,7 @@ def run(arguments):
         if arguments.draft_out:
             write(arguments.draft_out, {"draft": name, "note": note, "cases": cases})
     if arguments.long_out:
-        ids = long_prompt(arguments.sources, Tokenizer(gguf_file.File(arguments.target)))
+        ids = long_prompt(arguments.sources, tokenizer_of(arguments.target))
         reference, rows = target_rows(target, ids)
         write(
             arguments.long_out,

@@ -88,6 +88,10 @@ def convert(tensors, settings, out, name):
     unknown = [key for key in tensors if key not in _NAMES and key not in _UNUSED and "rotary_emb" not in key]
     if missing or unknown:
         raise ValueError(f"not a LongSpec layer of the reference code: missing {missing}, unknown {unknown}")
+    rope = settings.get("rope_parameters") or settings.get("rope_scaling") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind != "default":
+        raise ValueError(f"the target stretches its positions ({kind}); a draft file has no key for that")
     heads, hidden = settings["num_attention_heads"], settings["hidden_size"]
     head_size = settings.get("head_dim") or hidden // heads
     if tensors["self_attn.q_proj.weight"].shape != (heads * head_size, hidden):
@@ -105,7 +109,7 @@ def convert(tensors, settings, out, name):
         "longspec.attention.key_length": head_size,
         "longspec.attention.sliding_window": REFERENCE_WINDOW,
         "longspec.target_layer": settings["num_hidden_layers"] - 1,
-        "longspec.rope.freq_base": float(settings.get("rope_theta", 10_000.0)),
+        "longspec.rope.freq_base": float(settings.get("rope_theta") or rope.get("rope_theta", 10_000.0)),
         "longspec.attention.layer_norm_rms_epsilon": float(settings["rms_norm_eps"]),
         "longspec.target_vocabulary_size": settings["vocab_size"],
     }

@@ -54,7 +54,10 @@ _OPENING_CHARACTER_COUNT = 3000
 
 _HEADER_CHARACTER_COUNT = 2500
 _HEADER_COPYLEFT = re.compile(
-    r"GNU\s+(Lesser\s+|Affero\s+|Library\s+)?General\s+Public|Mozilla\s+Public", re.I
+    r"GNU\s+(Lesser\s+|Affero\s+|Library\s+)?General\s+Public|(Mozilla|Eclipse|European\s+Union)\s+Public"
+    r"|Common\s+Development\s+and\s+Distribution|CC[ -]BY-(NC|SA|ND)|Server\s+Side\s+Public"
+    r"|Business\s+Source\s+Licen[sc]e",
+    re.I,
 )
 _HEADER_ALTERNATIVE = re.compile(r"Apache|\bBSD\b|MIT\s+Licen[sc]e|zlib", re.I)
 _HEADER_PROPRIETARY = re.compile(
@@ -81,8 +84,9 @@ def header_is_permissive(text):
     """
     header = text[:_HEADER_CHARACTER_COUNT]
     identifier = _SPDX.search(header)
-    if identifier:
-        return bool(_SPDX_PERMISSIVE.search(identifier.group(1)))
+    if identifier:  # an alternative is enough, but every licence of a conjunction binds
+        terms = re.split(r"\s+AND\s+", identifier.group(1))
+        return all(_SPDX_PERMISSIVE.search(term) for term in terms)
     if _HEADER_PROPRIETARY.search(header):
         return False
     return not _HEADER_COPYLEFT.search(header) or bool(_HEADER_ALTERNATIVE.search(header))

@@ -69,6 +69,7 @@ _HUGGING_FACE_NAMES = {
     "vb": "self_attn.v_proj.bias",
 }
 ARCHITECTURES = ("qwen3", "qwen2", "llama")
+PREFILL_TOKENS = 32_768  # prompt tokens in one pass of `generate`
 
 
 def fingerprint(path):
@@ -297,15 +298,12 @@ class Target:
         shape = (rows, c.kv_head_count, size, c.head_size)
         keys = [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self.layers]
         values = [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self.layers]
-        x = None
-        for row in range(rows):  # one row at a time: prompts are long
-            x_row = self._extend(
-                prompts[row : row + 1],
-                0,
-                [k[row : row + 1] for k in keys],
-                [v[row : row + 1] for v in values],
-            )
-            x = x_row[:, -1:] if x is None else torch.cat([x, x_row[:, -1:]])
+        last, group = [], max(1, PREFILL_TOKENS // length)
+        for first in range(0, rows, group):  # a few rows at a time: prompts are long
+            part = slice(first, first + group)
+            cached = [k[part] for k in keys], [v[part] for v in values]
+            last.append(self._extend(prompts[part], 0, *cached)[:, -1:])
+        x = torch.cat(last)
         out = []
         for step in range(count):
             normed = rms_norm(x, self.weights["norm"], c.norm_epsilon)

@@ -19,8 +19,8 @@ import time
 
 import numpy as np
 
-from . import filters, gguf_file
-from .tokenizer import Tokenizer
+from . import filters
+from .tokenizer import tokenizer_of
 
 # Shares of the draws below are those of the target's own training; a draft must see the same kind of text.
 FIM_SHARE = 0.52  # of the files
@@ -32,7 +32,7 @@ _tokenizer = None
 
 def add_arguments(parser):
     parser.add_argument("--shards", required=True, help="folder with *.jsonl.xz from `corpus`")
-    parser.add_argument("--target", required=True, help="GGUF whose tokenizer is used")
+    parser.add_argument("--target", required=True, help="GGUF or folder whose tokenizer is used")
     parser.add_argument("--out", required=True)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -44,6 +44,9 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--held-out", action="store_true", help="render held-out.jsonl.xz, one file per repository"
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="each file whole and once, without holes: for `verbatim`"
     )
 
 
@@ -72,7 +75,10 @@ def render_shards(arguments, pool):
                     with lzma.open(path) as file:
                         lines_of[path] = file.read().decode().rstrip("\n").split("\n")
                 stem = os.path.basename(path).split(".")[0]
-                seeded = [(line, f"{stem}/{i}/{epoch}") for i, line in enumerate(lines_of[path])]
+                seeded = [
+                    (line, None if arguments.plain else f"{stem}/{i}/{epoch}")
+                    for i, line in enumerate(lines_of[path])
+                ]
                 random.Random(f"{stem}/{epoch}").shuffle(seeded)
                 count = write(
                     arguments.out, f"{stem}-epoch{epoch}", pool.map(_render_line, seeded, chunksize=2)
@@ -109,30 +115,46 @@ def write(folder, stem, parts):
 
 def _start_worker(target):
     global _tokenizer
-    _tokenizer = Tokenizer(gguf_file.File(target))
+    _tokenizer = tokenizer_of(target)
 
 
 def _render_line(job):
     line, seed = job
     record = json.loads(line)
-    ids = to_ids(render(record["repository"], record["files"], random.Random(seed)), _tokenizer)
-    return np.asarray(ids, np.uint16 if _tokenizer.vocabulary_size <= 1 << 16 else np.uint32)
+    if seed is None:
+        pieces = render_plain(record["files"])
+    else:
+        pieces = render(record["repository"], record["files"], random.Random(seed), _tokenizer.fills_holes)
+    return np.asarray(to_ids(pieces, _tokenizer), dtype_of(_tokenizer.vocabulary_size))
+
+
+def dtype_of(vocabulary_size):
+    """The type of the ids in a token file."""
+    return np.uint16 if vocabulary_size <= 1 << 16 else np.uint32
 
 
 def to_ids(pieces, tokenizer):
     """`pieces` are plain strings and structural roles ("repository", "file", ...), the latter as
-    one-tuples.
+    one-tuples. A role that the model has no token for is left out.
     """
     ids = []
     for piece in pieces:
         if isinstance(piece, tuple):
-            ids.append(getattr(tokenizer, piece[0]))
+            token = getattr(tokenizer, piece[0])
+            ids += [] if token is None else [token]
         elif piece:
             ids.extend(tokenizer.encode(piece))
     return ids
 
 
-def render(repository, files, rng):
+def render_plain(files):
+    pieces = []
+    for path, text in files:
+        pieces += [("file",), path + "\n" + text]
+    return pieces + [("end",)]
+
+
+def render(repository, files, rng, fills_holes=True):
     folders = collections.defaultdict(list)
     for path, text in files:
         folders[os.path.dirname(path)].append((path, text))
@@ -149,7 +171,7 @@ def render(repository, files, rng):
         rng.shuffle(members)
         for path, text in members:
             draw = rng.random()
-            if draw < FIM_SHARE:
+            if draw < FIM_SHARE and fills_holes:
                 pieces += render_fim(path, text, rng)
                 continue
             if draw < FIM_SHARE + SNIPPET_SHARE and len(text) > 3000:

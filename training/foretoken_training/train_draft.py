@@ -1,17 +1,16 @@
 """`train-draft`: trains a LongSpec draft for a frozen target. Start with torchrun for several GPUs.
 
-The schedule follows the wall clock, so a run of a given length always ends with a decayed, quantised draft:
-short rows with anchor-offset indices first, rows of the full context from `--long-from` on; weights on the
-Q4_0 grid (straight-through) from `--quantise-from` on; the learning rate falls linearly from `--decay-from`
-to the end. Each batch trains several depths at once (flash noisy training: cross-attention shifted by the
-depth). Writes log.jsonl, checkpoint.pt (resumable with the same command) and draft.pt.
+The schedule follows the wall clock (or the steps), so a run of a given length always ends with a decayed,
+quantised draft: short rows with anchor-offset indices first, rows of the full context from `--long-from` on;
+weights on the Q4_0 grid (straight-through) from `--quantise-from` on; the learning rate falls linearly from
+`--decay-from` to the end. Each batch trains several depths at once (flash noisy training: cross-attention
+shifted by the depth). Writes log.jsonl, checkpoint.pt (resumable with the same command) and draft.pt.
 """
 
 import json
 import os
 import time
 
-import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -19,6 +18,7 @@ from . import draft as draft_layer
 from . import target as target_model
 from .learner import Learner, Objective, agreement
 from .rows import TokenFolder, anchor_offset_positions, depth_schedule, plain_positions
+from .tokens import dtype_of
 
 CHECKPOINT_SECONDS = 60
 WARM_UP_STEPS = 100
@@ -30,7 +30,11 @@ def add_arguments(parser):
     parser.add_argument("--tokens", required=True, help="folder of token files from `tokens`")
     parser.add_argument("--held-out", help="folder of held-out token files; agreement is measured at the end")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--minutes", type=float, required=True)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float, help="the schedule follows the clock")
+    length.add_argument(
+        "--steps", type=int, help="the schedule follows the steps: repeatable, and comparable"
+    )
     parser.add_argument("--feed-forward", type=int, default=4608)
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--target-layers", help="whose K/V to read, as '12' or '12,9' (default: the last)")
@@ -52,7 +56,9 @@ def add_arguments(parser):
     parser.add_argument("--likeliest", type=float, default=0.0)
     parser.add_argument("--text", type=float, default=0.0)
     parser.add_argument("--foreign-weight", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the first weights, the rows and their indices"
+    )
 
 
 class Group:
@@ -122,7 +128,9 @@ def run(arguments):
         hidden_layers=numbers(arguments.hidden_layers),
     )
     objective = Objective(arguments.divergence, arguments.likeliest, arguments.text, arguments.foreign_weight)
-    learner = Learner(shape, target, objective, arguments.learning_rate, arguments.from_target)
+    learner = Learner(
+        shape, target, objective, arguments.learning_rate, arguments.from_target, arguments.seed + 1
+    )
     log = Log(os.path.join(arguments.out, "log.jsonl"), group)
     if group.rank == 0:
         with open(os.path.join(arguments.out, "settings.json"), "w") as file:
@@ -147,18 +155,18 @@ def run(arguments):
 
 
 def train(arguments, group, learner, log):
-    dtype = np.uint16 if learner.target.configuration.vocabulary_size <= 1 << 16 else np.uint32
-    data = TokenFolder(arguments.tokens, dtype, arguments.seed * 1000 + group.rank)
-    generator = torch.Generator(group.device).manual_seed(arguments.seed * 1000 + group.rank)
     path = os.path.join(arguments.out, "checkpoint.pt")
     before, step = restore(path, learner, group)
+    seed = arguments.seed * 1000 + group.rank + step * 1_000_000  # a resumed run goes on to other rows
+    data = TokenFolder(arguments.tokens, dtype_of(learner.target.configuration.vocabulary_size), seed)
+    generator = torch.Generator(group.device).manual_seed(seed)
     start = saved = logged = time.time()
     totals, count = torch.zeros(len(STATISTICS), device=group.device), 0
     elapsed = group.clock(before)
     while True:
         if step % 10 == 0:
             elapsed = group.clock(before + time.time() - start)
-        progress = elapsed / (arguments.minutes * 60)
+        progress = step / arguments.steps if arguments.steps else elapsed / (arguments.minutes * 60)
         if progress >= 1:
             break
         quantised = progress >= arguments.quantise_from
@@ -237,7 +245,7 @@ def restore(path, learner, group):
 
 def report_agreement(arguments, group, learner, log):
     """Agreement on held-out rows, in turn over the processes, for short and full context."""
-    data = TokenFolder(arguments.held_out, np.uint16, 7)
+    data = TokenFolder(arguments.held_out, dtype_of(learner.target.configuration.vocabulary_size), 7)
     layer = draft_layer.Draft(learner.configuration, learner.target)
     for length, count in ((2048, 64), (arguments.context, 16)):
         rows = [data.rows(1, length, group.device) for _ in range(count)][group.rank :: group.size]

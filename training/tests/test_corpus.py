@@ -73,6 +73,9 @@ def test_a_files_own_header_overrides_its_repository():
     assert not licences.header_is_permissive("// SPDX-License-Identifier: GPL-2.0-only\n" + CODE)
     assert not licences.header_is_permissive("/* GNU Lesser General Public License */\n" + CODE)
     assert licences.header_is_permissive("// SPDX-License-Identifier: Apache-2.0 OR MIT\n" + CODE)
+    assert licences.header_is_permissive("// SPDX-License-Identifier: GPL-2.0-only OR MIT\n" + CODE)
+    assert not licences.header_is_permissive("// SPDX-License-Identifier: GPL-2.0-only AND MIT\n" + CODE)
+    assert not licences.header_is_permissive("// made available under the Eclipse Public License\n" + CODE)
 
 
 @pytest.mark.parametrize(

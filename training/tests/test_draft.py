@@ -168,3 +168,45 @@ def test_a_training_run_learns_and_resumes(tiny_target_path, tmp_path):
     _, after, later = draft.load(tmp_path / "out" / "checkpoint.pt")
     assert later["step"] > more["step"] and later["elapsed"] > more["elapsed"]
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_runs_by_steps_repeat_and_seeds_differ(tiny_target_path, tmp_path):
+    import argparse
+
+    from foretoken_training import train_draft
+
+    parser = argparse.ArgumentParser()
+    train_draft.add_arguments(parser)
+    (np.arange(5_000) * 3 % 89).astype(np.uint16).tofile(tmp_path / "a.bin")
+    found = []
+    for name, seed in (("first", 1), ("again", 1), ("other", 2)):
+        out = tmp_path / name
+        options = f"--target {tiny_target_path} --tokens {tmp_path} --out {out} --steps 4 --seed {seed}"
+        options += " --short 64 --context 128 --batch-tokens 256 --feed-forward 64 --window 16"
+        train_draft.run(parser.parse_args(options.split()))
+        found.append(draft.load(out / "draft.pt")[1]["gate"])
+        assert draft.load(out / "checkpoint.pt")[2]["step"] == 4
+    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
+
+
+def test_own_text_continues_rows_of_the_corpus(tiny_target_path, tmp_path):
+    import types
+
+    from foretoken_training import own_text
+
+    (np.arange(5_000) % 90).astype(np.uint16).tofile(tmp_path / "a.bin")
+    own_text.run(
+        types.SimpleNamespace(
+            target=tiny_target_path,
+            tokens=str(tmp_path),
+            out=str(tmp_path / "own"),
+            batches=1,
+            prompt=12,
+            written=4,
+            temperature=1.0,
+            seed=4,
+        )
+    )
+    ids = np.fromfile(tmp_path / "own" / "own-text-0.bin", np.uint16).reshape(-1, 16)
+    assert len(ids) == own_text.BATCH_ROW_COUNT and ids.max() < 97
+    assert ((ids[:, 1:12].astype(int) - ids[:, :11]) % 90 == 1).all()

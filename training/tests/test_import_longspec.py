@@ -68,6 +68,19 @@ def test_a_checkpoint_of_the_reference_shape_becomes_a_draft(tmp_path):
     assert np.abs(file.tensor("draft.self_attn_k.weight") - weight).max() < np.abs(weight).max() / 7
 
 
+def test_newer_configurations_keep_the_base_of_the_angles_elsewhere(tmp_path):
+    settings = {**SETTINGS, "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}}
+    del settings["rope_theta"]
+    import_longspec.convert(checkpoint(), settings, tmp_path / "d.gguf", "test")
+    assert gguf_file.File(tmp_path / "d.gguf").metadata["longspec.rope.freq_base"] == 500000.0
+
+
+def test_a_target_with_stretched_positions_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="stretches its positions .linear."):
+        settings = {**SETTINGS, "rope_scaling": {"type": "linear", "factor": 8.0}}
+        import_longspec.convert(checkpoint(), settings, tmp_path / "d.gguf", "test")
+
+
 def test_another_layer_is_refused(tmp_path):
     tensors = checkpoint()
     del tensors["cross_attn.o_proj.weight"]

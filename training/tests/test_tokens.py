@@ -50,3 +50,17 @@ def test_the_same_seed_renders_the_same_stream():
     first = tokens.render("o/r", files, random.Random(3))
     assert first == tokens.render("o/r", files, random.Random(3))
     assert first != tokens.render("o/r", files, random.Random(4))
+
+
+def test_a_model_without_structural_tokens_gets_whole_files():
+    class Fake:
+        end, file, repository = 2, None, None
+
+        def encode(self, text):
+            return [100 + ord(c) for c in text]
+
+    files = [["a/x.py", TEXT], ["b/y.py", TEXT]]
+    for seed in range(20):
+        pieces = tokens.render("o/r", files, random.Random(seed), fills_holes=False)
+        assert ("middle",) not in pieces
+    assert tokens.to_ids(tokens.render_plain([["p", "x"]]), Fake()) == [212, 110, 220, 2]
