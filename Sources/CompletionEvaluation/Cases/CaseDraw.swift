@@ -36,8 +36,8 @@ struct CaseDraw<Payload> {
     }
 
     private mutating func cutBack(_ kind: CaseKind) {
-        byKind[kind]?.sort { ($0.order, $0.id) < ($1.order, $1.id) }
-        byKind[kind]?.removeLast(max(0, (byKind[kind]?.count ?? 0) - limit))
+        guard let candidates = byKind.removeValue(forKey: kind) else { return }
+        byKind[kind] = Array(candidates.sorted { ($0.order, $0.id) < ($1.order, $1.id) }.prefix(limit))
     }
 
     /// The drawn candidates: as many of each kind as there are, up to an equal share, kinds taking turns.

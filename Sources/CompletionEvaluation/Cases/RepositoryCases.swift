@@ -1,7 +1,7 @@
 // Cases from a git repository, at HEAD and from its history. Everything is read from commits, never from the work
 // tree, so the same commit and seed give the same cases whatever is being edited meanwhile.
 
-import RepoContext
+package import RepoContext
 
 /// What to draw from a repository.
 package struct RepositoryCaseOptions: Sendable {

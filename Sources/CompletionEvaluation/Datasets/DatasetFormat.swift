@@ -55,7 +55,7 @@ struct DatasetRow {
     /// Why a row makes no case.
     struct Unusable: Error { let reason: String }
 
-    let value: JSONValue
+    let value: AnyJSON
     let line: Int
 
     var fieldNames: [String] {

@@ -50,7 +50,7 @@ package struct JSONLines {
 
     /// Calls `row` with each object and its line number (from 1), `bad` with each line that is none. Blank lines are
     /// passed over.
-    package func forEach(row: (Int, JSONValue) -> Void, bad: (SkippedInput) -> Void) {
+    package func forEach(row: (Int, AnyJSON) -> Void, bad: (SkippedInput) -> Void) {
         for (index, range) in lines.enumerated() {
             switch parse(range) {
             case .success(nil): continue
@@ -61,14 +61,14 @@ package struct JSONLines {
     }
 
     /// The object at a line, as `forEach` gave it.
-    package func object(line: Int) -> JSONValue? {
+    package func object(line: Int) -> AnyJSON? {
         guard lines.indices.contains(line - 1), case .success(let value) = parse(lines[line - 1]) else { return nil }
         return value
     }
 
     private struct Reason: Error { let text: String }
 
-    private func parse(_ range: Range<Int>) -> Result<JSONValue?, Reason> {
+    private func parse(_ range: Range<Int>) -> Result<AnyJSON?, Reason> {
         guard range.count <= Self.maximumLineByteCount else {
             return .failure(Reason(text: "longer than \(Self.maximumLineByteCount >> 20) MiB"))
         }
@@ -76,7 +76,7 @@ package struct JSONLines {
         if range.lowerBound == 0, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }  // a byte order mark
         if bytes.allSatisfy({ $0 <= 0x20 }) { return .success(nil) }
         guard String(validating: bytes, as: UTF8.self) != nil else { return .failure(Reason(text: "not UTF-8")) }
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
+        guard let value = try? JSONDecoder().decode(AnyJSON.self, from: Data(bytes)) else {
             return .failure(Reason(text: "not JSON"))
         }
         guard case .object = value else { return .failure(Reason(text: "not a JSON object")) }

@@ -75,6 +75,8 @@ package struct CaseRecord: Codable, Sendable, Equatable {
     package var promptTokens: Int
     /// A checksum of the prompt's tokens.
     package var promptFingerprint: String
+    /// Whether the engine said that it read as many tokens.
+    package var isPromptConfirmed: Bool
     package var contextPaths: [String]
     /// Of the generated tokens, as far as the engine tells.
     package var tokens: [Int32]
@@ -91,6 +93,7 @@ package struct CaseRecord: Codable, Sendable, Equatable {
         case stopReason = "stop_reason"
         case promptTokens = "prompt_tokens"
         case promptFingerprint = "prompt_fingerprint"
+        case isPromptConfirmed = "prompt_confirmed"
         case contextPaths = "context_paths"
         case logProbabilities = "log_probabilities"
     }
@@ -112,6 +115,7 @@ package struct CaseRecord: Codable, Sendable, Equatable {
         stopReason = ""
         promptTokens = 0
         promptFingerprint = ""
+        isPromptConfirmed = false
         contextPaths = []
         tokens = []
         logProbabilities = []

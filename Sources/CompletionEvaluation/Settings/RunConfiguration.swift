@@ -1,7 +1,7 @@
 // What can be varied in an evaluation, and the registry that names it. A setting that is not in the registry is refused
 // by name; a new one is one entry here.
 
-import RepoContext
+package import RepoContext
 
 /// How one of a run's configurations completes.
 package struct RunConfiguration: Codable, Sendable, Equatable {
@@ -167,4 +167,20 @@ package struct Sweep: Sendable {
                 .usage, "\(setting.name) cannot be '\(value)'", fix: "it takes \(setting.values)")
         }
     }
+}
+
+extension Sweep {
+    /// The same with model files named without their folders: what is written down.
+    package func withoutFolders() -> Sweep {
+        Sweep(
+            entries: entries.map { entry in
+                var configuration = entry.configuration
+                configuration.model = configuration.model.map { path in
+                    path.split(separator: "/").last.map(String.init) ?? path
+                }
+                return Entry(name: entry.name, configuration: configuration)
+            })
+    }
+
+    private init(entries: [Entry]) { self.entries = entries }
 }

@@ -7,13 +7,13 @@
 #endif
 
 /// Any JSON value.
-package enum JSONValue: Codable, Sendable, Equatable {
+package enum AnyJSON: Codable, Sendable, Equatable {
     case null
     case bool(Bool)
     case number(Double)
     case string(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
+    case array([AnyJSON])
+    case object([String: AnyJSON])
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -25,10 +25,10 @@ package enum JSONValue: Codable, Sendable, Equatable {
             self = .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
-        } else if let value = try? container.decode([JSONValue].self) {
+        } else if let value = try? container.decode([AnyJSON].self) {
             self = .array(value)
         } else {
-            self = .object(try container.decode([String: JSONValue].self))
+            self = .object(try container.decode([String: AnyJSON].self))
         }
     }
 
@@ -47,7 +47,7 @@ package enum JSONValue: Codable, Sendable, Equatable {
     }
 
     /// The member of an object; nil for anything else and for null.
-    package subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> AnyJSON? {
         guard case .object(let members) = self, let member = members[name], member != .null else { return nil }
         return member
     }
@@ -62,7 +62,7 @@ package enum JSONValue: Codable, Sendable, Equatable {
         return nil
     }
 
-    package var array: [JSONValue]? {
+    package var array: [AnyJSON]? {
         if case .array(let value) = self { return value }
         return nil
     }
