@@ -9,6 +9,9 @@ import SpecEngine
 #else
     import Foundation
 #endif
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 struct EvaluationArguments: ParsableArguments {
     static let workerCounts = 1...64
@@ -133,8 +136,11 @@ struct EvaluationArguments: ParsableArguments {
     private static func engineName(_ remote: RemoteEngineOptions?, models: [String]) throws -> String {
         let files = try Set(models).sorted().map { path in
             let name = path.split(separator: "/").last.map(String.init) ?? path
-            let byteCount = try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64 ?? 0
-            return "\(name) (\(byteCount) bytes)"
+            var status = stat()
+            guard stat(path, &status) == 0 else {
+                throw CommandError.file("\(path) cannot be read", fix: "check --model")
+            }
+            return "\(name) (\(status.st_size) bytes)"
         }.joined(separator: ", ")
         guard let remote else { return "foretoken with \(files)" }
         return "\(remote.endpoint.url), prompts as \(remote.promptForm.rawValue), tokenizer of \(files)"
