@@ -13,7 +13,7 @@ struct EvalCommand: ParsableCommand {
         subcommands: [
             EvalRepoCommand.self, EvalHistoryCommand.self, EvalCrossCodeEvalCommand.self,
             EvalRepoBenchCommand.self, EvalLongBenchCommand.self, EvalRepoEvalCommand.self, EvalSAFIMCommand.self,
-            EvalHumanEvalInfillingCommand.self, EvalMergeCommand.self, EvalCompareCommand.self,
+            EvalHumanEvalInfillingCommand.self, EvalSpeedCommand.self, EvalMergeCommand.self, EvalCompareCommand.self,
             EvalReportCommand.self,
         ])
 }

@@ -153,7 +153,7 @@ package enum MarkdownReport {
 
     private static func row(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
 
-    private static func show(_ estimate: Estimate?, metric: String) -> String {
+    static func show(_ estimate: Estimate?, metric: String) -> String {
         guard let estimate else { return "–" }
         if metric == "accepted_characters" {
             return "\(number(estimate.mean, 1)) [\(number(estimate.low, 1)), \(number(estimate.high, 1))]"
@@ -161,7 +161,7 @@ package enum MarkdownReport {
         return "\(percent(estimate.mean)) [\(percent(estimate.low)), \(percent(estimate.high))]"
     }
 
-    private static func pair(_ spread: EvaluationReport.Spread?) -> String {
+    static func pair(_ spread: EvaluationReport.Spread?) -> String {
         spread.map { "\(number($0.p50, 0)) / \(number($0.p95, 0))" } ?? "–"
     }
 
