@@ -46,6 +46,16 @@ let package = Package(
             providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]
         ),
 
+        // MARK: CHTTPClient
+
+        .target(
+            name: "CHTTPClient",
+            linkerSettings: [
+                .linkedLibrary("dl"),
+                .linkedLibrary("pthread"),
+            ]
+        ),
+
         // MARK: COpenBLAS
 
         .systemLibrary(
@@ -75,6 +85,7 @@ let package = Package(
         .executableTarget(
             name: "CompletionDaemon",
             dependencies: [
+                "CompletionEvaluation",
                 "RepoContext",
                 "SpecEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -86,6 +97,26 @@ let package = Package(
             name: "CompletionDaemonTests",
             dependencies: [
                 "CompletionDaemon",
+                "CompletionEvaluation",
+                "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+
+        // MARK: CompletionEvaluation
+
+        .target(
+            name: "CompletionEvaluation",
+            dependencies: [
+                "CHTTPClient",
+                "RepoContext",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CompletionEvaluationTests",
+            dependencies: [
+                "CompletionEvaluation",
                 "TestSupport",
             ],
             swiftSettings: swiftSettings

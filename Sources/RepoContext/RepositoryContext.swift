@@ -63,6 +63,8 @@ package actor RepositoryContext {
         /// Length of one background step; a query waits at most this long for it (and for a large status).
         package var backgroundTimeLimit: Duration
         package var clock: MonotonicClock
+        /// Signals that count for nothing: for measuring what each is worth.
+        package var disabledSignals: Set<ContextSignal> = []
         /// Called once per distinct line, on the `index` thread.
         package var onDegradation: @Sendable (String) -> Void
 
@@ -210,7 +212,7 @@ package actor RepositoryContext {
         )
         let selector = ContextSelector(
             snapshot: checkout.snapshot, paths: checkout.paths, index: checkout.index,
-            history: checkout.history
+            history: checkout.history, disabledSignals: configuration.disabledSignals
         )
         let byteCount = Int(Double(tokenCount) * RepositoryContext.plannedBytesPerToken)
         let selection = selector.selection(selector.ranked(subject), byteCount: byteCount)

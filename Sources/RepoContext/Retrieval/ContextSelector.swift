@@ -43,6 +43,8 @@ package struct ContextSelector {
     let paths: PathIndex
     let index: RepositoryIndex
     let history: ChangeHistory
+    /// Signals that count for nothing: for measuring what each is worth.
+    var disabledSignals: Set<ContextSignal> = []
 
     /// The current file as far as ranking needs it.
     struct Subject {
@@ -77,6 +79,7 @@ package struct ContextSelector {
     func ranked(_ subject: Subject) -> [RankedFile] {
         var scores: [Int: ContextScore] = [:]
         func add(_ indices: some Sequence<Int>, _ signal: ContextSignal, strength: Double = 1) {
+            if disabledSignals.contains(signal) { return }
             for index in indices.prefix(ContextSelector.maximumCandidateCountPerSignal) {
                 scores[index, default: ContextScore()].add(signal, strength: strength)
             }
@@ -102,11 +105,11 @@ package struct ContextSelector {
         // only the cursor names.
         for index in scores.keys {
             let file = snapshot.files[index]
-            if file.change != .unchanged { scores[index]?.add(.modified) }
-            scores[index]?.add(.recentCommit, strength: history.recency(of: file.path))
-            if SourceLanguage(path: file.path) != subject.language { scores[index]?.add(.otherLanguage) }
+            if file.change != .unchanged { add([index], .modified) }
+            add([index], .recentCommit, strength: history.recency(of: file.path))
+            if SourceLanguage(path: file.path) != subject.language { add([index], .otherLanguage) }
         }
-        addUsedNames(subject, to: &scores)
+        if !disabledSignals.contains(.definesUsedName) { addUsedNames(subject, to: &scores) }
         return scores.compactMap { candidate($0.key, $0.value, subject) }
             .sorted { ($1.score.total, $0.path) < ($0.score.total, $1.path) }
     }
