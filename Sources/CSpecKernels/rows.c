@@ -99,21 +99,36 @@ typedef struct qkv_job {
     const spec_qkv *a;
 } qkv_job;
 
+/// Even values to the first half, odd ones to the second: then neighbours turn as halves do. Queries and keys are
+/// rearranged alike, and a dot product does not depend on the order of its terms.
+static void split_neighbours(float *head, int32_t rotated) {
+    float odd[128];
+    for (int32_t i = 0; i < rotated / 2; i++) {
+        odd[i] = head[2 * i + 1];
+        head[i] = head[2 * i];
+    }
+    memcpy(head + rotated / 2, odd, (size_t)(rotated / 2) * sizeof(float));
+}
+
 static void qkv_ticket(void *context, uint32_t index) {
     const qkv_job *job = context;
     const spec_qkv *a = job->a;
     const int32_t d = a->head_dimension, heads = a->head_count, kv_heads = a->kv_head_count;
+    const int32_t rotated = a->rotated_dimension;
     const int32_t begin = (int32_t)index * ROWS_PER_TICKET;
     const int32_t end = begin + ROWS_PER_TICKET < a->m ? begin + ROWS_PER_TICKET : a->m;
     for (int32_t r = begin; r < end; r++) {
         float *row = a->qkv + (size_t)r * a->stride;
-        const float *cosines = a->cosines + (size_t)r * (size_t)(d / 2);
-        const float *sines = a->sines + (size_t)r * (size_t)(d / 2);
+        const float *cosines = a->cosines + (size_t)r * (size_t)(rotated / 2);
+        const float *sines = a->sines + (size_t)r * (size_t)(rotated / 2);
+        if (a->bias)
+            for (int32_t i = 0; i < (heads + 2 * kv_heads) * d; i++) row[i] += a->bias[i];
         for (int32_t h = 0; h < heads + kv_heads; h++) {
             float *head = row + (size_t)h * (size_t)d;
             const float *norm = h < heads ? a->query_norm : a->key_norm;
             if (norm) job->isa->rms_norm(head, norm, a->epsilon, head, d);
-            job->isa->rope(head, cosines, sines, d);
+            if (a->pairs_are_neighbours) split_neighbours(head, rotated);
+            job->isa->rope(head, cosines, sines, rotated);
         }
         if (a->staged) {
             uint16_t *staged = a->staged + (size_t)r * (size_t)(kv_heads * 2 * d);

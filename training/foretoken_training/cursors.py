@@ -27,6 +27,9 @@ def add_arguments(parser):
     parser.add_argument("--list", required=True, help="the cursor list (JSON) to write or to read")
     parser.add_argument("--choose", action="store_true", help="draw the list")
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument(
+        "--per-repository", type=int, default=CURSORS_PER_REPOSITORY, help="positions drawn in each"
+    )
     parser.add_argument("--target", help="GGUF whose tokenizer is used, for --prompts")
     parser.add_argument("--prompts", help="write prompts here (JSON Lines)")
     parser.add_argument("--lengths", default="2048,8192,16384", help="prompt lengths in tokens")
@@ -37,7 +40,7 @@ def run(arguments):
     directories = {row[0]: row[1] for row in rows if row[2:] == ["held-out"]}
     if arguments.choose:
         with open(arguments.list, "w") as file:
-            json.dump(choose(directories, arguments.seed), file, indent=1)
+            json.dump(choose(directories, arguments.seed, arguments.per_repository), file, indent=1)
             file.write("\n")
     if arguments.prompts:
         write_prompts(arguments, directories)
@@ -66,14 +69,14 @@ def sources(directory, commit="HEAD"):
     return texts
 
 
-def choose(directories, seed):
+def choose(directories, seed, count=CURSORS_PER_REPOSITORY):
     chosen = {"schema": 1, "seed": seed, "columns": "1-based, UTF-8 bytes", "repositories": [], "cursors": []}
     for name, directory in sorted(directories.items()):
         rng = random.Random(f"{seed}/{name}")
         _, commit = repository_licence(directory)
         texts = {path: text for path, text in sources(directory).items() if 1500 <= len(text) <= 60_000}
         chosen["repositories"].append({"name": name, "commit": commit})
-        for path in rng.sample(sorted(texts), min(CURSORS_PER_REPOSITORY, len(texts))):
+        for path in rng.sample(sorted(texts), min(count, len(texts))):
             position = draw_position(texts[path], rng)
             if position:
                 chosen["cursors"].append(

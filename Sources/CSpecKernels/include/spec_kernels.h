@@ -203,23 +203,26 @@ size_t spec_attention_scratch_floats(int32_t m, int32_t positions, int32_t head_
 /// log-sum-exp in that order. False when cancelled.
 bool spec_attention_run(spec_pool *pool, const spec_attention *a);
 
-/// What happens to one layer's projections before attention: per-head RMS norm of queries and keys (weights NULL
+/// What happens to one layer's projections before attention: bias, per-head RMS norm of queries and keys (each NULL
 /// where the model has none), rotation, and the keys' and values' way into the cache.
 typedef struct spec_qkv {
     float *qkv;               // [M, stride]: H query heads, G key heads, G value heads of D; changed in place
     size_t stride;
+    const float *_Nullable bias;        // [H + 2G, D]
     const float *_Nullable query_norm;  // [D]
     const float *_Nullable key_norm;    // [D]
     float epsilon;
-    const float *cosines;     // [M, D/2]
-    const float *sines;       // [M, D/2]
+    const float *cosines;     // [M, R/2]
+    const float *sines;       // [M, R/2]
     uint8_t *const _Nonnull *_Nonnull blocks;
     size_t layer_offset;
     int32_t m;
     int32_t first_position;
     int32_t head_count;
     int32_t kv_head_count;
-    int32_t head_dimension;
+    int32_t head_dimension;   // D ≤ 256
+    int32_t rotated_dimension;  // R: the leading values of a head that turn, even, ≤ D
+    bool pairs_are_neighbours;  // values 2i and 2i + 1 turn together (not i and i + R/2) and come out half-split
     uint16_t *_Nullable staged;  // [M, G, 2, D] bf16: keys and values go here instead of the blocks
 } spec_qkv;
 

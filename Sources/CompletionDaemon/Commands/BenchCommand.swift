@@ -27,14 +27,11 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "speed, or speculation: decoding with and without it on real files.", valueName: "name"))
+            "speed; speculation: decoding with and without it on real files; oracle: with a draft of known quality.",
+            valueName: "name"))
     var scenario = "speed"
 
-    @Option(help: ArgumentHelp("speculation: take files from here (repeatable).", valueName: "directory"))
-    var workload: [String] = []
-
-    @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))
-    var cases = 10
+    @OptionGroup var speculationBench: SpeculationBenchArguments
 
     @Option(help: ArgumentHelp("speed: read this text instead of arbitrary tokens.", valueName: "file"))
     var text: String?
@@ -54,8 +51,10 @@ struct BenchCommand: AsyncParsableCommand {
             switch scenario {
             case "speed": try await runSpeed(depths: depths)
             case "speculation": try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
+            case "oracle": try await runOracle(depths: depths.filter { $0 > 0 })
             default:
-                throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed or speculation")
+                throw CommandError.usage(
+                    "--scenario is '\(scenario)'", fix: "choose speed, speculation or oracle")
             }
         } catch {
             throw CommandError(error).report(asJSON: json)
@@ -103,49 +102,13 @@ struct BenchCommand: AsyncParsableCommand {
         return tokens
     }
 
-    private func show(_ report: BenchReport, lines: [String]) {
+    /// One JSON object, or lines for people: one per number where a scenario has no table of its own.
+    func show(_ report: BenchReport, lines: [String]? = nil) {
         if json {
             JSONOutput.write(report)
         } else {
-            FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
+            FileDescriptorOutput.write((lines ?? report.list).joined(separator: "\n") + "\n", to: 1)
         }
-    }
-
-    /// Plain decoding, then every source of drafts alone and all together, on the same engine.
-    private func runSpeculation(promptSizes: [Int]) async throws {
-        let nodes = engine.speculationNodes
-        func options(_ mode: SpeculationMode) -> SpeculationOptions {
-            var options = SpeculationOptions(mode: mode, nodeLimit: nodes, draftPath: engine.draft)
-            options.usesLastCompletion = false
-            return options
-        }
-        let kinds =
-            [SpeculationBench.Kind(name: "plain", options: nil)]
-            + [SpeculationMode.lookup, .longspec, .auto].map {
-                SpeculationBench.Kind(name: $0.rawValue, options: options($0))
-            }
-        var configuration = try engine.configuration()
-        configuration.speculation = .off
-        configuration.speculationAlternatives = kinds.compactMap(\.options)
-        let loaded = try configuration.load(fillsHoles: true)
-        let files = SpeculationWorkload(
-            directories: workload.isEmpty ? ["Sources"] : workload, tokenizer: loaded.tokenizer)
-        let bench = SpeculationBench(
-            kinds: kinds, repeats: repeats, maximumTokens: CompletionPipeline.defaultMaximumTokens)
-        var results: [BenchResult] = []
-        for size in promptSizes {
-            let cases = try files.cases(count: cases, tokenCount: size)
-            results += try await bench.run(cases, engine: loaded, label: "\(size)").map {
-                BenchResult(name: $0.name, unit: $0.unit, median: $0.median, p5: $0.p5, p95: $0.p95, n: $0.n)
-            }
-        }
-        let report = BenchReport(
-            machine: .current(), build: .current(loaded), scenario: scenario,
-            settings: [
-                "model": loaded.modelPath, "repeats": "\(repeats)", "cases": "\(cases)", "nodes": "\(nodes)",
-                "workload": files.directories.joined(separator: ","),
-            ], results: results)
-        show(report, lines: report.list)
     }
 
     private func parsedDepths() throws(CommandError) -> [Int] {

@@ -40,7 +40,8 @@ struct SpeedBench {
         let ratios = (3..<kinds.count).map { index in
             // Each is held against the pass of one row in the same round.
             BenchResult(
-                "pass_ratio_\(kinds[index].tokenCount)@\(depth)", zip(seconds[index], oneRow).map { $0 / $1 }, unit: "x")
+                "pass_ratio_\(kinds[index].tokenCount)@\(depth)", zip(seconds[index], oneRow).map { $0 / $1 },
+                unit: "x")
         }
         return [
             BenchResult("prompt_\(Self.promptTokenCount)@\(depth)", rates(0), unit: "tok/s"),

@@ -16,14 +16,15 @@ struct EngineConfiguration: Sendable {
     /// Finds and loads the model; refuses one that cannot fill holes when `fillsHoles` is wanted.
     func load(fillsHoles: Bool = true) throws -> InferenceEngine {
         let path = try ModelLocator.locate(explicitPath: modelPath)
-        let engine = try InferenceEngine(
-            modelPath: path,
-            options: EngineOptions(
-                threadCount: threadCount, instructionSet: instructionSet, usesReference: usesReference,
-                speculation: try speculation.locatingDraft(forModel: path),
-                speculationAlternatives: try speculationAlternatives.map {
-                    try $0.locatingDraft(forModel: path)
-                }))
+        var options = EngineOptions(
+            threadCount: threadCount, instructionSet: instructionSet, usesReference: usesReference,
+            speculation: try speculation.locatingDraft(forModel: path),
+            speculationAlternatives: try speculationAlternatives.map {
+                try $0.locatingDraft(forModel: path)
+            })
+        let checksums = ChecksumCache()
+        options.checksum = { path throws(EngineError) in try checksums.sha256(path) }
+        let engine = try InferenceEngine(modelPath: path, options: options)
         if fillsHoles && !engine.tokenizer.specialTokens.supportsFillInTheMiddle {
             throw ModelLocator.Failure.cannotFillHoles(path: path)
         }

@@ -35,6 +35,8 @@ struct SpeculativeLoop {
 
     private mutating func decode(_ emitter: inout TokenEmitter) -> StopReason {
         speculator.begin(prompt: request.prompt)
+        let attentionBefore = model.attentionTime
+        defer { telemetry.attentionTime = model.attentionTime - attentionBefore }
         var step = drawAndEmit(row: 0, &emitter)
         while true {
             switch step {
@@ -68,13 +70,18 @@ struct SpeculativeLoop {
                 return nil
             }
         }
+        let walkEnd = clock.now
         model.commit(path: outcome.path, of: tree, in: round)
+        let end = clock.now
         let emitted = emitter.generation.tokens[emittedBefore...]
-        speculator.observe(tree, emitted: emitted, depth: depth, passSeconds: (passEnd - start) / .seconds(1))
-        telemetry.record(tree, path: outcome.path, emitted: emitted.count)
+        speculator.observe(
+            tree, emitted: emitted, depth: depth, passSeconds: (passEnd - start) / .seconds(1),
+            commitSeconds: (end - walkEnd) / .seconds(1))
+        telemetry.record(
+            tree, path: outcome.path, emitted: emitted.count, levelRowCounts: speculator.lastLevelRowCounts)
         telemetry.draftTime += speculator.lastDraftTime
         telemetry.targetTime += passEnd - start
-        telemetry.verificationTime += clock.now - passEnd
+        telemetry.verificationTime += end - passEnd
         if let stopReason { return .stopped(stopReason) }
         guard let next = outcome.next else { preconditionFailure("a walk ends in a token or in a reason") }
         return .emitted(next)

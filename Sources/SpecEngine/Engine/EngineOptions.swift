@@ -15,6 +15,8 @@ package struct EngineOptions: Sendable {
     package var speculation: SpeculationOptions
     /// Further ways to speculate that a request may choose, for measuring.
     package var speculationAlternatives: [SpeculationOptions]
+    /// How the model file's checksum is found that a draft asks for; computing it takes a fifth of a second.
+    package var checksum: FileChecksum.Source = FileChecksum.sha256
 
     package init(
         threadCount: Int? = nil, instructionSet: InstructionSet = .best, usesReference: Bool = false,

@@ -6,9 +6,9 @@
 package actor InferenceEngine {
     private let thread: ComputeThread
     let team: ThreadTeam
-    private let model: Model
-    private let speculator: Speculator?
-    private let alternatives: [Speculator?]
+    let model: Model
+    let speculator: Speculator?
+    let alternatives: [Speculator?]
 
     /// The model's tokenizer; usable from any thread.
     package nonisolated let tokenizer: Tokenizer
@@ -22,7 +22,7 @@ package actor InferenceEngine {
     /// Where the model was read from.
     package nonisolated let modelPath: String
 
-    private enum Model {
+    enum Model {
         case quantized(TransformerModel)
         case reference(ReferenceModel)
     }
@@ -57,10 +57,10 @@ package actor InferenceEngine {
                 weights: try TransformerWeights(file: file, configuration: configuration), team: team,
                 positionLimit: positionLimit, path: modelPath)
             model = .quantized(quantized)
-            speculator = try Self.speculator(options.speculation, model: quantized, modelPath: modelPath)
+            speculator = try Self.speculator(options.speculation, model: quantized, in: options, modelPath: modelPath)
             var alternatives: [Speculator?] = []
             for each in options.speculationAlternatives {
-                alternatives.append(try Self.speculator(each, model: quantized, modelPath: modelPath))
+                alternatives.append(try Self.speculator(each, model: quantized, in: options, modelPath: modelPath))
             }
             self.alternatives = alternatives
         }
@@ -76,7 +76,7 @@ package actor InferenceEngine {
     }
 
     private static func speculator(
-        _ options: SpeculationOptions, model: TransformerModel, modelPath: String
+        _ options: SpeculationOptions, model: TransformerModel, in engine: EngineOptions, modelPath: String
     ) throws(EngineError) -> Speculator? {
         // In so few positions there is nothing to gain, and no room to measure costs.
         guard options.mode != .off, model.positionLimit >= 64 else { return nil }
@@ -84,7 +84,9 @@ package actor InferenceEngine {
         if let path = options.draftPath, options.mode != .lookup {
             let file: GGUFFile
             do { file = try GGUFFile.open(path) } catch { throw .model(error) }
-            draft = try LongSpecDraft(file: file, target: model, targetPath: modelPath)
+            draft = try LongSpecDraft(
+                file: file, target: model, targetPath: modelPath, checksum: engine.checksum,
+                headTokenCount: options.draftHeadTokenCount)
         }
         let longSpec = draft
         return model.team.withLiveRequest(cancellation: nil) {
@@ -102,19 +104,7 @@ package actor InferenceEngine {
         try generate(request, with: alternatives[alternative])
     }
 
-    /// What an alternative believes about costs behind `depth` positions, in seconds: passes of the given row counts,
-    /// and one level of the draft layer (0 without one). Nil where it does not speculate.
-    package func believedCosts(
-        alternative: Int, rowCounts: [Int], depth: Int
-    ) -> (passes: [Double], draftLevel: Double)? {
-        guard let speculator = alternatives[alternative] else { return nil }
-        return (
-            rowCounts.map { speculator.rowCosts.seconds(rows: $0, depth: depth) },
-            speculator.draftLevelSeconds
-        )
-    }
-
-    private func generate(
+    func generate(
         _ request: GenerationRequest, with speculator: Speculator?
     ) throws(EngineError) -> Generation {
         try check(request)

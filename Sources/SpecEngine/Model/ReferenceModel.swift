@@ -39,8 +39,7 @@ final class ReferenceModel: LanguageModel {
         self.team = team
         self.positionLimit = positionLimit
         weights = try ReferenceWeights(file: file, configuration: configuration)
-        rotary = RotaryTable(
-            headDimension: configuration.headDimension, frequencyBase: configuration.ropeFrequencyBase)
+        rotary = RotaryTable(configuration.rotary)
         scratch = Scratch(configuration)
         keys = AlignedBuffer(byteCount: 0)
         values = AlignedBuffer(byteCount: 0)
@@ -173,18 +172,33 @@ final class ReferenceModel: LanguageModel {
 
     /// Head norm and rotation in place, rows [headCount·D].
     private func rotate(
-        _ x: UnsafeMutablePointer<Float>, norm: UnsafePointer<Float>, headCount: Int, rows: Int
+        _ x: UnsafeMutablePointer<Float>, norm: UnsafePointer<Float>?, headCount: Int, rows: Int
     ) {
         let d = configuration.headDimension
-        spec_rms_norm(
-            team.instructionSet.raw, x, d, norm, configuration.rmsNormEpsilon, x, d, Int32(rows * headCount),
-            Int32(d))
+        let pairCount = configuration.rotary.dimension / 2
+        if let norm {
+            spec_rms_norm(
+                team.instructionSet.raw, x, d, norm, configuration.rmsNormEpsilon, x, d,
+                Int32(rows * headCount), Int32(d))
+        }
         for row in 0..<rows {
-            let cosines = scratch.cosines.pointer(to: Float.self) + row * d / 2
-            let sines = scratch.sines.pointer(to: Float.self) + row * d / 2
-            for head in 0..<headCount {
-                spec_rope(team.instructionSet.raw, x + (row * headCount + head) * d, cosines, sines, Int32(d))
+            let cosines = scratch.cosines.pointer(to: Float.self) + row * pairCount
+            let sines = scratch.sines.pointer(to: Float.self) + row * pairCount
+            for index in 0..<headCount {
+                let head = x + (row * headCount + index) * d
+                if configuration.rotary.pairing == .neighbours { splitNeighbours(head, pairCount: pairCount) }
+                spec_rope(team.instructionSet.raw, head, cosines, sines, Int32(2 * pairCount))
             }
+        }
+    }
+
+    /// First values of pairs in front, second ones behind, as the rotation and drafts expect them. Queries and keys
+    /// are rearranged alike, which their products do not notice.
+    private func splitNeighbours(_ head: UnsafeMutablePointer<Float>, pairCount: Int) {
+        let pairs = Array(UnsafeBufferPointer(start: head, count: 2 * pairCount))
+        for index in 0..<pairCount {
+            head[index] = pairs[2 * index]
+            head[pairCount + index] = pairs[2 * index + 1]
         }
     }
 
@@ -192,7 +206,7 @@ final class ReferenceModel: LanguageModel {
         for index in 0..<count { x[index] += addend[index] }
     }
 
-    /// out [M, N] = x [M, K] · Wᵀ for rows at consecutive positions, in tiles of `tileRows` positions and
+    /// out [M, N] = x [M, K] · Wᵀ + bias for rows at consecutive positions, in tiles of `tileRows` positions and
     /// `tileColumns` columns, one single-threaded sgemm each, shared between our threads.
     private func multiply(
         _ x: UnsafePointer<Float>, _ matrix: ReferenceWeights.Matrix, rows: Int, firstPosition: Int,
@@ -210,11 +224,14 @@ final class ReferenceModel: LanguageModel {
             inputs: matrix.inputCount, columnTiles: columnTiles,
             tileOutput: scratch.tileOutput.pointer(to: Float.self))
         matrixProductCount += rowTiles * columnTiles
-        return spec_pool_run(
+        let isDone = spec_pool_run(
             team.pool,
             { context, index in
                 context.assumingMemoryBound(to: ProductJob.self).pointee.run(tile: Int(index))
             }, &job, UInt32(rowTiles * columnTiles))
+        guard isDone, let bias = matrix.bias else { return isDone }
+        for row in 0..<rows { add(bias, to: out + row * matrix.outputCount, count: matrix.outputCount) }
+        return true
     }
 
     private struct ProductJob {

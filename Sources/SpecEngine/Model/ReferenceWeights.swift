@@ -11,6 +11,7 @@ final class ReferenceWeights {
     /// [N, K], row-major.
     struct Matrix {
         let rows: UnsafePointer<Float>
+        var bias: UnsafePointer<Float>?  // [N]
         let outputCount: Int
         let inputCount: Int
     }
@@ -18,7 +19,7 @@ final class ReferenceWeights {
     struct Layer {
         let attentionNorm: UnsafePointer<Float>
         let query, key, value: Matrix
-        let queryNorm, keyNorm: UnsafePointer<Float>
+        let queryNorm, keyNorm: UnsafePointer<Float>?
         let attentionOutput: Matrix
         let feedForwardNorm: UnsafePointer<Float>
         let gate, up, down: Matrix
@@ -57,7 +58,13 @@ final class ReferenceWeights {
             return UnsafePointer(buffer.pointer(to: Float.self))
         }
         func matrix(_ name: String, _ inputs: Int, _ outputs: Int) throws(EngineError) -> Matrix {
-            Matrix(rows: try load(name, [inputs, outputs]), outputCount: outputs, inputCount: inputs)
+            Matrix(
+                rows: try load(name + ".weight", [inputs, outputs]),
+                bias: file.tensors[name + ".bias"] == nil ? nil : try load(name + ".bias", [outputs]),
+                outputCount: outputs, inputCount: inputs)
+        }
+        func headNorm(_ name: String) throws(EngineError) -> UnsafePointer<Float>? {
+            c.architecture.normalizesHeads ? try load(name, [c.headDimension]) : nil
         }
 
         let (hidden, heads, kvSize) = (
@@ -69,20 +76,20 @@ final class ReferenceWeights {
             layers.append(
                 Layer(
                     attentionNorm: try load(prefix + "attn_norm.weight", [hidden]),
-                    query: try matrix(prefix + "attn_q.weight", hidden, heads),
-                    key: try matrix(prefix + "attn_k.weight", hidden, kvSize),
-                    value: try matrix(prefix + "attn_v.weight", hidden, kvSize),
-                    queryNorm: try load(prefix + "attn_q_norm.weight", [c.headDimension]),
-                    keyNorm: try load(prefix + "attn_k_norm.weight", [c.headDimension]),
-                    attentionOutput: try matrix(prefix + "attn_output.weight", heads, hidden),
+                    query: try matrix(prefix + "attn_q", hidden, heads),
+                    key: try matrix(prefix + "attn_k", hidden, kvSize),
+                    value: try matrix(prefix + "attn_v", hidden, kvSize),
+                    queryNorm: try headNorm(prefix + "attn_q_norm.weight"),
+                    keyNorm: try headNorm(prefix + "attn_k_norm.weight"),
+                    attentionOutput: try matrix(prefix + "attn_output", heads, hidden),
                     feedForwardNorm: try load(prefix + "ffn_norm.weight", [hidden]),
-                    gate: try matrix(prefix + "ffn_gate.weight", hidden, c.feedForwardSize),
-                    up: try matrix(prefix + "ffn_up.weight", hidden, c.feedForwardSize),
-                    down: try matrix(prefix + "ffn_down.weight", c.feedForwardSize, hidden)))
+                    gate: try matrix(prefix + "ffn_gate", hidden, c.feedForwardSize),
+                    up: try matrix(prefix + "ffn_up", hidden, c.feedForwardSize),
+                    down: try matrix(prefix + "ffn_down", c.feedForwardSize, hidden)))
         }
         outputNorm = try load("output_norm.weight", [hidden])
-        embedding = try matrix("token_embd.weight", hidden, c.vocabularySize)
-        head = c.hasTiedEmbeddings ? embedding : try matrix("output.weight", hidden, c.vocabularySize)
+        embedding = try matrix("token_embd", hidden, c.vocabularySize)
+        head = c.hasTiedEmbeddings ? embedding : try matrix("output", hidden, c.vocabularySize)
         self.layers = layers
         self.memory = memory
     }

@@ -1,4 +1,4 @@
-// Cosines and sines of rotary position embeddings, half-split (NeoX) convention, for the rows of one pass.
+// Cosines and sines of rotary position embeddings for the rows of one pass, one per pair of values.
 // Computed per pass rather than stored per position: a row costs a microsecond, a table for a long context
 // megabytes. Frequencies and angles are rounded to f32 as PyTorch implementations round them.
 
@@ -8,15 +8,16 @@
 
 /// The rotation of one model.
 struct RotaryTable {
-    private let inverseFrequencies: [Float]  // [D/2]
+    /// In radians per position, one for each pair of values that turns.
+    private let frequencies: [Float]
 
-    init(headDimension: Int, frequencyBase: Float) {
-        inverseFrequencies = (0..<headDimension / 2).map { index in
-            1 / powf(frequencyBase, Float(2 * index) / Float(headDimension))
+    init(_ rotary: RotaryConfiguration) {
+        frequencies = rotary.frequencyDivisors.enumerated().map { index, divisor in
+            1 / powf(rotary.frequencyBase, Float(2 * index) / Float(rotary.dimension)) / divisor
         }
     }
 
-    /// Fills cosines and sines [rows, D/2] for consecutive positions.
+    /// Fills cosines and sines [rows, pairs] for consecutive positions.
     func fill(
         cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>, firstPosition: Int,
         rowCount: Int
@@ -30,11 +31,11 @@ struct RotaryTable {
     func fill(
         cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>, row: Int, position: Int
     ) {
-        let half = inverseFrequencies.count
-        for index in 0..<half {
-            let angle = Double(Float(position) * inverseFrequencies[index])
-            cosines[row * half + index] = Float(cos(angle))
-            sines[row * half + index] = Float(sin(angle))
+        let count = frequencies.count
+        for index in 0..<count {
+            let angle = Double(Float(position) * frequencies[index])
+            cosines[row * count + index] = Float(cos(angle))
+            sines[row * count + index] = Float(sin(angle))
         }
     }
 }

@@ -1,6 +1,6 @@
-// The forward pass of a Qwen3-family decoder with quantised weights: pre-norm blocks with grouped-query attention
-// (RMS-normalised queries and keys, rotary positions) and SwiGLU. Reads top to bottom like the model: numbered
-// steps in `runLayer`. Rows are tokens; M rows enter a pass and each is computed as if it were alone.
+// The forward pass of a decoder of the Llama and Qwen families with quantised weights: pre-norm blocks with
+// grouped-query attention (rotary positions; queries and keys RMS-normalised in Qwen3, biases in Qwen2) and SwiGLU.
+// Reads top to bottom like the model: numbered steps in `runLayer`. Rows are tokens; M rows enter a pass and each is computed as if it were alone.
 
 import CSpecKernels
 
@@ -17,6 +17,9 @@ final class TransformerModel: LanguageModel {
         layerCount: configuration.layerCount, kvHeadCount: configuration.kvHeadCount,
         headDimension: configuration.headDimension, rowCount: TokenTree.capacity)
     private var treeRows = TreeRows()
+    /// Whether `attentionTime` is kept: for profiles, since the clock costs as much as a small kernel.
+    var timesAttention = false
+    private(set) var attentionTime = Duration.zero
 
     init(weights: TransformerWeights, team: ThreadTeam, positionLimit: Int, path: String) throws(EngineError)
     {
@@ -26,8 +29,7 @@ final class TransformerModel: LanguageModel {
         cache = KVCache(configuration: configuration, capacity: positionLimit)
         scratch = try TransformerScratch(
             configuration: configuration, positionLimit: positionLimit, path: path)
-        rotary = RotaryTable(
-            headDimension: configuration.headDimension, frequencyBase: configuration.ropeFrequencyBase)
+        rotary = RotaryTable(configuration.rotary)
     }
 
     var weightByteCount: Int { weights.byteCount }
@@ -74,9 +76,9 @@ final class TransformerModel: LanguageModel {
     }
 
     /// Seconds of a pass of `rowCount` rows with logits behind `depth` positions, for calibration: the work does not
-    /// depend on what those positions hold. Leaves nothing committed; call it while no sequence is resident.
+    /// depend on what those positions hold. Leaves nothing committed; `depth` may not lie inside the sequence.
     func measurePass(rowCount: Int, depth: Int) -> Double {
-        precondition(self.tokens.isEmpty && depth + rowCount <= positionLimit)
+        precondition(depth >= self.tokens.count && depth + rowCount <= positionLimit)
         reserve(upTo: depth + rowCount)
         let tokens = (0..<rowCount).map { TokenID(Int32($0 * 37 % configuration.vocabularySize)) }
         let time = ContinuousClock().measure {
@@ -132,7 +134,7 @@ final class TransformerModel: LanguageModel {
         guard
             normalize(
                 layer.attentionNorm, adding: previous, firstRow: 0, rows: rows, for: layer.queryKeyValue),
-            // 2. Project to queries, keys and values; normalise and rotate heads; keys and values to the cache.
+            // 2. Project to queries, keys and values; bias, norm and rotation of heads; keys and values to the cache.
             linear(layer.queryKeyValue, rows: rows, into: scratch.queryKeyValue),
             finishProjections(layer, index: index, rows: rows, layout: layout)
         else { return false }
@@ -143,7 +145,9 @@ final class TransformerModel: LanguageModel {
             prepare(
                 scratch.attended, stride: c.headCount * c.headDimension, rows: outputRows,
                 for: layer.attentionOutput),
-            linear(layer.attentionOutput, rows: outputRows, into: scratch.attentionOutput),
+            linear(
+                layer.attentionOutput, bias: layer.attentionOutputBias, rows: outputRows,
+                into: scratch.attentionOutput),
             // 4. Add it, normalise, and the gated feed-forward network.
             normalize(
                 layer.feedForwardNorm, adding: scratch.attentionOutput, firstRow: first, rows: outputRows,
@@ -203,6 +207,19 @@ final class TransformerModel: LanguageModel {
         }
     }
 
+    /// out [M, N] = prepared rows · matrixᵀ + bias.
+    private func linear(
+        _ matrix: PackedMatrix, bias: UnsafePointer<Float>?, rows: Int, into out: UnsafeMutablePointer<Float>
+    ) -> Bool {
+        guard linear(matrix, rows: rows, into: out) else { return false }
+        guard let bias else { return true }
+        for row in 0..<rows {
+            let values = out + row * matrix.outputCount
+            for index in 0..<matrix.outputCount { values[index] += bias[index] }
+        }
+        return true
+    }
+
     /// out [M, N] = prepared rows · matrixᵀ.
     private func linear(_ matrix: PackedMatrix, rows: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
         switch matrix.storage {
@@ -225,17 +242,28 @@ final class TransformerModel: LanguageModel {
         case .tree(let base): (staged, firstPosition) = (staging.rows(layer: index), base)
         }
         var step = spec_qkv(
-            qkv: scratch.queryKeyValue, stride: layer.queryKeyValue.outputCount, query_norm: layer.queryNorm,
+            qkv: scratch.queryKeyValue, stride: layer.queryKeyValue.outputCount,
+            bias: layer.queryKeyValueBias, query_norm: layer.queryNorm,
             key_norm: layer.keyNorm, epsilon: c.rmsNormEpsilon, cosines: scratch.cosines,
             sines: scratch.sines,
             blocks: cache.blockTable, layer_offset: index * cache.layerByteCount, m: Int32(rows),
             first_position: Int32(firstPosition), head_count: Int32(c.headCount),
             kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension),
-            staged: staged)
+            rotated_dimension: Int32(c.rotary.dimension),
+            pairs_are_neighbours: c.rotary.pairing == .neighbours, staged: staged)
         return spec_qkv_finish(team.pool, &step)
     }
 
     private func attend(layerIndex: Int, firstRow: Int, rows: Int, layout: RowLayout) -> Bool {
+        guard timesAttention else {
+            return runAttention(layerIndex: layerIndex, firstRow: firstRow, rows: rows, layout: layout)
+        }
+        let start = ContinuousClock.now
+        defer { attentionTime += ContinuousClock.now - start }
+        return runAttention(layerIndex: layerIndex, firstRow: firstRow, rows: rows, layout: layout)
+    }
+
+    private func runAttention(layerIndex: Int, firstRow: Int, rows: Int, layout: RowLayout) -> Bool {
         let c = configuration
         let firstPosition: Int
         switch layout {
@@ -273,7 +301,8 @@ final class TransformerModel: LanguageModel {
 
     private func feedForward(_ layer: TransformerWeights.Layer, rows: Int) -> Bool {
         switch (layer.gate.storage, layer.up.storage) {
-        case (.q4(var gate), .q4(var up)):
+        case (.q4(var gate), .q4(var up))
+        where layer.gateBias == nil && layer.upBias == nil && layer.downBias == nil:
             guard spec_gated_linear_q4(team.pool, &gate, &up, scratch.quantized, Int32(rows), scratch.gated)
             else { return false }
             guard case .q4(var down) = layer.down.storage else { return false }
@@ -282,14 +311,14 @@ final class TransformerModel: LanguageModel {
                 layer.down.outputCount)
         default:
             let size = configuration.feedForwardSize
-            guard linear(layer.gate, rows: rows, into: scratch.gateFloats),
-                linear(layer.up, rows: rows, into: scratch.upFloats)
+            guard linear(layer.gate, bias: layer.gateBias, rows: rows, into: scratch.gateFloats),
+                linear(layer.up, bias: layer.upBias, rows: rows, into: scratch.upFloats)
             else { return false }
             spec_swiglu(
                 team.instructionSet.raw, scratch.gateFloats, scratch.upFloats, scratch.gateFloats,
                 Int32(rows * size))
             return prepare(scratch.gateFloats, stride: size, rows: rows, for: layer.down)
-                && linear(layer.down, rows: rows, into: scratch.feedForwardOutput)
+                && linear(layer.down, bias: layer.downBias, rows: rows, into: scratch.feedForwardOutput)
         }
     }
 }

@@ -9,10 +9,10 @@ final class TransformerScratch {
     let attended: UnsafeMutablePointer<Float>  // [M, H·D]
     let attentionOutput: UnsafeMutablePointer<Float>  // [M, hidden]
     let feedForwardOutput: UnsafeMutablePointer<Float>  // [M, hidden]
-    let quantized: UnsafeMutablePointer<UInt8>  // M int8 rows of the widest linear input but `gated`
+    let quantized: UnsafeMutablePointer<UInt8>  // M int8 rows of the widest linear input
     let gated: UnsafeMutablePointer<UInt8>  // M int8 rows of the feed-forward size
     let floats: UnsafeMutablePointer<Float>  // [M, widest linear input], for F32 weights
-    let gateFloats: UnsafeMutablePointer<Float>  // [M, feed-forward], for F32 weights
+    let gateFloats: UnsafeMutablePointer<Float>  // [M, feed-forward], for F32 weights and for biases
     let upFloats: UnsafeMutablePointer<Float>
     let cosines: UnsafeMutablePointer<Float>  // [M, D/2]
     let sines: UnsafeMutablePointer<Float>
@@ -32,7 +32,7 @@ final class TransformerScratch {
             qkv: layout.floats(rows * (heads + 2 * c.kvHeadCount * c.headDimension)),
             attended: layout.floats(rows * heads), attention: layout.floats(rows * c.hiddenSize),
             feedForward: layout.floats(rows * c.hiddenSize),
-            quantized: layout.place(rows * spec_q8_row_bytes(Int32(widest))),
+            quantized: layout.place(rows * spec_q8_row_bytes(Int32(max(widest, c.feedForwardSize)))),
             gated: layout.place(rows * spec_q8_row_bytes(Int32(c.feedForwardSize))),
             floats: layout.floats(rows * max(widest, c.feedForwardSize)),
             gate: layout.floats(rows * c.feedForwardSize),

@@ -18,7 +18,10 @@ struct DraftConfiguration: Equatable {
 
     /// Reads the keys of `file` and refuses a draft for another target. `targetPath` is hashed where the draft names
     /// the file that it was trained for.
-    init(_ file: GGUFFile, target: ModelConfiguration, targetPath: String) throws(EngineError) {
+    init(
+        _ file: GGUFFile, target: ModelConfiguration, targetPath: String,
+        checksum: FileChecksum.Source = FileChecksum.sha256
+    ) throws(EngineError) {
         do throws(GGUFError) {
             let metadata = file.metadata
             let architecture = try metadata.requiredString("general.architecture")
@@ -49,7 +52,7 @@ struct DraftConfiguration: Equatable {
         } catch {
             throw .model(error)
         }
-        try Self.refuseOtherTargets(file, target: target, targetPath: targetPath)
+        try Self.refuseOtherTargets(file, target: target, targetPath: targetPath, checksum: checksum)
         guard feedForwardSize % 32 == 0 else {
             throw .unsupportedShape(
                 path: file.path, reason: "the feed-forward size is \(feedForwardSize), not a multiple of 32")
@@ -61,7 +64,7 @@ struct DraftConfiguration: Equatable {
     }
 
     private static func refuseOtherTargets(
-        _ file: GGUFFile, target: ModelConfiguration, targetPath: String
+        _ file: GGUFFile, target: ModelConfiguration, targetPath: String, checksum: FileChecksum.Source
     ) throws(EngineError) {
         func expect(_ key: String, _ name: String, _ value: Int) throws(EngineError) {
             let raw: UInt64?
@@ -78,7 +81,7 @@ struct DraftConfiguration: Equatable {
         let wanted: String?
         do { wanted = try file.metadata.string("longspec.target_sha256") } catch { throw .model(error) }
         if let wanted {
-            let found = try FileChecksum.sha256(targetPath)
+            let found = try checksum(targetPath)
             guard found == wanted else {
                 throw .draftDoesNotFit(
                     path: file.path,

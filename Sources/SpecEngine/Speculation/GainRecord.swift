@@ -11,19 +11,15 @@ struct GainRecord: Sendable {
     /// Rounds that the first impression counts for: a few unlucky ones at the start must not switch a source off,
     /// because a source that is off is tried too seldom to recover soon.
     private static let priorRoundCount = 32.0
-    private static let priorGain = 1.1
 
-    /// Begins with the benefit of the doubt. `roundSeconds` is about what a round takes.
-    init(roundSeconds: Double) {
+    /// Begins with an assumed gain. `roundSeconds` is about what a round takes.
+    init(roundSeconds: Double, gain: Double) {
         spentSeconds = Self.priorRoundCount * roundSeconds
-        plainSeconds = Self.priorGain * spentSeconds
+        plainSeconds = gain * spentSeconds
     }
 
     /// Speed relative to plain decoding.
     var gain: Double { plainSeconds / spentSeconds }
-
-    /// Whether this kind of round pays: a hair above one, because plain decoding is also calmer for the machine.
-    var pays: Bool { gain > 1.02 }
 
     mutating func record(emittedCount: Int, plainRoundSeconds: Double, seconds: Double) {
         plainSeconds = plainSeconds * Self.decay + Double(emittedCount) * plainRoundSeconds

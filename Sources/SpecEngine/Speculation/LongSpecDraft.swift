@@ -10,21 +10,12 @@ import CSpecKernels
 #endif
 
 /// The draft layer of one target. Engine thread only; runs between the target's passes and borrows its attention
-/// scratch.
+/// scratch. Which nodes it looks at is not its business (`Speculator`).
 final class LongSpecDraft {
-    /// How a tree is grown: per level how many nodes are kept, and the most nodes that are added in all.
-    struct Growth: Equatable, Sendable {
-        var widths: [Int]
-        var addedNodeLimit: Int
-    }
-
     /// Nodes of one level that are evaluated together.
     static let levelLimit = 16
     /// Children considered per node.
     static let childLimit = 8
-    /// Tokens the draft chooses from: the first ones of the vocabulary, which byte-pair merges order by frequency. A
-    /// quarter of a 32k head costs a quarter of its time and holds all but a few per cent of code's tokens.
-    static let standardHeadTokenCount = 8_192
 
     let ring: DraftRing
     private let target: TransformerModel
@@ -36,19 +27,21 @@ final class LongSpecDraft {
     private let staging: KVStaging
     private var treeRows = TreeRows()
     private var stagedRows = [UInt8](repeating: 0, count: TokenTree.capacity)  // of nodes
+    private var stagedCount = 0
 
     init(
         file: GGUFFile, target: TransformerModel, targetPath: String,
-        headTokenCount: Int = LongSpecDraft.standardHeadTokenCount
+        checksum: FileChecksum.Source = FileChecksum.sha256,
+        headTokenCount: Int = SpeculationOptions.standardDraftHeadTokenCount
     ) throws(EngineError) {
         let c = target.configuration
-        configuration = try DraftConfiguration(file, target: c, targetPath: targetPath)
+        configuration = try DraftConfiguration(file, target: c, targetPath: targetPath, checksum: checksum)
         weights = try DraftWeights(file, configuration: configuration, target: c)
         self.target = target
         head = target.weights.head.firstOutputs(min(headTokenCount, c.vocabularySize))
         ring = DraftRing(
             window: configuration.window, kvHeadCount: c.kvHeadCount, headDimension: c.headDimension)
-        rotary = RotaryTable(headDimension: c.headDimension, frequencyBase: configuration.ropeFrequencyBase)
+        rotary = RotaryTable(c.rotary.withFrequencyBase(configuration.ropeFrequencyBase))
         scratch = DraftScratch(
             target: c, feedForwardSize: configuration.feedForwardSize, headTokenCount: head.outputCount)
         staging = KVStaging(
@@ -67,80 +60,60 @@ final class LongSpecDraft {
         UnsafeBufferPointer(start: scratch.logits + row * head.outputCount, count: head.outputCount)
     }
 
-    /// Adds children to `tree`, whose root continues the target's committed tokens, level by level: at each level the
-    /// most probable nodes by the product of probabilities along their paths, then the best of what was left over.
-    /// `acceptance` turns the draft's own probabilities into estimates of being right. False when cancelled; the
-    /// nodes so far are valid.
-    func grow(_ tree: inout TokenTree, _ growth: Growth, acceptance: AcceptanceTable = .longSpec) -> Bool {
-        let committed = target.tokens.count
-        guard committed > 0, !growth.widths.isEmpty, synchronize(root: tree.tokens[0]) else {
-            return committed == 0
+    /// Begins a tree below `root`, which continues the target's committed tokens. False when cancelled.
+    func begin(root: TokenID) -> Bool {
+        stagedCount = 0
+        return synchronize(root: root)
+    }
+
+    /// Looks at some nodes of `tree` in one level: weighs the children that other sources proposed and adds its own,
+    /// down to `leastReach`. The nodes are in the tree's order, at most `levelLimit`, each once, and every ancestor was
+    /// looked at before or is among them. False when cancelled; the tree is valid all the same.
+    func expand(
+        _ nodes: [Int], of tree: inout TokenTree, acceptance: AcceptanceRecord, leastReach: Float
+    ) -> Bool {
+        guard evaluate(nodes, of: tree) else { return false }
+        for (row, node) in nodes.enumerated() {
+            addChildren(row: row, node: node, to: &tree, acceptance: acceptance, leastReach: leastReach)
         }
-        let nodeLimit = tree.count + growth.addedNodeLimit
-        var leftOver: [Candidate] = []
-        var frontier = [(node: 0, logProbability: Float(0), reach: Float(1))]
-        var stagedCount = 0
-        for (level, width) in growth.widths.enumerated() {
-            guard evaluate(frontier.map(\.node), of: tree, stagedBefore: stagedCount, committed: committed)
-            else {
-                return false
-            }
-            if level > 0 { stagedCount += frontier.count }
-            var candidates: [Candidate] = []
-            for (row, parent) in frontier.enumerated() {
-                let first = candidates.count
-                addCandidates(
-                    row: row, parent: parent.node, logProbability: parent.logProbability, to: &candidates)
-                for index in first..<candidates.count {
-                    let probability = expf(candidates[index].logProbability - parent.logProbability)
-                    candidates[index].evidence = AcceptanceTable.evidence(draftProbability: probability)
-                    candidates[index].reach = parent.reach * acceptance.estimate(candidates[index].evidence)
-                }
-            }
-            candidates.sort { $0.logProbability > $1.logProbability }
-            let kept = candidates.prefix(min(width, Self.levelLimit, max(0, nodeLimit - tree.count)))
-            leftOver += candidates.dropFirst(kept.count)
-            frontier = []
-            for candidate in kept {
-                guard let node = add(candidate, to: &tree) else { continue }
-                frontier.append((node, candidate.logProbability, candidate.reach))
-            }
-            if frontier.isEmpty { break }
-        }
-        leftOver.sort { $0.logProbability > $1.logProbability }
-        for candidate in leftOver.prefix(max(0, nodeLimit - tree.count)) { _ = add(candidate, to: &tree) }
         return true
     }
 
-    private struct Candidate {
-        let parent: Int
-        let token: TokenID
-        let logProbability: Float  // along the path
-        var reach: Float = 0  // estimated probability that the target goes this way
-        var evidence: UInt8 = 0
-    }
-
-    private func add(_ candidate: Candidate, to tree: inout TokenTree) -> Int? {
-        tree.add(
-            candidate.token, under: candidate.parent, source: .longSpec, reachProbability: candidate.reach,
-            evidence: candidate.evidence)
-    }
-
-    private func addCandidates(row: Int, parent: Int, logProbability: Float, to candidates: inout [Candidate])
-    {
-        let count = head.outputCount
-        let logits = scratch.logits + row * count
-        let isa = target.team.instructionSet.raw
-        withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.childLimit) { best in
-            let found = Int(spec_top_k(isa, logits, Int32(count), Int32(Self.childLimit), best.baseAddress!))
-            guard found > 0 else { return }
-            let total = spec_log_sum_exp(isa, logits, Int32(count), logits[Int(best[0])])
-            for index in best[..<found] {
-                candidates.append(
-                    Candidate(
-                        parent: parent, token: TokenID(index),
-                        logProbability: logProbability + logits[Int(index)] - total))
+    private func addChildren(
+        row: Int, node: Int, to tree: inout TokenTree, acceptance: AcceptanceRecord, leastReach: Float
+    ) {
+        let logits = logits(row: row)
+        withBest(logits) { best, total in
+            for child in node + 1..<max(node + 1, tree.count) where tree.parents[child] == node {
+                let token = Int(tree.tokens[child].rawValue)
+                let probability = token < logits.count ? expf(logits[token] - total) : 0
+                let evidence = Evidence(kind: .weighed, draftProbability: probability)
+                tree.estimate(child, acceptance: acceptance.estimate(evidence), evidence: evidence)
             }
+            for index in best {
+                let token = TokenID(index)
+                if tree.child(of: node, carrying: token) != nil { continue }
+                let evidence = Evidence(kind: .longSpec, draftProbability: expf(logits[Int(index)] - total))
+                let estimate = acceptance.estimate(evidence)
+                guard tree.reachProbabilities[node] * estimate >= leastReach,
+                    tree.add(token, under: node, source: .longSpec, acceptance: estimate, evidence: evidence) != nil
+                else { break }
+            }
+        }
+    }
+
+    /// The best children's tokens, likeliest first, and the logarithm of the sum of exponentials.
+    private func withBest(
+        _ logits: UnsafeBufferPointer<Float>, _ body: (UnsafeMutableBufferPointer<Int32>.SubSequence, Float) -> Void
+    ) {
+        let isa = target.team.instructionSet.raw
+        let count = Int32(logits.count)
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.childLimit) { best in
+            let found = Int(
+                spec_top_k(isa, logits.baseAddress!, count, Int32(Self.childLimit), best.baseAddress!))
+            guard found > 0 else { return }
+            body(
+                best[..<found], spec_log_sum_exp(isa, logits.baseAddress!, count, logits[Int(best[0])]))
         }
     }
 
@@ -179,16 +152,18 @@ final class LongSpecDraft {
     // MARK: One level
 
     /// Logits of the children of `nodes`, into `scratch.logits` row by row. The root's keys and values are in the ring,
-    /// all others' wait in `staging` from row `stagedBefore` on.
-    private func evaluate(_ nodes: [Int], of tree: TokenTree, stagedBefore: Int, committed: Int) -> Bool {
+    /// all others' wait in `staging`.
+    private func evaluate(_ nodes: [Int], of tree: TokenTree, behind depth: Int? = nil) -> Bool {
         let rows = nodes.count
+        precondition(rows > 0 && rows <= Self.levelLimit)
+        let committed = depth ?? target.tokens.count
         let c = target.configuration
         for (row, node) in nodes.enumerated() {
             target.weights.embed(tree.tokens[node], into: scratch.residual + row * hidden)
             rotary.fill(
                 cosines: scratch.cosines, sines: scratch.sines, row: row,
                 position: committed + tree.depths[node])
-            if node != 0 { stagedRows[node] = UInt8(stagedBefore + row) }
+            stagedRows[node] = UInt8(stagedCount + row)
             treeRows.assignRow(row, node: node, of: tree, firstDepth: 1, stagedRows: stagedRows)
         }
         let (blocks, start) = ring.blocks(forWindowOf: committed)
@@ -196,13 +171,14 @@ final class LongSpecDraft {
         guard normalize(weights.selfNorm, adding: nil, rows: rows, for: weights.selfKeyValue) else {
             return false
         }
-        if nodes[0] != 0 {
+        if nodes != [0] {
             guard project(weights.selfKeyValue, bias: weights.selfKeyValueBias, rows: rows),
                 finish(
                     scratch.projected, queryNorm: nil, keyNorm: weights.selfKeyNorm, headCount: 0,
                     kvHeadCount: c.kvHeadCount, rows: rows, blocks: blocks, firstPosition: 0,
-                    staged: staging.rows(layer: 0) + stagedBefore * 2 * c.kvHeadCount * c.headDimension)
+                    staged: staging.rows(layer: 0) + stagedCount * 2 * c.kvHeadCount * c.headDimension)
             else { return false }
+            stagedCount += rows
         }
         guard project(weights.selfQuery, bias: weights.selfQueryBias, rows: rows),
             finishQueries(weights.selfQueryNorm, rows: rows, blocks: blocks),
@@ -308,12 +284,15 @@ final class LongSpecDraft {
     ) -> Bool {
         let d = target.configuration.headDimension
         var step = spec_qkv(
-            qkv: x, stride: (headCount + 2 * kvHeadCount) * d, query_norm: queryNorm, key_norm: keyNorm,
+            qkv: x, stride: (headCount + 2 * kvHeadCount) * d, bias: nil, query_norm: queryNorm,
+            key_norm: keyNorm,
             epsilon: configuration.rmsNormEpsilon, cosines: scratch.cosines, sines: scratch.sines,
             blocks: blocks,
             layer_offset: 0, m: Int32(rows), first_position: Int32(firstPosition),
             head_count: Int32(headCount),
-            kv_head_count: Int32(kvHeadCount), head_dimension: Int32(d), staged: staged)
+            kv_head_count: Int32(kvHeadCount), head_dimension: Int32(d),
+            rotated_dimension: Int32(target.configuration.rotary.dimension), pairs_are_neighbours: false,
+            staged: staged)
         return spec_qkv_finish(target.team.pool, &step)
     }
 
@@ -369,12 +348,15 @@ extension PackedMatrix {
 }
 
 extension LongSpecDraft {
-    /// Seconds of one level of one node behind `depth` positions, for calibration. What is in the cache is arbitrary.
-    func measureLevel(depth: Int) -> Double {
-        target.reserve(upTo: depth)
-        let tree = TokenTree(root: TokenID(0))
+    /// Seconds of one level of some nodes behind `depth` positions, for calibration. What is in the cache is arbitrary.
+    func measureLevel(rowCount: Int, depth: Int) -> Double {
+        target.reserve(upTo: max(1, depth))
+        var tree = TokenTree(root: TokenID(0))
+        for node in 1..<max(1, rowCount) { _ = tree.add(TokenID(Int32(node)), under: 0, source: .given) }
+        stagedCount = 0
         let time = ContinuousClock().measure {
-            _ = evaluate([0], of: tree, stagedBefore: 0, committed: depth)
+            guard evaluate(Array(0..<rowCount), of: tree, behind: max(1, depth)) else { return }
+            for row in 0..<rowCount { withBest(logits(row: row)) { _, _ in } }
         }
         return time / .seconds(1)
     }
@@ -382,19 +364,14 @@ extension LongSpecDraft {
     /// Evaluates one path below the tree's root, level by level, and leaves the last node's logits in row 0: what tests
     /// compare with the float reference.
     func evaluatePath(_ path: [TokenID], of tree: inout TokenTree) -> Bool {
-        guard synchronize(root: tree.tokens[0]) else { return false }
+        guard begin(root: tree.tokens[0]) else { return false }
         var node = 0
         for depth in 0...path.count {
-            guard evaluate([node], of: tree, stagedBefore: max(0, depth - 1), committed: committedCount)
-            else {
-                return false
-            }
+            guard evaluate([node], of: tree) else { return false }
             if depth < path.count, let next = tree.add(path[depth], under: node, source: .given) {
                 node = next
             }
         }
         return true
     }
-
-    private var committedCount: Int { target.tokens.count }
 }

@@ -27,35 +27,34 @@ struct PromptLookupDraft {
     /// Adds chains below the root, which is the last token of the sequence. Nodes stop where their estimated
     /// probability of being reached falls below `leastReach`.
     func propose(
-        into tree: inout TokenTree, depthLimit: Int, leastReach: Float, lookup: AcceptanceTable,
-        last: AcceptanceTable
+        into tree: inout TokenTree, depthLimit: Int, leastReach: Float, acceptance: AcceptanceRecord
     ) {
         if let match = matchInLastSequence() {
             addChain(
                 lastSequence[match.continuation...], length: match.length, source: .lastCompletion,
-                acceptance: last,
-                depthLimit: depthLimit, leastReach: leastReach, to: &tree)
+                kind: .lastCompletion, acceptance: acceptance, depthLimit: depthLimit, leastReach: leastReach,
+                to: &tree)
         }
         for match in index.matches(limit: Self.matchLimit) {
             addChain(
                 index.tokens[match.continuation...], length: match.length, source: .promptLookup,
-                acceptance: lookup, depthLimit: depthLimit, leastReach: leastReach, to: &tree)
+                kind: .promptLookup, acceptance: acceptance, depthLimit: depthLimit, leastReach: leastReach,
+                to: &tree)
         }
     }
 
     private func addChain(
-        _ tokens: ArraySlice<TokenID>, length: Int, source: DraftSource, acceptance: AcceptanceTable,
-        depthLimit: Int, leastReach: Float, to tree: inout TokenTree
+        _ tokens: ArraySlice<TokenID>, length: Int, source: DraftSource, kind: Evidence.Kind,
+        acceptance: AcceptanceRecord, depthLimit: Int, leastReach: Float, to tree: inout TokenTree
     ) {
         var node = 0
-        var reach: Float = 1
         for (step, token) in tokens.prefix(depthLimit).enumerated() {
             // Every accepted token makes the match longer.
-            let evidence = AcceptanceTable.evidence(matchLength: length + step)
-            reach *= acceptance.estimate(evidence)
-            guard reach >= leastReach,
+            let evidence = Evidence(kind: kind, matchLength: length + step)
+            let estimate = acceptance.estimate(evidence)
+            guard tree.reachProbabilities[node] * estimate >= leastReach,
                 let next = tree.add(
-                    token, under: node, source: source, reachProbability: reach, evidence: evidence)
+                    token, under: node, source: source, acceptance: estimate, evidence: evidence)
             else { return }
             node = next
         }

@@ -19,7 +19,7 @@ final class ReferenceDraft {
         self.target = target
         let rows = target.weights.head
         head = PackedMatrix(rows: rows.rows, outputCount: rows.outputCount, inputCount: rows.inputCount)
-        rotary = RotaryTable(headDimension: c.headDimension, frequencyBase: configuration.ropeFrequencyBase)
+        rotary = RotaryTable(c.rotary.withFrequencyBase(configuration.ropeFrequencyBase))
     }
 
     /// Logits [rows, vocabulary] of the positions in `range` of the target's own tokens.
@@ -106,7 +106,8 @@ final class ReferenceDraft {
         let d = target.configuration.headDimension
         if let weight { x = norm(x, weight, width: d) }
         let rows = x.count / (headCount * d)
-        var cosines = [Float](repeating: 0, count: rows * d / 2)
+        let pairCount = target.configuration.rotary.dimension / 2
+        var cosines = [Float](repeating: 0, count: rows * pairCount)
         var sines = cosines
         rotary.fill(cosines: &cosines, sines: &sines, firstPosition: firstPosition, rowCount: rows)
         for row in 0..<rows {
@@ -117,8 +118,8 @@ final class ReferenceDraft {
                             spec_rope(
                                 target.team.instructionSet.raw,
                                 x.baseAddress! + (row * headCount + headIndex) * d,
-                                cosines.baseAddress! + row * d / 2, sines.baseAddress! + row * d / 2, Int32(d)
-                            )
+                                cosines.baseAddress! + row * pairCount, sines.baseAddress! + row * pairCount,
+                                Int32(2 * pairCount))
                         }
                     }
                 }

@@ -12,6 +12,14 @@ package enum SpeculationMode: String, Sendable, CaseIterable {
     case lookup
 }
 
+/// A tree of the same shape in every round, whatever it costs: for measuring and for tests.
+package enum FixedShape: Sendable, Equatable {
+    /// The most probable nodes, this many.
+    case tree(nodeCount: Int)
+    /// The most probable child of the most probable child, this many levels.
+    case chain(levelCount: Int)
+}
+
 /// Settings of one engine.
 package struct SpeculationOptions: Sendable {
     package var mode: SpeculationMode
@@ -19,25 +27,29 @@ package struct SpeculationOptions: Sendable {
     package var nodeLimit: Int
     /// The draft's file; nil where there is none.
     package var draftPath: String?
-    /// Draft this many levels of these widths in every round and verify all nodes, whatever it costs: for measuring.
-    package var fixedWidths: [Int]?
+    /// The policy is off, every round has this shape.
+    package var fixedShape: FixedShape?
     /// Propose the rest of the last completion. Off where the same prompt is run again and again to measure it.
     package var usesLastCompletion = true
+    /// Tokens that the draft layer chooses from: the first ones of the vocabulary.
+    package var draftHeadTokenCount = SpeculationOptions.standardDraftHeadTokenCount
 
     /// One tile of the linear kernels takes 8 rows; more than two tiles have not paid on any machine measured.
     package static let standardNodeLimit = 15
     package static let nodeLimits = 1...(EngineLimits.logitRowsPerPass - 1)
+    /// Byte-pair merges order the vocabulary by frequency: a quarter of a 32k head costs a quarter of its time and holds
+    /// all but a few per cent of code's tokens.
+    package static let standardDraftHeadTokenCount = 8_192
 
     package static let off = SpeculationOptions(mode: .off)
 
     package init(
         mode: SpeculationMode, nodeLimit: Int = SpeculationOptions.standardNodeLimit,
-        draftPath: String? = nil,
-        fixedWidths: [Int]? = nil
+        draftPath: String? = nil, fixedShape: FixedShape? = nil
     ) {
         self.mode = mode
         self.nodeLimit = nodeLimit
         self.draftPath = draftPath
-        self.fixedWidths = fixedWidths
+        self.fixedShape = fixedShape
     }
 }

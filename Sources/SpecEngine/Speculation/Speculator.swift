@@ -1,34 +1,42 @@
-// Proposes a tree for every round and learns from what became of it: gathers chains from text seen before, asks the
-// draft layer where that promises to pay, keeps the nodes that are worth their rows. Nothing here can change what is
-// emitted, only how fast.
+// Proposes a tree for every round and learns from what became of it: gathers chains from text seen before, lets the
+// draft layer look at them and go on, level after level, as long as that promises to pay, and keeps the nodes that are
+// worth their rows. Nothing here can change what is emitted, only how fast.
 
 /// The drafts of one engine with their statistics. Engine thread only.
 final class Speculator {
     private let model: TransformerModel
     private let options: SpeculationOptions
-    private var costs: RowCosts
-    private let longSpec: LongSpecDraft?
+    let longSpec: LongSpecDraft?
     private var lookup: PromptLookupDraft?
-    private var acceptance = [AcceptanceTable.longSpec, .promptLookup, .lastCompletion]  // by DraftSource
-    /// Recent average of the best node's estimated probability, by level.
-    private var levelReach: [Float] = [0.7, 0.5, 0.35, 0.25]  // the shipped draft's agreement, level after level
-    private var levelSeconds: Double
-    private var roundsWithoutGrowth = 0
-    private var roundsWithoutLookup = 0
-    /// What rounds with the draft layer, and rounds with the other sources alone, have given.
-    private var growthGain: GainRecord
+    /// Of the target's passes, and of the draft layer's levels.
+    private var passCosts: RowCosts
+    private var levelCosts: RowCosts?
+    private var acceptance = AcceptanceRecord()
+    private var outlook = DraftOutlook()
+    /// What all rounds, those with the draft layer, and those with text seen before alone have given.
+    private var gain: GainRecord
+    private var draftedGain: GainRecord
     private var lookupGain: GainRecord
-    private var lastRoundGrew = false
+    private var emittedCount = 0  // in this generation
+    private var roundsWithoutDraft = 0
+    private var roundsWithoutLookup = 0
     /// A test's own proposals, verified as they are instead of all others.
     var proposer: ((inout TokenTree, _ depthLimit: Int) -> Void)?
 
     private var proposed = TokenTree(root: TokenID(0))  // before nodes were dropped
+    /// What the last round took beside the target's pass, and of that what the ring had missed for long.
     private(set) var lastDraftTime = Duration.zero
-    private var lastRingTime = Duration.zero
+    private var lastArrearsTime = Duration.zero
+    /// Rows of each level that the draft layer computed in the last round.
+    private(set) var lastLevelRowCounts: [Int] = []
+    /// How long measuring took at the start.
+    let calibrationTime: Duration
 
-    private static let learningRate: Float = 0.1
     /// With this many rounds between, a source is tried even where it did not promise to pay: text changes.
-    private static let explorationInterval = 128
+    private static let explorationInterval = 64
+    /// What a round with a source must give, by the clock, for the source to be asked whenever it promises to pay.
+    private static let leastGain = 1.0
+    private static let calibrationBudgets = (target: Duration.milliseconds(90), draft: Duration.milliseconds(30))
 
     /// Measures costs; call it while no sequence is resident.
     init(model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?) {
@@ -36,26 +44,67 @@ final class Speculator {
         self.options = options
         self.longSpec = longSpec
         lookup = options.mode == .longspec ? nil : PromptLookupDraft(capacity: model.positionLimit)
-        costs = RowCosts.measure(on: model)
-        levelSeconds = 0
-        growthGain = GainRecord(roundSeconds: costs.seconds(rows: 2, depth: RowCosts.measuredDepth))
-        lookupGain = growthGain
-        if let longSpec {
-            let depth = min(RowCosts.measuredDepth, model.positionLimit)
-            _ = longSpec.measureLevel(depth: depth)
-            levelSeconds = (0..<3).map { _ in longSpec.measureLevel(depth: depth) }.min()!
+        let clock = ContinuousClock()
+        let start = clock.now
+        let depth = max(1, min(RowCosts.measuredDepth, model.positionLimit - RowCosts.standardRowCounts.last!))
+        passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
+            model.measurePass(rowCount: $0, depth: $1)
+        }
+        levelCosts = longSpec.map { draft in
+            RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.draft) {
+                draft.measureLevel(rowCount: $0, depth: $1)
+            }
+        }
+        calibrationTime = clock.now - start
+        let roundSeconds = passCosts.seconds(rows: 2, depth: depth)
+        gain = GainRecord(roundSeconds: roundSeconds, gain: 1)
+        draftedGain = GainRecord(roundSeconds: roundSeconds, gain: 1.1)  // the benefit of the doubt
+        lookupGain = draftedGain
+    }
+
+    /// Proposes what the caller says and measures nothing: `chain(emitted)` is what may follow the first `emitted` tokens.
+    init(
+        model: TransformerModel, options: SpeculationOptions,
+        proposing chain: @escaping (_ emitted: Int) -> [TokenID]
+    ) {
+        self.model = model
+        self.options = options
+        longSpec = nil
+        let flat = [1e-3, 1e-3]  // never asked
+        passCosts = RowCosts(rowCounts: RowCosts.fewRowCounts, atStart: flat, atDepth: flat, depth: 1)
+        gain = GainRecord(roundSeconds: 1e-3, gain: 1)
+        draftedGain = gain
+        lookupGain = gain
+        calibrationTime = .zero
+        proposer = { [unowned self] tree, depthLimit in
+            var node = 0
+            for token in chain(emittedCount).prefix(depthLimit) {
+                guard let next = tree.add(token, under: node, source: .given) else { return }
+                node = next
+            }
         }
     }
 
     /// Seconds as they are believed to be now, for reports.
-    var rowCosts: RowCosts { costs }
-    var draftLevelSeconds: Double { levelSeconds }
+    func believedCosts(depth: Int) -> (pass: (Int) -> Double, level: (Int) -> Double) {
+        let (passes, levels) = (passCosts, levelCosts)
+        return (
+            { passes.seconds(rows: $0, depth: depth) },
+            { levels?.seconds(rows: $0, depth: depth) ?? 0 }
+        )
+    }
 
     // MARK: One generation
 
-    func begin(prompt: [TokenID]) { lookup?.begin(prompt: prompt) }
+    func begin(prompt: [TokenID]) {
+        emittedCount = 0
+        lookup?.begin(prompt: prompt)
+    }
 
-    func append(_ token: TokenID) { lookup?.append(token) }
+    func append(_ token: TokenID) {
+        emittedCount += 1
+        lookup?.append(token)
+    }
 
     func end(completion: [TokenID], prompt: [TokenID]) {
         if options.usesLastCompletion { lookup?.end(completion: completion, prompt: prompt) }
@@ -69,121 +118,199 @@ final class Speculator {
         let start = clock.now
         defer { lastDraftTime = clock.now - start }
         proposed.reset(root: root)
+        lastLevelRowCounts.removeAll(keepingCapacity: true)
+        lastArrearsTime = .zero
         let depthLimit = min(depthLimit, TokenTree.depthLimit - 1)
         guard depthLimit > 0 else { return proposed }
         if let proposer {
             proposer(&proposed, depthLimit)
             return proposed
         }
-        let depth = model.tokens.count
-        lookup?.propose(
-            into: &proposed, depthLimit: min(depthLimit, options.nodeLimit),
-            leastReach: SpeculationPolicy.leastReach,
-            lookup: acceptance[DraftSource.promptLookup.rawValue],
-            last: acceptance[DraftSource.lastCompletion.rawValue])
-        lastRoundGrew = false
-        lastRingTime = .zero
-        if let widths = options.fixedWidths { return proposeFixed(widths, depthLimit: depthLimit) }
-
-        var choice = bestChoice(depth: depth, spentSeconds: 0)
-        if choice.nodeCount > 0 && !mayUseLookup() {
-            choice = SpeculationPolicy.Choice(nodeCount: 0, rate: 1 / costs.seconds(rows: 1, depth: depth))
+        if let shape = options.fixedShape { return propose(shape, depthLimit: depthLimit) }
+        let prices = prices(depth: model.tokens.count)
+        if mayUse(lookupGain, roundsWithout: &roundsWithoutLookup) {
+            proposeFromText(depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
         }
-        lastRoundGrew = false
-        if let longSpec, let growth = growth(depth: depth, depthLimit: depthLimit, without: choice.rate) {
-            lastRoundGrew = true
-            // What the ring missed while the draft was not asked is no part of a level's price: counted as one, a try
-            // now and then would always look too dear to be made a habit.
-            lastRingTime = clock.measure { _ = longSpec.synchronize(root: root) }
-            let time = clock.measure {
-                _ = longSpec.grow(&proposed, growth, acceptance: acceptance[DraftSource.longSpec.rawValue])
-            }
-            learnLevels(levelCount: growth.widths.count, seconds: time / .seconds(1))
-            choice = bestChoice(depth: depth, spentSeconds: time / .seconds(1))
-        }
-        var tree = proposed
-        tree.keep(SpeculationPolicy.bestNodes(of: tree, count: min(choice.nodeCount, options.nodeLimit)))
-        return tree
-    }
-
-    private func proposeFixed(_ widths: [Int], depthLimit: Int) -> TokenTree {
-        if let longSpec {
-            let growth = LongSpecDraft.Growth(
-                widths: Array(widths.prefix(depthLimit)), addedNodeLimit: options.nodeLimit)
-            _ = longSpec.grow(&proposed, growth, acceptance: acceptance[DraftSource.longSpec.rawValue])
-        }
-        var tree = proposed
-        tree.keep(SpeculationPolicy.bestNodes(of: tree, count: options.nodeLimit))
-        return tree
-    }
-
-    /// The best number of nodes of `proposed`.
-    private func bestChoice(depth: Int, spentSeconds: Double) -> SpeculationPolicy.Choice {
+        draft(prices, depthLimit: depthLimit)
+        guard proposed.count > 1 else { return proposed }
         let reach = proposed.reachProbabilities.dropFirst().sorted(by: >)
-        return SpeculationPolicy.bestNodeCount(
-            reach: Array(reach.prefix(options.nodeLimit)), costs: costs, depth: depth,
-            spentSeconds: spentSeconds,
-            isChain: proposed.isChain)
+        let choice = SpeculationPolicy.bestNodeCount(reach: reach, prices: prices)
+        var tree = proposed
+        tree.keep(SpeculationPolicy.bestNodes(of: tree, count: choice.nodeCount))
+        return tree
     }
 
-    /// Whether chains from seen text are worth a try now.
-    private func mayUseLookup() -> Bool {
-        roundsWithoutLookup += 1
-        guard lookupGain.pays || roundsWithoutLookup >= Self.explorationInterval / 8 else { return false }
-        roundsWithoutLookup = 0
+    private func proposeFromText(depthLimit: Int, leastReach: Float) {
+        lookup?.propose(
+            into: &proposed, depthLimit: depthLimit, leastReach: leastReach, acceptance: acceptance)
+    }
+
+    private func prices(depth: Int) -> SpeculationPolicy.Prices {
+        let plain = passCosts.seconds(rows: 1, depth: depth)
+        return SpeculationPolicy.Prices(
+            passes: (0...options.nodeLimit).map { passCosts.seconds(rows: $0 + 1, depth: depth) },
+            levels: levelCosts.map { costs in
+                (1...LongSpecDraft.levelLimit).map { costs.seconds(rows: $0, depth: depth) }
+            } ?? [],
+            rate: max(1, gain.gain) / plain)
+    }
+
+    /// Whether a source has paid of late or is due for another try.
+    private func mayUse(_ gain: GainRecord, roundsWithout: inout Int) -> Bool {
+        if gain.gain >= Self.leastGain { return true }
+        roundsWithout += 1
+        guard roundsWithout >= Self.explorationInterval else { return false }
+        roundsWithout = 0
         return true
     }
 
-    private func growth(depth: Int, depthLimit: Int, without rate: Double) -> LongSpecDraft.Growth? {
-        let growth = SpeculationPolicy.growth(
-            levelReach: levelReach, levelSeconds: levelSeconds, costs: costs, depth: depth, rateWithout: rate,
-            nodeLimit: options.nodeLimit, depthLimit: depthLimit)
-        if growth != nil && growthGain.pays {
-            roundsWithoutGrowth = 0
-            return growth
+    // MARK: The draft layer
+
+    /// Lets the draft layer grow `proposed` as far as that promises to pay.
+    private func draft(_ prices: SpeculationPolicy.Prices, depthLimit: Int) {
+        guard longSpec != nil else { return }
+        var expanded: UInt64 = 0
+        func next() -> [Int] {
+            SpeculationPolicy.expansion(
+                of: proposed, expanded: expanded, outlook: outlook, prices: prices,
+                depthLimit: min(depthLimit, options.nodeLimit))
         }
-        roundsWithoutGrowth += 1
-        guard roundsWithoutGrowth >= Self.explorationInterval else { return nil }
-        roundsWithoutGrowth = 0
-        return LongSpecDraft.Growth(widths: [1], addedNodeLimit: 1)
+        roundsWithoutDraft += 1
+        let isDue = roundsWithoutDraft >= Self.explorationInterval
+        var nodes = isDue || draftedGain.gain >= Self.leastGain ? next() : []
+        if nodes.isEmpty && isDue { nodes = [0] }
+        guard !nodes.isEmpty, beginDraft() else { return }
+        roundsWithoutDraft = 0
+        while !nodes.isEmpty {
+            guard expand(nodes, leastReach: SpeculationPolicy.leastReach) else { return }
+            for node in nodes { expanded |= 1 << UInt64(node) }
+            nodes = next()
+        }
     }
 
-    private func learnLevels(levelCount: Int, seconds: Double) {
-        levelSeconds += Double(Self.learningRate) * (seconds / Double(levelCount) - levelSeconds)
-        for level in 0..<min(levelCount, levelReach.count) {
-            var best: Float = 0
-            for node in 1..<max(1, proposed.count)
-            where proposed.depths[node] == level + 1 && proposed.sources[node] == .longSpec {
-                best = max(best, proposed.reachProbabilities[node])
+    /// What the ring missed while the draft was not asked is no part of a level's price: counted as one, a try now and
+    /// then would always look too dear to be made a habit.
+    private func beginDraft() -> Bool {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let isDone = longSpec?.begin(root: proposed.tokens[0]) ?? false
+        if roundsWithoutDraft > 2 { lastArrearsTime = clock.now - start }
+        return isDone
+    }
+
+    private func expand(_ nodes: [Int], leastReach: Float) -> Bool {
+        guard let longSpec else { return false }
+        let clock = ContinuousClock()
+        let start = clock.now
+        let countBefore = proposed.count
+        guard longSpec.expand(nodes, of: &proposed, acceptance: acceptance, leastReach: leastReach) else {
+            return false
+        }
+        let seconds = (clock.now - start) / .seconds(1)
+        levelCosts?.observe(rows: nodes.count, depth: model.tokens.count, isChain: true, seconds: seconds)
+        lastLevelRowCounts.append(nodes.count)
+        for node in nodes {
+            // Beside children from elsewhere the draft's own best child says little.
+            let own = (node + 1..<max(node + 1, proposed.count)).filter { proposed.parents[$0] == node }
+            guard own.allSatisfy({ $0 >= countBefore }) else { continue }
+            outlook.observe(
+                bestChild: own.map { proposed.acceptances[$0] }.max() ?? 0, of: node, in: proposed)
+        }
+        return true
+    }
+
+    // MARK: Fixed shapes
+
+    /// Below the probability of the last of the best nodes nothing is of use; this keeps hopeless ones out.
+    private static let leastReachOfFixedShapes: Float = 0.002
+
+    private func propose(_ shape: FixedShape, depthLimit: Int) -> TokenTree {
+        switch shape {
+        case .tree(let nodeCount):
+            proposeFromText(
+                depthLimit: min(depthLimit, nodeCount), leastReach: Self.leastReachOfFixedShapes)
+            growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit)
+            var tree = proposed
+            tree.keep(SpeculationPolicy.bestNodes(of: tree, count: nodeCount))
+            return tree
+        case .chain(let levelCount):
+            return proposeChain(levelCount: min(levelCount, depthLimit))
+        }
+    }
+
+    /// The most probable nodes: a level looks at all of them that were not looked at. Returns how many nodes there were
+    /// before each level.
+    @discardableResult
+    private func growBestFirst(nodeCount: Int, depthLimit: Int) -> [Int] {
+        var boundaries: [Int] = []
+        guard longSpec != nil, beginDraft() else { return boundaries }
+        var expanded: UInt64 = 0
+        while true {
+            let best = SpeculationPolicy.bestNodes(of: proposed, count: nodeCount) & ~expanded
+            let nodes = (0..<proposed.count).filter {
+                best & (1 << UInt64($0)) != 0 && proposed.depths[$0] < depthLimit
+            }.prefix(LongSpecDraft.levelLimit)
+            let countBefore = proposed.count
+            guard !nodes.isEmpty, expand(Array(nodes), leastReach: Self.leastReachOfFixedShapes) else {
+                return boundaries
             }
-            // Where another source proposed the same token first, the draft's own estimate is not in the tree.
-            if best > 0 { levelReach[level] += Self.learningRate * (best - levelReach[level]) }
+            boundaries.append(countBefore)
+            for node in nodes { expanded |= 1 << UInt64(node) }
         }
     }
 
-    /// Learns from a round: what was emitted, and how long the target's pass took.
-    func observe(_ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double) {
-        let plainSeconds = costs.seconds(rows: 1, depth: depth)
-        costs.observe(rows: tree.count, depth: depth, isChain: tree.isChain, seconds: passSeconds)
+    /// What text seen before proposes, the same with the best nodes of the draft layer, and `growBestFirst`'s result.
+    func candidates(
+        root: TokenID, nodeCount: Int, depthLimit: Int
+    ) -> (found: TokenTree, grown: TokenTree, boundaries: [Int]) {
+        proposed.reset(root: root)
+        lastLevelRowCounts.removeAll(keepingCapacity: true)
+        proposeFromText(
+            depthLimit: min(depthLimit, nodeCount), leastReach: Self.leastReachOfFixedShapes)
+        let found = proposed
+        let boundaries = growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit)
+        return (found, proposed, boundaries)
+    }
+
+    /// Commits one token by a plain pass.
+    func advance(_ token: TokenID) -> Bool { model.append([token], logitRowCount: 1) }
+
+    private func proposeChain(levelCount: Int) -> TokenTree {
+        var chain = TokenTree(root: proposed.tokens[0])
+        guard longSpec != nil, beginDraft() else { return chain }
+        var node = 0
+        for _ in 0..<levelCount {
+            guard expand([node], leastReach: 0) else { break }
+            let children = (node + 1..<max(node + 1, proposed.count)).filter { proposed.parents[$0] == node }
+            guard let best = children.max(by: { proposed.acceptances[$0] < proposed.acceptances[$1] }),
+                chain.add(
+                    proposed.tokens[best], under: chain.count - 1, source: .longSpec,
+                    acceptance: proposed.acceptances[best], evidence: proposed.evidence[best]) != nil
+            else { break }
+            node = best
+        }
+        return chain
+    }
+
+    // MARK: Learning
+
+    /// Learns from a round: what was emitted, how long the target's pass took, and what came after it.
+    func observe(
+        _ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double, commitSeconds: Double
+    ) {
+        let plainSeconds = passCosts.seconds(rows: 1, depth: depth)
+        passCosts.observe(rows: tree.count, depth: depth, isChain: tree.isChain, seconds: passSeconds)
         guard proposer == nil else { return }
-        let seconds = passSeconds + (lastDraftTime - lastRingTime) / .seconds(1)
-        if lastRoundGrew {
-            growthGain.record(emittedCount: emitted.count, plainRoundSeconds: plainSeconds, seconds: seconds)
+        let seconds = passSeconds + commitSeconds + (lastDraftTime - lastArrearsTime) / .seconds(1)
+        func record(_ gain: inout GainRecord) {
+            gain.record(emittedCount: emitted.count, plainRoundSeconds: plainSeconds, seconds: seconds)
+        }
+        record(&gain)
+        if !lastLevelRowCounts.isEmpty {
+            record(&draftedGain)
         } else if tree.count > 1 {
-            lookupGain.record(emittedCount: emitted.count, plainRoundSeconds: plainSeconds, seconds: seconds)
+            record(&lookupGain)
         }
-        // Nodes that were dropped teach as much as those that were verified.
-        var parent = 0
-        for token in emitted {
-            var next: Int?
-            for node in parent + 1..<max(parent + 1, proposed.count) where proposed.parents[node] == parent {
-                let isAccepted = proposed.tokens[node] == token
-                acceptance[proposed.sources[node].rawValue].record(
-                    proposed.evidence[node], isAccepted: isAccepted)
-                if isAccepted { next = node }
-            }
-            guard let next else { break }
-            parent = next
-        }
+        acceptance.learn(from: proposed, emitted: emitted)
     }
 }

@@ -29,10 +29,14 @@ struct TokenTree {
     /// The node itself and all its ancestors, bit by node.
     private(set) var ancestors: [UInt64] = []
     private(set) var sources: [DraftSource] = []
-    /// Estimated probability that the node is reached; 1 for the root.
+    /// Estimated probability that the node is right, given that its parent is reached; 1 for the root.
+    private(set) var acceptances: [Float] = []
+    /// Estimated probability that the node is reached: the product of `acceptances` along its path.
     private(set) var reachProbabilities: [Float] = []
-    /// Which evidence the estimate rests on: a row of the source's `AcceptanceTable`.
-    private(set) var evidence: [UInt8] = []
+    /// What the estimate rests on; nil where nobody made one.
+    private(set) var evidence: [Evidence?] = []
+    /// What an estimate rested on that has been replaced since.
+    private(set) var formerEvidence: [Evidence?] = []
     /// Every node's parent is the node before it.
     private(set) var isChain = true
 
@@ -42,8 +46,10 @@ struct TokenTree {
         depths.reserveCapacity(Self.capacity)
         ancestors.reserveCapacity(Self.capacity)
         sources.reserveCapacity(Self.capacity)
+        acceptances.reserveCapacity(Self.capacity)
         reachProbabilities.reserveCapacity(Self.capacity)
         evidence.reserveCapacity(Self.capacity)
+        formerEvidence.reserveCapacity(Self.capacity)
         reset(root: root)
     }
 
@@ -54,10 +60,12 @@ struct TokenTree {
         depths.removeAll(keepingCapacity: true)
         ancestors.removeAll(keepingCapacity: true)
         sources.removeAll(keepingCapacity: true)
+        acceptances.removeAll(keepingCapacity: true)
         reachProbabilities.removeAll(keepingCapacity: true)
         evidence.removeAll(keepingCapacity: true)
+        formerEvidence.removeAll(keepingCapacity: true)
         isChain = true
-        append(root, parent: -1, source: .given, reachProbability: 1, evidence: 0)
+        append(root, parent: -1, source: .given, acceptance: 1, evidence: nil)
     }
 
     /// Nodes, the root included; at least 1.
@@ -75,24 +83,37 @@ struct TokenTree {
         return nil
     }
 
-    /// Adds a child, or finds the one that already carries the token (keeping its source and the higher probability).
+    /// Adds a child, or finds the one that already carries the token (keeping its source and the higher estimate).
     /// Nil when the tree is full or the path would be too long.
     mutating func add(
-        _ token: TokenID, under parent: Int, source: DraftSource, reachProbability: Float = 0,
-        evidence: UInt8 = 0
+        _ token: TokenID, under parent: Int, source: DraftSource, acceptance: Float = 0,
+        evidence: Evidence? = nil
     ) -> Int? {
         precondition(parent >= 0 && parent < count)
         if let existing = child(of: parent, carrying: token) {
-            reachProbabilities[existing] = max(reachProbabilities[existing], reachProbability)
+            if acceptance > acceptances[existing] {
+                estimate(existing, acceptance: acceptance, evidence: evidence)
+            }
             return existing
         }
         guard count < Self.capacity, depths[parent] + 1 < Self.depthLimit else { return nil }
-        append(token, parent: parent, source: source, reachProbability: reachProbability, evidence: evidence)
+        append(token, parent: parent, source: source, acceptance: acceptance, evidence: evidence)
         return count - 1
     }
 
+    /// Replaces a node's estimate and what follows from it below.
+    mutating func estimate(_ node: Int, acceptance: Float, evidence: Evidence?) {
+        precondition(node > 0 && node < count)
+        acceptances[node] = acceptance
+        formerEvidence[node] = self.evidence[node]
+        self.evidence[node] = evidence
+        for index in node..<count where ancestors[index] & (1 << UInt64(node)) != 0 {
+            reachProbabilities[index] = reachProbabilities[parents[index]] * acceptances[index]
+        }
+    }
+
     private mutating func append(
-        _ token: TokenID, parent: Int, source: DraftSource, reachProbability: Float, evidence: UInt8
+        _ token: TokenID, parent: Int, source: DraftSource, acceptance: Float, evidence: Evidence?
     ) {
         let index = count
         isChain = isChain && parent == index - 1
@@ -101,8 +122,10 @@ struct TokenTree {
         depths.append(parent < 0 ? 0 : depths[parent] + 1)
         ancestors.append((parent < 0 ? 0 : ancestors[parent]) | 1 << UInt64(index))
         sources.append(source)
-        reachProbabilities.append(reachProbability)
+        acceptances.append(acceptance)
+        reachProbabilities.append(parent < 0 ? 1 : reachProbabilities[parent] * acceptance)
         self.evidence.append(evidence)
+        formerEvidence.append(nil)
     }
 
     /// The nodes from the root to `node`, both included.
@@ -123,7 +146,7 @@ struct TokenTree {
             newIndex[index] = count
             append(
                 old.tokens[index], parent: parent, source: old.sources[index],
-                reachProbability: old.reachProbabilities[index], evidence: old.evidence[index])
+                acceptance: old.acceptances[index], evidence: old.evidence[index])
         }
     }
 
@@ -137,6 +160,9 @@ struct TokenTree {
             precondition(ancestors[index] == ancestors[parent] | 1 << UInt64(index))
             precondition(
                 child(of: parent, carrying: tokens[index]) == index, "siblings carry different tokens")
+        }
+        for index in 1..<max(1, count) {
+            precondition(reachProbabilities[index] == reachProbabilities[parents[index]] * acceptances[index])
         }
         precondition(isChain == (1..<max(1, count)).allSatisfy { parents[$0] == $0 - 1 })
     }

@@ -3,6 +3,9 @@
 
 /// Checksums of whole files.
 package enum FileChecksum {
+    /// Gives the SHA-256 of a file, computed or remembered.
+    package typealias Source = @Sendable (_ path: String) throws(EngineError) -> String
+
     /// The SHA-256 of a file in lower-case hexadecimal digits.
     package static func sha256(_ path: String) throws(EngineError) -> String {
         do {

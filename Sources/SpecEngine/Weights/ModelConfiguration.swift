@@ -7,16 +7,11 @@ package enum Architecture: String, Sendable, CaseIterable {
     case qwen2
     case llama
 
-    /// Whether this version can run models of the family.
-    package var isSupported: Bool {
-        switch self {
-        case .qwen3: true
-        case .qwen2, .llama: false
-        }
-    }
+    /// Queries and keys are RMS-normalised per head.
+    var normalizesHeads: Bool { self == .qwen3 }
 
     /// The names of the families that can be run, for error messages.
-    package static var supportedNames: [String] { allCases.filter(\.isSupported).map(\.rawValue) }
+    package static var supportedNames: [String] { allCases.map(\.rawValue) }
 }
 
 /// A decoder-only transformer's dimensions and constants. All counts are at least 1 and within `Limits`.
@@ -36,7 +31,7 @@ package struct ModelConfiguration: Sendable, Equatable {
     package let vocabularySize: Int
     /// How many positions the model was trained for.
     package let contextLength: Int
-    package let ropeFrequencyBase: Float
+    package let rotary: RotaryConfiguration
     package let rmsNormEpsilon: Float
     /// The output projection is the embedding matrix (the file has no `output.weight`).
     package let hasTiedEmbeddings: Bool
@@ -66,22 +61,22 @@ package struct ModelConfiguration: Sendable, Equatable {
         kvHeadCount = try reader.kvHeadCount(headCount: headCount)
         headDimension = try reader.headDimension(hiddenSize: hiddenSize, headCount: headCount)
         vocabularySize = try reader.vocabularySize(hiddenSize: hiddenSize)
-        // 10,000 is the format's default base.
-        ropeFrequencyBase = try reader.positiveFloat("rope.freq_base", below: 1e12, standard: 10_000)
+        rotary = try reader.rotary(headDimension: headDimension)
         rmsNormEpsilon = try reader.positiveFloat(
             "attention.layer_norm_rms_epsilon", below: 1, standard: nil)
         hasTiedEmbeddings = file.tensors["output.weight"] == nil
+        try reader.refuseUnknownTensors(layerCount: layerCount)
     }
 }
 
 /// Reads the keys of one architecture, `qwen3.block_count` and so on.
-private struct ConfigurationReader {
+struct ConfigurationReader {
     let architecture: Architecture
-    private let file: GGUFFile
+    let file: GGUFFile
 
     init(_ file: GGUFFile) throws(GGUFError) {
         let name = try file.metadata.requiredString("general.architecture")
-        guard let architecture = Architecture(rawValue: name), architecture.isSupported else {
+        guard let architecture = Architecture(rawValue: name) else {
             throw GGUFError(
                 path: file.path,
                 problem: .unsupportedArchitecture(found: name, supported: Architecture.supportedNames))
@@ -90,10 +85,14 @@ private struct ConfigurationReader {
         self.file = file
     }
 
-    private func key(_ name: String) -> String { "\(architecture.rawValue).\(name)" }
+    func key(_ name: String) -> String { "\(architecture.rawValue).\(name)" }
 
-    private func invalid(_ name: String, _ expected: String, _ found: String) -> GGUFError {
+    func invalid(_ name: String, _ expected: String, _ found: String) -> GGUFError {
         GGUFError(path: file.path, problem: .invalidValue(key: key(name), expected: expected, found: found))
+    }
+
+    func unsupported(_ feature: String) -> GGUFError {
+        GGUFError(path: file.path, problem: .unsupportedFeature(feature))
     }
 
     func count(_ name: String, limit: Int) throws(GGUFError) -> Int {
@@ -165,14 +164,31 @@ private struct ConfigurationReader {
 
     /// Features that would change the arithmetic. Running such a model without them gives wrong completions.
     func refuseUnsupportedFeatures() throws(GGUFError) {
-        if let scaling = try file.metadata.string(key("rope.scaling.type")), scaling != "none" {
-            throw GGUFError(path: file.path, problem: .unsupportedFeature("the rope scaling \(scaling)"))
-        }
         if let window = try file.metadata.uint(key("attention.sliding_window")), window != 0 {
-            throw GGUFError(path: file.path, problem: .unsupportedFeature("sliding-window attention"))
+            throw unsupported("sliding-window attention")
         }
         if let experts = try file.metadata.uint(key("expert_count")), experts != 0 {
-            throw GGUFError(path: file.path, problem: .unsupportedFeature("a mixture of experts"))
+            throw unsupported("a mixture of experts")
+        }
+        for name in ["logit_scale", "embedding_scale", "residual_scale", "attention.scale"] {
+            let scale = try file.metadata.float(key(name)) ?? 0
+            // 0 and 1 both stand for none.
+            if scale != 0, scale != 1 { throw unsupported("a model with \(key(name))") }
+        }
+    }
+
+    /// A tensor that is not computed with would silently be missing from the result.
+    func refuseUnknownTensors(layerCount: Int) throws(GGUFError) {
+        let linear = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
+        let norms = ["attn_norm", "ffn_norm"] + (architecture.normalizesHeads ? ["attn_q_norm", "attn_k_norm"] : [])
+        var layerNames = Set((linear + norms).map { $0 + ".weight" } + linear.map { $0 + ".bias" })
+        layerNames.insert("attn_rot_embd.weight")  // frequencies that old converters wrote and nothing reads
+        let names: Set = ["token_embd.weight", "output.weight", "output_norm.weight", Self.frequencyTensor]
+        for name in file.tensors.keys.sorted() where !names.contains(name) {
+            let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer < layerCount,
+                layer >= 0, layerNames.contains(String(parts[2]))
+            else { throw unsupported("a model of the architecture \(architecture.rawValue) with the tensor \(name)") }
         }
     }
 }

@@ -1,5 +1,5 @@
-// The weights of a decoder of the Qwen3 family in kernel layout, read from a GGUF file by the names that
-// llama.cpp gave its tensors. Shapes are checked here, once; the forward pass trusts them.
+// The weights of a decoder in kernel layout, read from a GGUF file by the names that llama.cpp gave its tensors.
+// Biases and head norms are read where they are. Shapes are checked here, once; the forward pass trusts them.
 
 import CSpecKernels
 
@@ -12,13 +12,18 @@ final class TransformerWeights {
     struct Layer {
         let attentionNorm: UnsafePointer<Float>
         let queryKeyValue: PackedMatrix  // queries, keys and values stacked: [(H + 2G)·D, hidden]
-        let queryNorm: UnsafePointer<Float>
-        let keyNorm: UnsafePointer<Float>
+        let queryKeyValueBias: UnsafePointer<Float>?  // [(H + 2G)·D]
+        let queryNorm: UnsafePointer<Float>?
+        let keyNorm: UnsafePointer<Float>?
         let attentionOutput: PackedMatrix
+        let attentionOutputBias: UnsafePointer<Float>?
         let feedForwardNorm: UnsafePointer<Float>
         let gate: PackedMatrix
+        let gateBias: UnsafePointer<Float>?
         let up: PackedMatrix
+        let upBias: UnsafePointer<Float>?
         let down: PackedMatrix
+        let downBias: UnsafePointer<Float>?
     }
 
     let configuration: ModelConfiguration
@@ -29,7 +34,7 @@ final class TransformerWeights {
     /// was cut short are gone.
     private let embeddingRows: AlignedBuffer
     private let embeddingType: TensorType
-    private let norms: AlignedBuffer
+    private let vectors: [AlignedBuffer]
 
     /// Bytes of weights in memory.
     let byteCount: Int
@@ -39,7 +44,7 @@ final class TransformerWeights {
     init(file: GGUFFile, configuration: ModelConfiguration) throws(EngineError) {
         var loader = Loader(file: file, configuration: configuration)
         layers = try loader.layers()
-        outputNorm = try loader.norm("output_norm.weight", count: configuration.hiddenSize)
+        outputNorm = try loader.vector("output_norm.weight", count: configuration.hiddenSize)
         let embedding = try loader.tensor(
             "token_embd.weight", [configuration.hiddenSize, configuration.vocabularySize])
         guard embedding.type == .q4_0 || embedding.type == .f32 else {
@@ -51,11 +56,13 @@ final class TransformerWeights {
             ? embedding
             : try loader.tensor("output.weight", [configuration.hiddenSize, configuration.vocabularySize])
         head = try PackedMatrix(stacking: [headTensor], of: file)
-        norms = loader.norms
+        vectors = loader.vectors
         embeddingType = embedding.type
         embeddingRows = AlignedBuffer(byteCount: embedding.byteCount)
         memcpy(embeddingRows.base, file.bytes(of: embedding).baseAddress!, embedding.byteCount)
-        byteCount = loader.packedByteCount + head.byteCount + norms.byteCount + embeddingRows.byteCount
+        byteCount =
+            loader.packedByteCount + head.byteCount + vectors.reduce(0) { $0 + $1.byteCount }
+            + embeddingRows.byteCount
         self.configuration = configuration
         file.adviseDontNeed(embedding)
     }
@@ -104,18 +111,12 @@ extension TransformerWeights {
     private struct Loader {
         let file: GGUFFile
         let configuration: ModelConfiguration
-        let norms: AlignedBuffer
-        private var usedNormFloats = 0
+        private(set) var vectors: [AlignedBuffer] = []
         private(set) var packedByteCount = 0
 
         init(file: GGUFFile, configuration: ModelConfiguration) {
             self.file = file
             self.configuration = configuration
-            let perLayer = 2 * configuration.hiddenSize + 2 * configuration.headDimension
-            // What the header claims and the file cannot hold is found when the tensors are asked for.
-            let claimed = configuration.layerCount * perLayer + configuration.hiddenSize
-            let floats = min(claimed, file.byteCount / 4 + 1)
-            norms = AlignedBuffer(byteCount: floats * 4)
         }
 
         func tensor(_ name: String, _ dimensions: [Int]) throws(EngineError) -> GGUFTensor {
@@ -126,16 +127,48 @@ extension TransformerWeights {
             }
         }
 
-        /// A vector of norm weights, copied so that it is aligned.
-        mutating func norm(_ name: String, count: Int) throws(EngineError) -> UnsafePointer<Float> {
-            let tensor = try tensor(name, [count])
-            guard tensor.type == .f32 else {
-                throw EngineError.unsupportedTensorType(path: file.path, tensor: name, type: tensor.type)
+        /// A vector, copied so that it is aligned.
+        mutating func vector(_ name: String, count: Int) throws(EngineError) -> UnsafePointer<Float> {
+            try joined([(name, count)])
+        }
+
+        /// A head norm, which some architectures have.
+        private mutating func headNorm(_ name: String) throws(EngineError) -> UnsafePointer<Float>? {
+            guard configuration.architecture.normalizesHeads else { return nil }
+            return try vector(name, count: configuration.headDimension)
+        }
+
+        /// The biases of matrices that are stacked, one behind the other, zero where one has none; nil where none has.
+        private mutating func biases(
+            _ parts: [(name: String, count: Int)]
+        ) throws(EngineError) -> UnsafePointer<Float>? {
+            guard parts.contains(where: { file.tensors[$0.name] != nil }) else { return nil }
+            return try joined(parts, isOptional: true)
+        }
+
+        private mutating func joined(
+            _ parts: [(name: String, count: Int)], isOptional: Bool = false
+        ) throws(EngineError) -> UnsafePointer<Float> {
+            var tensors: [GGUFTensor?] = []
+            for part in parts {
+                let isMissing = isOptional && file.tensors[part.name] == nil
+                let found = isMissing ? nil : try tensor(part.name, [part.count])
+                if let found, found.type != .f32 {
+                    throw EngineError.unsupportedTensorType(
+                        path: file.path, tensor: part.name, type: found.type)
+                }
+                tensors.append(found)
             }
-            let destination = norms.pointer(to: Float.self) + usedNormFloats
-            memcpy(destination, file.bytes(of: tensor).baseAddress!, count * 4)
-            usedNormFloats += count
-            return UnsafePointer(destination)
+            let buffer = AlignedBuffer(byteCount: parts.reduce(0) { $0 + $1.count } * 4)
+            var offset = 0
+            for (part, tensor) in zip(parts, tensors) {
+                if let source = tensor.flatMap({ file.bytes(of: $0).baseAddress }) {
+                    memcpy(buffer.base + offset, source, part.count * 4)
+                }
+                offset += part.count * 4
+            }
+            vectors.append(buffer)
+            return UnsafePointer(buffer.pointer(to: Float.self))
         }
 
         private mutating func matrix(_ tensors: [GGUFTensor]) throws(EngineError) -> PackedMatrix {
@@ -169,19 +202,27 @@ extension TransformerWeights {
             let prefix = "blk.\(index)."
             try requireOneType(["ffn_gate", "ffn_up", "ffn_down"].map { prefix + $0 + ".weight" })
             return Layer(
-                attentionNorm: try norm(prefix + "attn_norm.weight", count: hidden),
+                attentionNorm: try vector(prefix + "attn_norm.weight", count: hidden),
                 queryKeyValue: try matrix([
                     try tensor(prefix + "attn_q.weight", [hidden, queries]),
                     try tensor(prefix + "attn_k.weight", [hidden, keys]),
                     try tensor(prefix + "attn_v.weight", [hidden, keys]),
                 ]),
-                queryNorm: try norm(prefix + "attn_q_norm.weight", count: c.headDimension),
-                keyNorm: try norm(prefix + "attn_k_norm.weight", count: c.headDimension),
+                queryKeyValueBias: try biases([
+                    (prefix + "attn_q.bias", queries), (prefix + "attn_k.bias", keys),
+                    (prefix + "attn_v.bias", keys),
+                ]),
+                queryNorm: try headNorm(prefix + "attn_q_norm.weight"),
+                keyNorm: try headNorm(prefix + "attn_k_norm.weight"),
                 attentionOutput: try matrix([try tensor(prefix + "attn_output.weight", [queries, hidden])]),
-                feedForwardNorm: try norm(prefix + "ffn_norm.weight", count: hidden),
+                attentionOutputBias: try biases([(prefix + "attn_output.bias", hidden)]),
+                feedForwardNorm: try vector(prefix + "ffn_norm.weight", count: hidden),
                 gate: try matrix([try tensor(prefix + "ffn_gate.weight", [hidden, c.feedForwardSize])]),
+                gateBias: try biases([(prefix + "ffn_gate.bias", c.feedForwardSize)]),
                 up: try matrix([try tensor(prefix + "ffn_up.weight", [hidden, c.feedForwardSize])]),
-                down: try matrix([try tensor(prefix + "ffn_down.weight", [c.feedForwardSize, hidden])]))
+                upBias: try biases([(prefix + "ffn_up.bias", c.feedForwardSize)]),
+                down: try matrix([try tensor(prefix + "ffn_down.weight", [c.feedForwardSize, hidden])]),
+                downBias: try biases([(prefix + "ffn_down.bias", hidden)]))
         }
     }
 }

@@ -89,12 +89,11 @@ struct LongSpecDraftTests {
         let target = try ModelFixture.quantized(positionLimit: 4_096)
         var prompt = GoldenCase.all["spm-repo-4k"]!.promptTokens.map { TokenID($0) }
         let draft = try draft(on: target)
-        let growth = LongSpecDraft.Growth(widths: [3, 4, 2], addedNodeLimit: 12)
         func tree(_ draft: LongSpecDraft, at count: Int) -> ([TokenID], [Int]) {
             target.truncate(to: min(count - 1, commonPrefixLength(target.tokens, prompt)))
             target.prefill(Array(prompt[..<count]))
             var tree = TokenTree(root: prompt[count])
-            #expect(draft.grow(&tree, growth))
+            #expect(draft.grow(&tree, levelCount: 3))
             tree.checkInvariants()
             return (tree.tokens, tree.parents)
         }
@@ -105,16 +104,45 @@ struct LongSpecDraftTests {
             let followed = tree(draft, at: count)
             let fresh = tree(try self.draft(on: target), at: count)
             #expect(followed.0 == fresh.0 && followed.1 == fresh.1, "at \(count)")
-            #expect(followed.0.count == growth.addedNodeLimit + 1)
+            #expect(followed.0.count > 6, "at \(count)")
         }
         target.team.withLiveRequest(cancellation: nil) {
             var times: [Duration] = []
-            for _ in 0..<9 {
+            for _ in 0..<15 {
                 draft.ring.invalidate()
                 times.append(ContinuousClock().measure { _ = draft.synchronize(root: prompt[2_000]) })
             }
-            print("ring rebuilt from 512 embeddings in \(times.sorted()[4])")
+            let best = times.min()!
+            print("ring rebuilt from 512 embeddings in \(best) (median \(times.sorted()[7]))")
+            // Two milliseconds on the tuned kernels; the best of many, because machines are busy.
+            #expect(best < .milliseconds(target.team.instructionSet.description.hasPrefix("avx512") ? 2 : 50))
         }
+    }
+
+    @Test("Looking at a path's nodes at once or one after the other weighs its tokens and proposes alike")
+    func batchesAgree() throws {
+        let target = try ModelFixture.quantized(positionLimit: 2_048)
+        let prompt = GoldenCase.all["spm-file"]!.promptTokens.map { TokenID($0) }
+        let draft = try draft(on: target, headTokenCount: 8_192)
+        target.prefill(Array(prompt[..<700]))
+        func tree(_ batches: [[Int]]) -> TokenTree {
+            var tree = TokenTree(root: prompt[700])
+            // A path that another source proposed: the text itself.
+            for depth in 0..<4 {
+                #expect(tree.add(prompt[701 + depth], under: depth, source: .promptLookup, acceptance: 0.5) != nil)
+            }
+            #expect(draft.begin(root: prompt[700]))
+            for batch in batches {
+                #expect(draft.expand(batch, of: &tree, acceptance: AcceptanceRecord(), leastReach: 0))
+            }
+            tree.checkInvariants()
+            return tree
+        }
+        let together = tree([[0, 1, 2, 3, 4]])
+        let apart = tree([[0], [1], [2], [3], [4]])
+        #expect(together.tokens == apart.tokens && together.parents == apart.parents)
+        #expect(together.reachProbabilities == apart.reachProbabilities)
+        #expect(together.evidence[1]?.kind == .weighed && together.sources[1] == .promptLookup)
     }
 
     @Test("The draft's own state is as large behind 1k tokens as behind 16k")
@@ -127,7 +155,7 @@ struct LongSpecDraftTests {
         let before = used.stateByteCount
         target.prefill(GoldenCase.all["spm-repo-4k"]!.promptTokens.prefix(1_700).map { TokenID($0) })
         var tree = TokenTree(root: TokenID(5))
-        #expect(used.grow(&tree, LongSpecDraft.Growth(widths: [4, 4], addedNodeLimit: 9)))
+        #expect(used.grow(&tree, levelCount: 2))
         #expect(used.stateByteCount == before)
         print("draft: \(before / 1024) KiB of state, \(used.weightByteCount / 1024) KiB of weights")
     }
@@ -147,5 +175,20 @@ struct LongSpecDraftTests {
         } catch {
             #expect("\(error)".contains("longspec"))
         }
+    }
+}
+
+extension LongSpecDraft {
+    /// Looks at all of a level's nodes at once, level after level.
+    fileprivate func grow(_ tree: inout TokenTree, levelCount: Int) -> Bool {
+        guard begin(root: tree.tokens[0]) else { return false }
+        var next = 0
+        for _ in 0..<levelCount {
+            let nodes = Array(next..<min(tree.count, next + LongSpecDraft.levelLimit))
+            if nodes.isEmpty { break }
+            next = nodes.last! + 1
+            guard expand(nodes, of: &tree, acceptance: AcceptanceRecord(), leastReach: 0.02) else { return false }
+        }
+        return true
     }
 }

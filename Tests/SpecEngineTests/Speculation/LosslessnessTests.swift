@@ -42,10 +42,12 @@ struct LosslessnessTests {
                 switch drafts {
                 case .random, .corrupted, .oracle, .lookup: options = SpeculationOptions(mode: .lookup)
                 case .longSpecTree:
-                    options = SpeculationOptions(mode: .longspec, nodeLimit: 20, fixedWidths: [4, 6, 4, 2])
+                    options = SpeculationOptions(
+                        mode: .longspec, nodeLimit: 20, fixedShape: .tree(nodeCount: 20))
                     longSpec = draft
                 case .longSpecChain:
-                    options = SpeculationOptions(mode: .longspec, nodeLimit: 4, fixedWidths: [1, 1, 1, 1])
+                    options = SpeculationOptions(
+                        mode: .longspec, nodeLimit: 4, fixedShape: .chain(levelCount: 4))
                     longSpec = draft
                 case .automatic:
                     options = SpeculationOptions(mode: .auto)
@@ -115,10 +117,14 @@ struct LosslessnessTests {
             )
             #expect(
                 isSame.tokens && isSame.probabilities && isSame.ending && isSame.cache,
-                "case \(index) (\(drafts), \(length) tokens): \(isSame)")
+                "case \(index) (seed \(random.seed), \(drafts), \(length) tokens): \(isSame)")
             let telemetry = result.speculation!
             accepted[drafts, default: (0, 0)].0 += telemetry.accepted
             accepted[drafts, default: (0, 0)].1 += telemetry.rounds
+            if count > 60 && (index - first) % 20 == 19 {
+                print("soak: case \(index) done; go on from here with FORETOKEN_SOAK_FIRST=\(index + 1)")
+                fflush(nil)
+            }
         }
         for (drafts, sums) in accepted.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             print("soak: \(drafts) accepted \(sums.0) in \(sums.1) rounds")

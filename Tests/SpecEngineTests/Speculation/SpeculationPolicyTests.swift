@@ -10,7 +10,7 @@ import Testing
 struct SpeculationPolicyTests {
     /// A machine on which the first rows are free (bound by memory) or each row costs a full pass (bound by arithmetic).
     private func costs(memoryBound: Bool) -> RowCosts {
-        let start = RowCosts.measuredRowCounts.map { rows in
+        let start = RowCosts.standardRowCounts.map { rows in
             memoryBound ? 1e-3 * max(1, Double(rows) / 8) : 1e-3 * Double(rows)
         }
         return RowCosts(atStart: start, atDepth: start.map { $0 * 2 }, depth: 2_000)
@@ -29,68 +29,125 @@ struct SpeculationPolicyTests {
         #expect(slower.seconds(rows: 4, depth: 0) > 5e-3)
     }
 
-    @Test("Free rows are all used, dear rows only for near certainties, hopeless ones never")
-    func nodeCounts() {
-        let free = costs(memoryBound: true)
-        let dear = costs(memoryBound: false)
-        let reach: [Float] = [0.6, 0.4, 0.3, 0.2, 0.1]
-        #expect(SpeculationPolicy.bestNodeCount(reach: reach, costs: free, depth: 0).nodeCount == 5)
-        #expect(SpeculationPolicy.bestNodeCount(reach: reach, costs: dear, depth: 0).nodeCount == 0)
-        // A row that doubles a pass's cost pays only above certainty.
-        #expect(SpeculationPolicy.bestNodeCount(reach: [1], costs: dear, depth: 0).nodeCount == 0)
-        #expect(SpeculationPolicy.bestNodeCount(reach: [0.01], costs: free, depth: 0).nodeCount == 0)
-        #expect(SpeculationPolicy.bestNodeCount(reach: [], costs: free, depth: 0).nodeCount == 0)
+    private func prices(memoryBound: Bool, levelSeconds: Double? = nil, gain: Double = 1) -> SpeculationPolicy.Prices {
+        let costs = costs(memoryBound: memoryBound)
+        return SpeculationPolicy.Prices(
+            passes: (1...16).map { costs.seconds(rows: $0, depth: 0) },
+            levels: levelSeconds.map { seconds in (0..<16).map { seconds * (1 + 0.1 * Double($0)) } } ?? [],
+            rate: gain / costs.seconds(rows: 1, depth: 0))
     }
 
-    @Test("The draft layer is asked where its levels pay for themselves, and no deeper")
-    func growth() {
-        func levels(_ reach: [Float], levelSeconds: Double, memoryBound: Bool = true) -> Int {
-            let costs = costs(memoryBound: memoryBound)
-            return SpeculationPolicy.growth(
-                levelReach: reach, levelSeconds: levelSeconds, costs: costs, depth: 0,
-                rateWithout: 1 / costs.seconds(rows: 1, depth: 0), nodeLimit: 15, depthLimit: 31
-            )?.widths.count ?? 0
+    @Test("What a pass behind a long context teaches about attention does not make short contexts dear")
+    func costsByDepth() {
+        var costs = costs(memoryBound: false)
+        let (before, after) = (costs.seconds(rows: 1, depth: 0), 2 * costs.seconds(rows: 1, depth: 20_000))
+        for _ in 0..<300 { costs.observe(rows: 1, depth: 20_000, isChain: true, seconds: after) }
+        #expect(abs(costs.seconds(rows: 1, depth: 20_000) / after - 1) < 0.05)
+        #expect(costs.seconds(rows: 1, depth: 0) < 1.5 * before)
+    }
+
+    @Test("Measuring costs ends with its budget; a model of long passes is measured at few row counts")
+    func measuring() {
+        var passes = 0
+        let quick = RowCosts.measure(depth: 100, budget: .seconds(1)) { rows, depth in
+            passes += 1
+            return 1e-3 + 1e-6 * Double(depth * rows)
         }
-        #expect(levels([0.8, 0.6, 0.5, 0.4], levelSeconds: 0.1e-3) == 4)
-        #expect(levels([0.8, 0.1, 0.01, 0.01], levelSeconds: 0.2e-3) == 1)
-        #expect(levels([0.4, 0.2, 0.1, 0.05], levelSeconds: 0.5e-3) == 0)
-        #expect(levels([0.9, 0.8, 0.7, 0.6], levelSeconds: 0.1e-3, memoryBound: false) == 0)
+        #expect(quick.rowCounts == RowCosts.standardRowCounts)
+        #expect(abs(quick.seconds(rows: 8, depth: 1_000) - 9e-3) < 1e-6)
+        passes = 0
+        let slow = RowCosts.measure(depth: 100, budget: .zero) { rows, _ in
+            passes += 1
+            return 20e-3
+        }
+        #expect(slow.rowCounts == RowCosts.fewRowCounts && passes <= 6)
+        #expect(slow.seconds(rows: 16, depth: 0) == 20e-3)
+    }
+
+    @Test("Free rows are all used, dear rows only for near certainties, hopeless ones never")
+    func nodeCounts() {
+        func count(_ reach: [Float], memoryBound: Bool, gain: Double = 1) -> Int {
+            SpeculationPolicy.bestNodeCount(
+                reach: reach, prices: prices(memoryBound: memoryBound, gain: gain)
+            ).nodeCount
+        }
+        let reach: [Float] = [0.6, 0.4, 0.3, 0.2, 0.1]
+        #expect(count(reach, memoryBound: true) == 5)
+        #expect(count(reach, memoryBound: false) == 0)
+        // A row that doubles a pass's cost pays only above certainty.
+        #expect(count([1], memoryBound: false) == 0)
+        #expect(count([], memoryBound: true) == 0)
+        // Beyond the free rows each costs an eighth of a pass: what time is worth decides.
+        let long = [Float](repeating: 0.9, count: 7) + [Float](repeating: 0.2, count: 8)
+        #expect(count(long, memoryBound: true) == 15)
+        #expect(count(long, memoryBound: true, gain: 2) == 7)
+    }
+
+    @Test("The draft layer is asked where its levels pay for themselves, beside what is there for free")
+    func expansion() {
+        func nodes(_ chain: [Float], levelSeconds: Double?, memoryBound: Bool = true, expanded: UInt64 = 0) -> [Int] {
+            var tree = TokenTree(root: TokenID(0))
+            for (index, acceptance) in chain.enumerated() {
+                _ = tree.add(TokenID(1), under: index, source: .promptLookup, acceptance: acceptance)
+            }
+            return SpeculationPolicy.expansion(
+                of: tree, expanded: expanded, outlook: DraftOutlook(),
+                prices: prices(memoryBound: memoryBound, levelSeconds: levelSeconds), depthLimit: 31)
+        }
+        #expect(nodes([], levelSeconds: 0.1e-3) == [0])
+        #expect(nodes([], levelSeconds: nil).isEmpty)
+        #expect(nodes([], levelSeconds: 2e-3).isEmpty)
+        #expect(nodes([], levelSeconds: 0.1e-3, memoryBound: false).isEmpty)
+        #expect(nodes([], levelSeconds: 0.1e-3, expanded: 1).isEmpty)
+        // A sure chain leaves nothing to add but at its end, and nodes come with their ancestors.
+        #expect(nodes([0.3, 0.3], levelSeconds: 0.1e-3).first == 0)
+        #expect(nodes([0.99, 0.99, 0.99], levelSeconds: 0.6e-3).isEmpty)
     }
 
     @Test("The nodes that are kept are the likeliest ones with all their ancestors")
     func bestNodes() {
         var tree = TokenTree(root: TokenID(0))
-        let a = tree.add(TokenID(1), under: 0, source: .given, reachProbability: 0.5)!
-        let b = tree.add(TokenID(2), under: 0, source: .given, reachProbability: 0.3)!
-        let c = tree.add(TokenID(3), under: a, source: .given, reachProbability: 0.4)!
+        let a = tree.add(TokenID(1), under: 0, source: .given, acceptance: 0.5)!
+        let b = tree.add(TokenID(2), under: 0, source: .given, acceptance: 0.3)!
+        let c = tree.add(TokenID(3), under: a, source: .given, acceptance: 0.8)!
         #expect(SpeculationPolicy.bestNodes(of: tree, count: 2) == 1 | 1 << UInt64(a) | 1 << UInt64(c))
         #expect(
             SpeculationPolicy.bestNodes(of: tree, count: 3) == 1 | 1 << UInt64(a) | 1 << UInt64(b) | 1
                 << UInt64(c))
         #expect(SpeculationPolicy.bestNodes(of: tree, count: 0) == 1)
+        // A new estimate of a node changes what is below it.
+        tree.estimate(a, acceptance: 0.1, evidence: nil)
+        #expect(SpeculationPolicy.bestNodes(of: tree, count: 1) == 1 | 1 << UInt64(b))
+        tree.checkInvariants()
     }
 
-    @Test("A source that keeps losing time stops being used, one that gains goes on")
+    @Test("A source that keeps losing time shows it, one that gains too")
     func gains() {
-        var losing = GainRecord(roundSeconds: 1e-3)
+        var losing = GainRecord(roundSeconds: 1e-3, gain: 1.1)
         var winning = losing
-        #expect(losing.pays)
         for _ in 0..<40 {
             losing.record(emittedCount: 1, plainRoundSeconds: 1e-3, seconds: 1.3e-3)
             winning.record(emittedCount: 2, plainRoundSeconds: 1e-3, seconds: 1.3e-3)
         }
-        #expect(!losing.pays && winning.pays)
+        #expect(losing.gain < 1 && winning.gain > 1.2)
     }
 
-    @Test("Acceptance moves from its prior to what is seen, evidence by evidence")
+    @Test("Acceptance moves from its prior to what is seen, evidence by evidence, for dropped nodes too")
     func acceptance() {
-        var table = AcceptanceTable.promptLookup
-        let evidence = AcceptanceTable.evidence(matchLength: 3)
-        let other = AcceptanceTable.evidence(matchLength: 20)
-        let before = table.estimate(other)
-        for _ in 0..<300 { table.record(evidence, isAccepted: false) }
-        #expect(table.estimate(evidence) < 0.05)
-        #expect(table.estimate(other) == before)
+        var record = AcceptanceRecord()
+        let evidence = Evidence(kind: .promptLookup, matchLength: 3)
+        let other = Evidence(kind: .promptLookup, matchLength: 20)
+        let weighed = Evidence(kind: .weighed, draftProbability: 0.95)
+        let before = (record.estimate(other), record.estimate(weighed))
+        var tree = TokenTree(root: TokenID(0))
+        let wrong = tree.add(TokenID(1), under: 0, source: .promptLookup, acceptance: 0.5, evidence: evidence)!
+        _ = tree.add(TokenID(2), under: wrong, source: .promptLookup, acceptance: 0.5, evidence: other)
+        let right = tree.add(TokenID(3), under: 0, source: .promptLookup, acceptance: 0.5, evidence: evidence)!
+        tree.estimate(right, acceptance: 0.9, evidence: weighed)
+        for _ in 0..<600 { record.learn(from: tree, emitted: [TokenID(3), TokenID(9)]) }
+        #expect(abs(record.estimate(evidence) - 0.5) < 0.05)  // one of its two nodes was right, former evidence too
+        #expect(record.estimate(weighed) > before.1 && record.estimate(weighed) > 0.99)
+        #expect(record.estimate(other) == before.0)  // its parent was never reached
     }
 }
 
@@ -145,7 +202,7 @@ struct PromptLookupTests {
         draft.append(TokenID(2))
         var tree = TokenTree(root: TokenID(2))
         draft.propose(
-            into: &tree, depthLimit: 10, leastReach: 0, lookup: .promptLookup, last: .lastCompletion)
+            into: &tree, depthLimit: 10, leastReach: 0, acceptance: AcceptanceRecord())
         #expect(tree.tokens.map(\.rawValue) == [2, 3, 4, 5])
         #expect(tree.sources[1] == .lastCompletion && tree.isChain)
     }

@@ -19,7 +19,7 @@ struct GGUFFileTests {
         #expect(configuration.headDimension == 64)
         #expect(configuration.vocabularySize == 24_576)
         #expect(configuration.contextLength == 16_384)
-        #expect(configuration.ropeFrequencyBase == 1_000_000)
+        #expect(configuration.rotary.frequencyBase == 1_000_000)
         #expect(configuration.rmsNormEpsilon == 1e-6)
         #expect(configuration.hasTiedEmbeddings)
         let query = try file.requiredTensor("blk.13.attn_q.weight", dimensions: [640, 640])

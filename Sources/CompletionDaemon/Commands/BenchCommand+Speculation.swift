@@ -1,0 +1,123 @@
+// The scenarios of `bench` that are about speculation: the fixed workload, and a draft of known quality.
+
+import ArgumentParser
+import SpecEngine
+
+/// Options of the two scenarios.
+struct SpeculationBenchArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("speculation: source trees that Benchmarks/fetch.sh made.", valueName: "directory"))
+    var workload = ".build/benchmarks"
+
+    @Option(help: ArgumentHelp("speculation: list of cursor positions.", valueName: "path"))
+    var cursors = "Benchmarks/cursors/speculation.json"
+
+    @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))
+    var cases = 50
+
+    @Option(help: ArgumentHelp("speculation, oracle: interleaved repetitions of every case.", valueName: "n"))
+    var pairs = 9
+
+    @Flag(help: "speculation: policy off; every round verifies --speculation-nodes nodes, whatever it costs.")
+    var fixedShapes = false
+
+    @Option(
+        help: ArgumentHelp(
+            "speculation: append each finished case here, and go on with what is missing.", valueName: "path"))
+    var caseFile: String?
+
+    func check() throws(CommandError) {
+        guard (1...1_000).contains(cases), (1...1_000).contains(pairs) else {
+            throw .usage("--cases is \(cases), --pairs is \(pairs)", fix: "choose between 1 and 1000")
+        }
+    }
+}
+
+extension BenchCommand {
+    /// Plain decoding, then every source of drafts alone and all together, on the same engine.
+    func runSpeculation(promptSizes: [Int]) async throws {
+        let arguments = speculationBench
+        try arguments.check()
+        let nodes = engine.speculationNodes
+        let names: [(String, SpeculationMode)] = [("longspec", .longspec), ("lookup", .lookup), ("all", .auto)]
+        var configuration = try engine.configuration()
+        configuration.speculation = .off
+        configuration.speculationAlternatives = names.map { options($0.1, nodes: nodes) }
+        var fullHead = options(.longspec, nodes: nodes)
+        fullHead.draftHeadTokenCount = .max
+        configuration.speculationAlternatives.append(fullHead)
+        let loaded = try configuration.load(fillsHoles: true)
+        let settings = "\(loaded.modelPath) nodes \(nodes) fixed \(arguments.fixedShapes) pairs \(arguments.pairs)"
+            + " threads \(loaded.threadCount) \(loaded.instructionSet)"
+        var file = try SpeculationCaseFile(path: arguments.caseFile, settings: settings)
+        var workload = try SpeculationWorkload(
+            cursorPath: arguments.cursors, directory: arguments.workload, tokenizer: loaded.tokenizer)
+        let kinds =
+            [SpeculationBench.plain]
+            + names.indices.map {
+                SpeculationBench.Kind(
+                    name: names[$0].0, alternative: $0,
+                    isRecorded: names[$0].1 != .lookup && !arguments.fixedShapes)
+            }
+        let bench = SpeculationBench(
+            engine: loaded, kinds: kinds, fullHeadAlternative: names.count, pairCount: arguments.pairs,
+            maximumTokens: CompletionPipeline.defaultMaximumTokens, settings: settings, isQuiet: false)
+        var results: [BenchResult] = []
+        if let time = await loaded.calibrationTime(alternative: names.count - 1) {
+            results.append(BenchResult("calibration", [time / .milliseconds(1)], unit: "ms"))
+        }
+        for size in promptSizes {
+            let cases = try workload.cases(count: arguments.cases, tokenCount: size)
+            try await bench.run(cases, file: &file)
+            let wanted = Set(cases.map(\.name))
+            results +=
+                SpeculationSummary(
+                    records: file.records.filter { $0.promptTokenCount == size && wanted.contains($0.name) },
+                    kindNames: names.map(\.0), label: "\(size)"
+                ).results
+        }
+        show(
+            BenchReport(
+                machine: .current(), build: .current(loaded), scenario: scenario,
+                settings: [
+                    "model": loaded.modelPath, "pairs": "\(arguments.pairs)", "cases": "\(arguments.cases)",
+                    "nodes": "\(nodes)", "cursors": arguments.cursors,
+                    "policy": arguments.fixedShapes ? "off" : "on",
+                ], results: results))
+    }
+
+    private func options(_ mode: SpeculationMode, nodes: Int) -> SpeculationOptions {
+        var options = SpeculationOptions(mode: mode, nodeLimit: nodes, draftPath: engine.draft)
+        options.usesLastCompletion = false
+        if speculationBench.fixedShapes { options.fixedShape = .tree(nodeCount: nodes) }
+        return options
+    }
+
+    /// Plain decoding against a chain that is right with a probability which makes τ the paper's: what speculation is
+    /// worth on a model of this shape, whatever its weights say. Behind the further depths only the bound is computed.
+    func runOracle(depths: [Int]) async throws {
+        try speculationBench.check()
+        var configuration = try engine.configuration()
+        configuration.speculation = .off
+        let loaded = try configuration.load(fillsHoles: false)
+        let bench = OracleBench(
+            engine: loaded, pairCount: speculationBench.pairs,
+            maximumTokens: CompletionPipeline.defaultMaximumTokens)
+        guard let first = depths.first, first + bench.maximumTokens < loaded.positionLimit else {
+            throw CommandError.usage(
+                "--depths has no depth that fits into the model's \(loaded.positionLimit) positions",
+                fix: "choose smaller ones")
+        }
+        var results = try await bench.measure(depth: first)
+        for depth in depths where depth + OracleBench.boundRowCounts.upperBound <= loaded.positionLimit {
+            results += await bench.bound(depth: depth)
+        }
+        show(
+            BenchReport(
+                machine: .current(), build: .current(loaded), scenario: scenario,
+                settings: [
+                    "model": loaded.modelPath, "pairs": "\(speculationBench.pairs)",
+                    "tau": "\(OracleBench.meanAcceptedLength)",
+                ], results: results))
+    }
+}

@@ -1,0 +1,102 @@
+// What one case of `bench --scenario speculation` gave, as it is written to the case file: one line of JSON a case, so
+// that a run that is cut off loses one case at most and goes on where it stopped.
+
+import SpecEngine
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+struct SpeculationCaseRecord: Codable {
+    /// Counters of one kind of decoding; times come from the profiled run, which is not timed as a whole.
+    struct Profile: Codable {
+        var rounds = 0
+        var emitted = 0
+        var passesByRowCount: [Int] = []
+        var levelsByRowCount: [Int] = []
+        /// [source][depth]
+        var drafted: [[Int]] = []
+        var accepted: [[Int]] = []
+        var draftSeconds = 0.0
+        var attentionSeconds = 0.0
+        var linearSeconds = 0.0
+        var verificationSeconds = 0.0
+    }
+
+    struct Costs: Codable {
+        let passRows: [Int]
+        let passSeconds: [Double]
+        let levelRows: [Int]
+        let levelSeconds: [Double]
+        /// With the LM head over the whole vocabulary.
+        let fullHeadLevelSeconds: [Double]
+    }
+
+    /// What must be equal for two runs to be one.
+    let settings: String
+    let name: String
+    let promptTokenCount: Int
+    /// Tokens after the first, which the prompt's pass gives.
+    let tokenCount: Int
+    /// Tokens per second, by kind, one for each repetition; repetitions stand side by side.
+    var rates: [String: [Double]] = [:]
+    var profiles: [String: Profile] = [:]
+    /// Of `ShapeSearch.shapes`, by kind; infinite where a shape is not possible.
+    var shapeSeconds: [String: [Double]] = [:]
+    let costs: Costs
+
+    /// The median of the pairs' ratios.
+    func speedup(_ kind: String) -> Double? {
+        guard let plain = rates["plain"], let rates = rates[kind], !plain.isEmpty, plain.count == rates.count else {
+            return nil
+        }
+        return BenchStatistics.median(zip(rates, plain).map { $0 / $1 })
+    }
+}
+
+/// The file that cases are appended to.
+struct SpeculationCaseFile {
+    private let path: String?
+    private(set) var records: [SpeculationCaseRecord] = []
+
+    private static let byteCountLimit = 64 << 20
+
+    /// Reads what is there. A last line that was cut off, and lines of other settings, do not count.
+    init(path: String?, settings: String) throws {
+        self.path = path
+        guard let path, access(path, F_OK) == 0 else { return }
+        let bytes = try SourceFile.readBytes(path)
+        guard bytes.count < Self.byteCountLimit else {
+            throw CommandError.usage("\(path) is too large to be a case file", fix: "name another one")
+        }
+        records = bytes.split(separator: UInt8(ascii: "\n")).compactMap {
+            try? JSONDecoder().decode(SpeculationCaseRecord.self, from: Data($0))
+        }.filter { $0.settings == settings }
+    }
+
+    func contains(name: String, promptTokenCount: Int) -> Bool {
+        records.contains { $0.name == name && $0.promptTokenCount == promptTokenCount }
+    }
+
+    mutating func append(_ record: SpeculationCaseRecord) throws {
+        records.append(record)
+        guard let path else { return }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .throw
+        let line = [UInt8](try encoder.encode(record)) + [UInt8(ascii: "\n")]
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw CommandError.file("\(path): \(String(cString: strerror(errno)))", fix: "choose another --case-file")
+        }
+        defer { close(descriptor) }
+        guard FileDescriptorOutput.write(line, to: descriptor) else {
+            throw CommandError.file("\(path) could not be written", fix: "check the space on that disk")
+        }
+    }
+}

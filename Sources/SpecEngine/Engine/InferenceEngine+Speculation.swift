@@ -1,0 +1,119 @@
+// What the measuring commands ask of an engine about speculation: prices at a depth, what the drafts would have
+// proposed along a given text, proposals of the caller's own. Nothing here serves completions.
+
+/// Seconds of passes and of the draft layer's levels, by rows, behind one depth. A value.
+package struct SpeculationCosts: Sendable {
+    package let depth: Int
+    /// Rows and seconds, ascending by rows.
+    package let passes: [(rows: Int, seconds: Double)]
+    /// Empty without a draft.
+    package let levels: [(rows: Int, seconds: Double)]
+
+    package init(depth: Int, passes: [(rows: Int, seconds: Double)], levels: [(rows: Int, seconds: Double)]) {
+        self.depth = depth
+        self.passes = passes
+        self.levels = levels
+    }
+
+    /// Interpolated between what was measured.
+    package func passSeconds(rows: Int) -> Double { Self.interpolate(passes, rows) }
+    package func levelSeconds(rows: Int) -> Double { Self.interpolate(levels, rows) }
+
+    private static func interpolate(_ curve: [(rows: Int, seconds: Double)], _ rows: Int) -> Double {
+        guard let first = curve.first else { return 0 }
+        guard curve.count > 1 else { return first.seconds }
+        let upper = curve.indices.dropFirst().first { curve[$0].rows >= rows } ?? curve.count - 1
+        let (a, b) = (curve[upper - 1], curve[upper])
+        return a.seconds + (b.seconds - a.seconds) * Double(rows - a.rows) / Double(b.rows - a.rows)
+    }
+}
+
+extension InferenceEngine {
+    /// How long measuring the machine took when the engine was loaded; nil where it does not speculate.
+    package func calibrationTime(alternative: Int? = nil) -> Duration? {
+        (alternative.map { alternatives[$0] } ?? speculator)?.calibrationTime
+    }
+
+    /// Keeps the time that attention takes, for generations from now on. Costs a clock read per layer.
+    package func setProfiling(_ isOn: Bool) {
+        if case .quantized(let model) = model { model.timesAttention = isOn }
+    }
+
+    /// What an alternative believes about costs behind `depth` positions.
+    package func believedCosts(
+        alternative: Int, rowCounts: [Int], levelRowCounts: [Int], depth: Int
+    ) -> SpeculationCosts? {
+        guard let costs = alternatives[alternative]?.believedCosts(depth: depth) else { return nil }
+        return SpeculationCosts(
+            depth: depth, passes: rowCounts.map { ($0, costs.pass($0)) },
+            levels: levelRowCounts.map { ($0, costs.level($0)) })
+    }
+
+    /// Measured behind the resident sequence: medians of `repeats` rounds over all row counts.
+    package func measuredCosts(
+        alternative: Int, rowCounts: [Int], levelRowCounts: [Int], repeats: Int
+    ) -> SpeculationCosts? {
+        guard case .quantized(let model) = model, model.tokens.count + (rowCounts.max() ?? 0) <= positionLimit
+        else { return nil }
+        let depth = model.tokens.count
+        let draft = alternatives[alternative]?.longSpec
+        var passes = [[Double]](repeating: [], count: rowCounts.count)
+        var levels = [[Double]](repeating: [], count: levelRowCounts.count)
+        team.withLiveRequest(cancellation: nil) {
+            for _ in 0..<repeats {
+                for (index, rows) in rowCounts.enumerated() {
+                    passes[index].append(model.measurePass(rowCount: rows, depth: depth))
+                }
+                for (index, rows) in levelRowCounts.enumerated() {
+                    guard let draft else { break }
+                    levels[index].append(draft.measureLevel(rowCount: rows, depth: depth))
+                }
+            }
+        }
+        func medians(_ rowCounts: [Int], _ times: [[Double]]) -> [(rows: Int, seconds: Double)] {
+            zip(rowCounts, times).compactMap { rows, times in
+                times.isEmpty ? nil : (rows, times.sorted()[times.count / 2])
+            }
+        }
+        return SpeculationCosts(
+            depth: depth, passes: medians(rowCounts, passes), levels: medians(levelRowCounts, levels))
+    }
+
+    /// Seconds of passes behind `depth` positions whose keys and values are whatever is there. Empties the sequence.
+    package func passCosts(rowCounts: [Int], depth: Int, repeats: Int) -> SpeculationCosts? {
+        guard case .quantized(let model) = model, depth + (rowCounts.max() ?? 0) <= positionLimit else { return nil }
+        var passes = [[Double]](repeating: [], count: rowCounts.count)
+        team.withLiveRequest(cancellation: nil) {
+            model.truncate(to: 0)
+            for _ in 0..<repeats {
+                for (index, rows) in rowCounts.enumerated() {
+                    passes[index].append(model.measurePass(rowCount: rows, depth: depth))
+                }
+            }
+        }
+        return SpeculationCosts(
+            depth: depth, passes: zip(rowCounts, passes).map { ($0, $1.sorted()[$1.count / 2]) }, levels: [])
+    }
+
+    /// What an alternative's drafts would have proposed at every token of `continuation`. Changes nothing that they
+    /// have learned about acceptance.
+    package func recordDrafts(
+        alternative: Int, prompt: [TokenID], continuation: [TokenID], nodeCount: Int
+    ) -> [DraftRecord] {
+        guard case .quantized(let model) = model, let speculator = alternatives[alternative] else { return [] }
+        return team.withLiveRequest(cancellation: nil) {
+            guard model.prefill(prompt, cancellation: CancellationFlag()).isComplete else { return [] }
+            return speculator.record(prompt: prompt, continuation: continuation, nodeCount: nodeCount)
+        }
+    }
+
+    /// Decodes with the caller's own proposals: `chain(emitted)` gives the tokens that may follow the first `emitted`
+    /// ones of the output; as many as are of use are verified.
+    package func generate(
+        _ request: GenerationRequest, proposing chain: @escaping @Sendable (_ emitted: Int) -> [TokenID]
+    ) throws(EngineError) -> Generation {
+        guard case .quantized(let model) = model else { return try generate(request) }
+        let speculator = Speculator(model: model, options: SpeculationOptions(mode: .lookup), proposing: chain)
+        return try generate(request, with: speculator)
+    }
+}
