@@ -151,14 +151,14 @@ struct SpeculationSummary {
 
     // MARK: Entries
 
-    private func summary(_ name: String, _ unit: String, _ values: [Double]) -> Result {
+    private func summary(_ name: String, _ unit: String, _ values: [Double]) -> BenchResult {
         BenchResult(
             name: "\(name)@\(label)", unit: unit, median: Self.rounded(BenchStatistics.median(values)),
             p5: Self.rounded(BenchStatistics.percentile(values, 0.05)),
             p95: Self.rounded(BenchStatistics.percentile(values, 0.95)), n: values.count)
     }
 
-    private func single(_ name: String, _ unit: String, _ value: Double) -> Result { summary(name, unit, [value]) }
+    private func single(_ name: String, _ unit: String, _ value: Double) -> BenchResult { summary(name, unit, [value]) }
 
     private static func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }
 }
