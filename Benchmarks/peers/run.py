@@ -173,7 +173,7 @@ def model_of(name, options):
 
 def llama(name, setting, options, text, environment=None):
     kind, count, depth = split(name)
-    states = PEERS / "states" / build_of(name) / hashlib.sha256(text.read_bytes()).hexdigest()[:12]
+    states = PEERS / "states" / hashlib.sha256(text.read_bytes()).hexdigest()[:12]  # of either build
     states.mkdir(parents=True, exist_ok=True)
     flash, keys, values = setting
     cache = keys if keys == values else f"{keys}/{values}"
@@ -220,7 +220,7 @@ def measure(name, options, text):
     racing = list(everyone)
     start = time.monotonic()
     rounds = 0
-    while rounds < 3 or (time.monotonic() - start < options.budget and rounds < 60):
+    while rounds < 5 or (time.monotonic() - start < options.budget and rounds < 60):
         for place in range(len(racing)):  # nobody is always first
             racing[(place + rounds) % len(racing)].measure()
         rounds += 1
