@@ -175,6 +175,14 @@ struct LongSpecDraftTests {
         } catch {
             #expect("\(error)".contains("longspec"))
         }
+        do {
+            _ = try LongSpecDraft(
+                file: file, target: target, targetPath: FixturePaths.defaultModel,
+                checksum: { _ throws(EngineError) in "of another file" })
+            Issue.record("the draft names its target's checksum")
+        } catch {
+            #expect("\(error)".contains("trained for the model with SHA-256"))
+        }
     }
 }
 

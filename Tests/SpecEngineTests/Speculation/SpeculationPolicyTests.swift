@@ -60,7 +60,7 @@ struct SpeculationPolicyTests {
             passes += 1
             return 20e-3
         }
-        #expect(slow.rowCounts == RowCosts.fewRowCounts && passes <= 6)
+        #expect(slow.rowCounts == RowCosts.fewRowCounts && passes <= 8)
         #expect(slow.seconds(rows: 16, depth: 0) == 20e-3)
     }
 
