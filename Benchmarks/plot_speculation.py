@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""docs/images/speculation.svg from the JSON of `Benchmarks/speculation.sh`: what rows cost, what speculation gives, and how
-often each source is right.
+"""docs/images/speculation.svg from the JSON of `Benchmarks/speculation.sh`: what rows cost, what speculation
+gives, and how often each source is right.
 
     pip install matplotlib
     Benchmarks/plot_speculation.py speculation.json docs/images/speculation.svg

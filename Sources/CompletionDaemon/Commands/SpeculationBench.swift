@@ -1,5 +1,5 @@
-// Runs the cases of `bench --scenario speculation`: each is decoded plainly and with each kind of speculation in turn on
-// the same engine. Texts must agree, or the command fails. What a case gave goes to the case file at once.
+// Runs the cases of `bench --scenario speculation`: each is decoded plainly and with each kind of speculation in turn
+// on the same engine. Texts must agree, or the command fails. What a case gave goes to the case file at once.
 
 import SpecEngine
 

@@ -1,6 +1,6 @@
-// SHA-256 of model files, remembered between runs: a draft names its target by checksum, and hashing 45 MB takes a fifth
-// of a second. An entry holds while device, inode, size and modification time are the same. The file is a hint: whatever
-// is wrong with it, the checksum is computed.
+// SHA-256 of model files, remembered between runs: a draft names its target by checksum, and hashing 45 MB takes a
+// fifth of a second. An entry holds while device, inode, size and modification time are the same. The file is a hint:
+// whatever is wrong with it, the checksum is computed.
 
 import SpecEngine
 

@@ -68,7 +68,8 @@ final class Speculator {
         lookupGain = draftedGain
     }
 
-    /// Proposes what the caller says and measures nothing: `chain(emitted)` is what may follow the first `emitted` tokens.
+    /// Proposes what the caller says and measures nothing: `chain(emitted)` is what may follow the first `emitted`
+    /// tokens.
     init(
         model: TransformerModel, options: SpeculationOptions,
         proposing chain: @escaping (_ emitted: Int) -> [TokenID]

@@ -59,7 +59,8 @@ struct SpeculationBenchTests {
             let draft = OracleBench.corrupted(tokens, rightProbability: probability, seed: 1)
             var (rounds, position) = (0, 0)
             while position < tokens.count {
-                position += 1 + (position..<min(tokens.count, position + length)).prefix { draft[$0] == tokens[$0] }.count
+                let proposed = position..<min(tokens.count, position + length)
+                position += 1 + proposed.prefix { draft[$0] == tokens[$0] }.count
                 rounds += 1
             }
             #expect(abs(Double(tokens.count) / Double(rounds) - OracleBench.meanAcceptedLength) < 0.15)

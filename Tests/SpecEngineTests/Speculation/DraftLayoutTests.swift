@@ -1,5 +1,5 @@
-// Both layers that exist run: ours (head norms, an output norm, no biases) and the published one (biases of queries, keys
-// and values, no head norms, no output norm). The draft that serves against the float reference, on tiny random models.
+// Both layers that exist run: ours (head norms, an output norm, no biases) and the published one (biases of queries,
+// keys and values, no head norms, no output norm). The draft that serves against the float reference, on tiny models.
 
 import TestSupport
 import Testing

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Speculation policy")
 struct SpeculationPolicyTests {
-    /// A machine on which the first rows are free (bound by memory) or each row costs a full pass (bound by arithmetic).
+    /// A machine on which the first rows are free (bound by memory) or each costs a full pass (bound by arithmetic).
     private func costs(memoryBound: Bool) -> RowCosts {
         let start = RowCosts.standardRowCounts.map { rows in
             memoryBound ? 1e-3 * max(1, Double(rows) / 8) : 1e-3 * Double(rows)
