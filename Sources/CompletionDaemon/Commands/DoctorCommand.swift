@@ -121,7 +121,8 @@ struct DoctorCommand: AsyncParsableCommand {
             let name = draft.map { String($0.split(separator: "/").last ?? "") } ?? "no draft, lookup alone"
             return [
                 Line(
-                    name: "speculation", value: "\(name); measures this machine in \(Int(time.milliseconds)) ms",
+                    name: "speculation",
+                    value: "\(name); measures this machine in \(Int(time.milliseconds)) ms",
                     problem: nil)
             ]
         } catch is ModelLocator.Failure {

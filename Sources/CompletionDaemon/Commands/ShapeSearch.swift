@@ -42,7 +42,8 @@ enum ShapeSearch {
     }
 
     private static func replay(
-        _ records: [DraftRecord], _ ranked: [(ranks: [Int], count: Int)], shape: Shape, costs: SpeculationCosts
+        _ records: [DraftRecord], _ ranked: [(ranks: [Int], count: Int)], shape: Shape,
+        costs: SpeculationCosts
     ) -> Double {
         var seconds = 0.0
         var position = 0

@@ -46,7 +46,8 @@ struct SpeculationBench {
         let gains = kinds.compactMap { kind in
             record.speedup(kind.name).map { "\(kind.name) \(($0 * 1_000).rounded() / 1_000)" }
         }
-        StandardError.write("\(place) \(record.promptTokenCount) \(record.name): \(gains.joined(separator: ", "))")
+        StandardError.write(
+            "\(place) \(record.promptTokenCount) \(record.name): \(gains.joined(separator: ", "))")
     }
 
     private func run(

@@ -52,7 +52,8 @@ struct SpeculationCaseRecord: Codable {
 
     /// The median of the pairs' ratios.
     func speedup(_ kind: String) -> Double? {
-        guard let plain = rates["plain"], let rates = rates[kind], !plain.isEmpty, plain.count == rates.count else {
+        guard let plain = rates["plain"], let rates = rates[kind], !plain.isEmpty, plain.count == rates.count
+        else {
             return nil
         }
         return BenchStatistics.median(zip(rates, plain).map { $0 / $1 })
@@ -96,7 +97,8 @@ struct SpeculationCaseFile {
         endsInTornLine = false
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw CommandError.file("\(path): \(String(cString: strerror(errno)))", fix: "choose another --case-file")
+            throw CommandError.file(
+                "\(path): \(String(cString: strerror(errno)))", fix: "choose another --case-file")
         }
         defer { close(descriptor) }
         guard FileDescriptorOutput.write(line, to: descriptor) else {

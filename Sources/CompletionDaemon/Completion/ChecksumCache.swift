@@ -47,7 +47,8 @@ struct ChecksumCache: Sendable {
     }
 
     private func isSettled(_ path: String) -> Bool {
-        Self.status(path).map { time(nil) - max($0.st_mtim.tv_sec, $0.st_ctim.tv_sec) > settledSeconds } ?? false
+        Self.status(path).map { time(nil) - max($0.st_mtim.tv_sec, $0.st_ctim.tv_sec) > settledSeconds }
+            ?? false
     }
 
     /// What the file holds; nothing unless it is a regular file of ours that nobody else can write.

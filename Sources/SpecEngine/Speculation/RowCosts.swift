@@ -87,7 +87,9 @@ struct RowCosts: Sendable {
 
     /// From `pass(rows, depth)`, which runs one and returns its seconds. All row counts are measured in every round, so
     /// that whatever else the machine does hits no row count alone; rounds end with `budget`.
-    static func measure(depth: Int, budget: Duration, _ pass: (_ rows: Int, _ depth: Int) -> Double) -> RowCosts {
+    static func measure(depth: Int, budget: Duration, _ pass: (_ rows: Int, _ depth: Int) -> Double)
+        -> RowCosts
+    {
         let clock = ContinuousClock()
         let deadline = clock.now + budget
         _ = pass(1, depth)  // touches all memory

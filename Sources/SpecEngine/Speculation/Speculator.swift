@@ -42,7 +42,9 @@ final class Speculator {
     /// figure of a hundred rounds is uncertain by some per cent. One that gives less is asked at every n-th promise.
     private static let leastGain = 0.97
     private static let retryInterval = 8
-    private static let calibrationBudgets = (target: Duration.milliseconds(90), draft: Duration.milliseconds(30))
+    private static let calibrationBudgets = (
+        target: Duration.milliseconds(90), draft: Duration.milliseconds(30)
+    )
 
     /// Measures costs; call it while no sequence is resident.
     init(model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?) {
@@ -52,7 +54,8 @@ final class Speculator {
         lookup = options.mode == .longspec ? nil : PromptLookupDraft(capacity: model.positionLimit)
         let clock = ContinuousClock()
         let start = clock.now
-        let depth = max(1, min(RowCosts.measuredDepth, model.positionLimit - RowCosts.standardRowCounts.last!))
+        let depth = max(
+            1, min(RowCosts.measuredDepth, model.positionLimit - RowCosts.standardRowCounts.last!))
         passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
             model.measurePass(rowCount: $0, depth: $1)
         }
@@ -136,7 +139,8 @@ final class Speculator {
         }
         if let shape = options.fixedShape { return propose(shape, depthLimit: depthLimit) }
         let prices = prices(depth: model.tokens.count)
-        proposeFromText(depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
+        proposeFromText(
+            depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
         if proposed.count > 1 && !mayUse(lookupGain, skipped: &skippedLookups) { proposed.reset(root: root) }
         draft(prices, depthLimit: depthLimit)
         guard proposed.count > 1 else { return proposed }
@@ -302,7 +306,8 @@ final class Speculator {
 
     /// Learns from a round: what was emitted, how long the target's pass took, and what came after it.
     func observe(
-        _ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double, commitSeconds: Double
+        _ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double,
+        commitSeconds: Double
     ) {
         let plainSeconds = passCosts.seconds(rows: 1, depth: depth)
         // A pass of one row after a wider one, or after the draft's, is not what plain decoding costs.

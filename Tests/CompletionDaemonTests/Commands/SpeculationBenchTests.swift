@@ -48,7 +48,8 @@ struct SpeculationBenchTests {
         let equal = BenchStatistics.bootstrappedGeometricMean([1.5, 1.5, 1.5])
         #expect(abs(equal.mean - 1.5) < 1e-12 && abs(equal.lower - equal.upper) < 1e-12)
         let spread = BenchStatistics.bootstrappedGeometricMean((0..<50).map { $0 % 2 == 0 ? 0.5 : 2 })
-        #expect(abs(spread.mean - 1) < 1e-12 && spread.lower < 0.9 && spread.upper > 1.1 && spread.lower > 0.7)
+        #expect(
+            abs(spread.mean - 1) < 1e-12 && spread.lower < 0.9 && spread.upper > 1.1 && spread.lower > 0.7)
     }
 
     @Test("An oracle's chain gives the wanted mean accepted length")
@@ -95,7 +96,9 @@ struct SpeculationBenchTests {
         let results = SpeculationSummary(
             records: [record("a"), record("b")], kindNames: ["all"], label: "100"
         ).results
-        func value(_ name: String) throws -> Double { try #require(results.first { $0.name == name + "@100" }).median }
+        func value(_ name: String) throws -> Double {
+            try #require(results.first { $0.name == name + "@100" }).median
+        }
         #expect(try value("all_speedup_geometric_mean") == 1.5)
         #expect(try value("all_tau") == 2)
         #expect(try value("all_relative_cost") == 1.6)  // (15 · 1 + 15 · 2 + 15 · 0.2) ÷ 30
@@ -122,7 +125,9 @@ struct SpeculationBenchTests {
         try handle.close()
         var again = try SpeculationCaseFile(path: path, settings: "s")
         #expect(again.records.map(\.name) == ["a", "b"])
-        #expect(again.contains(name: "b", promptTokenCount: 200) && !again.contains(name: "b", promptTokenCount: 100))
+        #expect(
+            again.contains(name: "b", promptTokenCount: 200)
+                && !again.contains(name: "b", promptTokenCount: 100))
         #expect(again.records[0].speedup("all") == 1.5)
         try again.append(record("c"))
         #expect(try SpeculationCaseFile(path: path, settings: "s").records.map(\.name) == ["a", "b", "c"])

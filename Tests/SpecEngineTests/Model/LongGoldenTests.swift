@@ -60,7 +60,8 @@ struct LongGoldenTests {
         return (worst, sum / Double(max(1, count)), agreed)
     }
 
-    @Test("The float reference reproduces target and draft at the end of 15,360 tokens", .enabled(if: isWanted))
+    @Test(
+        "The float reference reproduces target and draft at the end of 15,360 tokens", .enabled(if: isWanted))
     func reference() throws {
         let golden = try Self.golden()
         let prompt = golden.promptTokens.map { TokenID($0) }
@@ -78,7 +79,9 @@ struct LongGoldenTests {
                 let expected = try #require(golden.topLogits["shift\(shift)_last8_top10"])
                 let found = Self.compare(
                     draft.logits(at: prompt.count - 8..<prompt.count, shift: shift), expected)
-                print("golden at 15k: draft shift \(shift), worst |Δlogit| \(found.worst), argmax \(found.agreed)/8")
+                print(
+                    "golden at 15k: draft shift \(shift), worst |Δlogit| \(found.worst), argmax \(found.agreed)/8"
+                )
                 #expect(found.worst < 2e-3 && found.agreed == 8)
             }
         }
@@ -93,7 +96,8 @@ struct LongGoldenTests {
             model.prefill(prompt, logitRowCount: 8)
             let rows = (0..<8).map { Array(model.logits(row: $0)) }
             let found = Self.compare(rows, try #require(golden.topLogits["last8_top10"]))
-            print("golden at 15k: default arithmetic, mean |Δlogit| \(found.mean), argmax at \(found.agreed)/8")
+            print(
+                "golden at 15k: default arithmetic, mean |Δlogit| \(found.mean), argmax at \(found.agreed)/8")
             #expect(found.mean < 0.15 && found.agreed >= 7)
         }
     }

@@ -24,21 +24,28 @@ struct DraftLayoutTests {
             builder.add("longspec.target_layer", uint32: 1)
             builder.add("longspec.rope.freq_base", float32: 5_000)
             builder.add("longspec.attention.layer_norm_rms_epsilon", float32: 1e-6)
-            let (hidden, heads, kvSize) = (TinyModel.hiddenSize, TinyModel.headCount * 64, TinyModel.kvHeadCount * 64)
+            let (hidden, heads, kvSize) = (
+                TinyModel.hiddenSize, TinyModel.headCount * 64, TinyModel.kvHeadCount * 64
+            )
             var random = SeededRandom(seed: 3)
             func add(_ name: String, _ dimensions: [Int], around center: Float = 0) {
                 let scale = dimensions.count == 2 ? 2 / Float(dimensions[0]).squareRoot() : 0.5
-                let values = (0..<dimensions.reduce(1, *)).map { _ in center + (random.unitFloat() - 0.5) * 2 * scale }
+                let values = (0..<dimensions.reduce(1, *)).map { _ in
+                    center + (random.unitFloat() - 0.5) * 2 * scale
+                }
                 builder.addTensor("draft." + name, dimensions: dimensions, floats: values)
             }
-            for norm in ["self_attn_norm", "cross_attn_norm", "ffn_norm"] + (hasOutputNorm ? ["output_norm"] : []) {
+            for norm in ["self_attn_norm", "cross_attn_norm", "ffn_norm"]
+                + (hasOutputNorm ? ["output_norm"] : [])
+            {
                 add(norm + ".weight", [hidden], around: 1)
             }
             for norm in hasHeadNorms ? ["self_attn_q_norm", "self_attn_k_norm", "cross_attn_q_norm"] : [] {
                 add(norm + ".weight", [64], around: 1)
             }
             for (name, size) in [
-                ("self_attn_q", heads), ("self_attn_k", kvSize), ("self_attn_v", kvSize), ("cross_attn_q", heads),
+                ("self_attn_q", heads), ("self_attn_k", kvSize), ("self_attn_v", kvSize),
+                ("cross_attn_q", heads),
             ] {
                 add(name + ".weight", [hidden, size])
                 if hasBiases { add(name + ".bias", [size]) }
@@ -81,7 +88,9 @@ struct DraftLayoutTests {
             var tree = TokenTree(root: text[committed])
             #expect(draft.evaluatePath(Array(text[committed + 1..<position + 1]), of: &tree))
             let expected = reference.live { exact.logits(at: position..<position + 1, shift: shift) }[0]
-            for (found, wanted) in zip(draft.logits(row: 0), expected) { worst = max(worst, abs(found - wanted)) }
+            for (found, wanted) in zip(draft.logits(row: 0), expected) {
+                worst = max(worst, abs(found - wanted))
+            }
         }
         // The cache is bf16: a few parts in a thousand of logits that reach ten.
         #expect(worst < 0.15, "worst |Δlogit| \(worst)")
