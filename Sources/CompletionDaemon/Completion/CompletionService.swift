@@ -136,6 +136,9 @@ final class CompletionService: CompletionProvider {
                 "prefill_ms": "\(generation.prefillTime.milliseconds)",
                 "decode_ms": "\(generation.decodeTime.milliseconds)", "tokens": "\(generation.tokens.count)",
                 "stop_reason": "\(generation.stopReason.rawValue)",
+                "speculation": generation.speculation.map { telemetry in
+                    "\(telemetry.rounds) rounds, \(telemetry.accepted)/\(telemetry.drafted) accepted"
+                } ?? "off",
             ])
         if generation.stopReason == .cancelled { return .cancelled }
         guard let text = result.text else { return .none(reason: "the model has nothing to add here") }
