@@ -38,7 +38,8 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Measure one thing, such as prompt_512@8192, once per line on standard input.", valueName: "name"))
+            "Measure one thing, such as prompt_512@8192, once per line on standard input.", valueName: "name")
+    )
     var paced: String?
 
     func run() async throws {
