@@ -17,7 +17,7 @@ unexport OPENBLAS_CORETYPE
 unexport OPENBLAS_L2_SIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak test-training install uninstall bench format clean
+.PHONY: help setup build demo test soak test-long test-training install uninstall bench format clean
 
 help: ## print this list
 	@echo 'Foretoken: repository-level code completion on your own machine'
@@ -38,7 +38,10 @@ test: setup ## run all tests
 
 soak: setup ## compare speculative with plain decoding on 2,000 random cases (resume with FORETOKEN_SOAK_FIRST=n)
 	FORETOKEN_SOAK_CASES=$${FORETOKEN_SOAK_CASES:-2000} FORETOKEN_SOAK_TOKENS=$${FORETOKEN_SOAK_TOKENS:-12000} \
-	  $(SWIFT) test -c release --filter LosslessnessTests
+	  $(SWIFT) test -c release --disable-xctest --filter LosslessnessTests
+
+test-long: setup ## compare target and draft with PyTorch at 15,360 tokens in 32-bit floats (minutes)
+	FORETOKEN_LONG_TESTS=1 $(SWIFT) test -c release --disable-xctest --filter LongGoldenTests
 
 test-training: ## run the training pipeline's tests (needs Python 3.11 with training/pyproject.toml's packages)
 	cd training && python3 -m pytest tests

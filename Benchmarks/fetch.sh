@@ -20,7 +20,8 @@ for repository in json.load(open(sys.argv[1]))["repositories"]:
     if [ -n "${BENCHMARK_MIRROR:-}" ]; then
         git -C "$BENCHMARK_MIRROR/$(echo "$name" | tr / +)/repo" archive --format=tar "$commit" | tar -x -C "$tree"
     else
-        git -c advice.detachedHead=false clone --quiet --filter=blob:none --no-checkout "https://github.com/$name" "$tree"
+        git -c advice.detachedHead=false clone --quiet --filter=blob:none --no-checkout \
+            "https://github.com/$name" "$tree"
         git -C "$tree" checkout --quiet "$commit"
         rm -rf "$tree/.git"
     fi

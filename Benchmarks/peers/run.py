@@ -71,6 +71,8 @@ def main():
     if not FORETOKEN.exists():
         sys.exit("run.py: .build/release/foretoken is missing; run `make build` first")
     text = write_text()
+    if any(name.startswith("speculation") for name in rows):
+        subprocess.run([ROOT / "Benchmarks" / "fetch.sh"], check=True)
     if options.prepare:
         for name in rows:
             prepare(name, options, text)
@@ -171,7 +173,7 @@ def model_of(name, options):
 
 def llama(name, setting, options, text, environment=None):
     kind, count, depth = split(name)
-    states = PEERS / "states" / build_of(name) / hashlib.sha256(text.read_bytes()).hexdigest()[:12]
+    states = PEERS / "states" / hashlib.sha256(text.read_bytes()).hexdigest()[:12]  # of either build
     states.mkdir(parents=True, exist_ok=True)
     flash, keys, values = setting
     cache = keys if keys == values else f"{keys}/{values}"
@@ -218,7 +220,7 @@ def measure(name, options, text):
     racing = list(everyone)
     start = time.monotonic()
     rounds = 0
-    while rounds < 3 or (time.monotonic() - start < options.budget and rounds < 60):
+    while rounds < 5 or (time.monotonic() - start < options.budget and rounds < 60):
         for place in range(len(racing)):  # nobody is always first
             racing[(place + rounds) % len(racing)].measure()
         rounds += 1
@@ -239,7 +241,7 @@ def measure(name, options, text):
 def measure_speculation(options, text):
     """Completions at real places behind 8,192 tokens, with and without speculation, beside llama.cpp's plain decoding.
 
-    Case by case: a part of `foretoken bench --scenario speculation`, then llama.cpp, and so on.
+    Two cases of `foretoken bench --scenario speculation`, then llama.cpp, and so on: a case file lets it go on.
     """
     name = "decode_64@8192"
     theirs = [llama(name, setting, options, text) for setting in SETTINGS]
@@ -248,37 +250,30 @@ def measure_speculation(options, text):
         contestant.measure()
         contestant.seconds.clear()
     load_before = os.getloadavg()[0]
-    plain, speculative, taus = [], [], []
+    cases = PEERS / "speculation.jsonl"
+    cases.unlink(missing_ok=True)
     start = time.monotonic()
-    for workload in speculation_workloads():
+    count = 0
+    while count < 4 or (time.monotonic() - start < 3 * options.budget and count < 50):
         for contestant in theirs:
             contestant.measure()
+        count += 2
         report = json.loads(subprocess.run(
-            [FORETOKEN, "bench", "--scenario", "speculation", "--json", "--depths", "8192", "--cases", "4",
-             "--repeats", "3", "--threads", str(options.threads), "--model", options.model, "--workload", workload],
+            [FORETOKEN, "bench", "--scenario", "speculation", "--json", "--depths", "8192", "--cases", str(count),
+             "--pairs", "3", "--case-file", cases, "--threads", str(options.threads), "--model", options.model],
             check=True, capture_output=True, text=True, cwd=ROOT).stdout)
-        values = {result["name"]: result["median"] for result in report["results"]}
-        plain.append(values["plain_rate@8192"])
-        speculative.append(values["auto_rate@8192"])
-        taus.append(values["auto_tau@8192"])
-        if time.monotonic() - start > 3 * options.budget:
-            break
     for contestant in theirs:
         contestant.measure()
         contestant.close()
+    values = {result["name"]: result for result in report["results"]}
+    rates = [values["all_rate@8192"][key] for key in ("p5", "median", "p95")]
     best = min(theirs, key=lambda each: statistics.median(each.seconds))
     return {
-        "count": 64, "ours": [64 / rate for rate in speculative], "theirs": best.seconds, "setting": best.label,
+        "count": 64, "ours": [64 / rate for rate in rates], "theirs": best.seconds, "setting": best.label,
         "settings": {each.label: statistics.median(each.seconds) for each in theirs},
-        "plain": plain, "tau": taus, "load": [load_before, os.getloadavg()[0]],
+        "plain": values["plain_rate@8192"]["median"], "tau": values["all_tau@8192"]["median"], "cases": count,
+        "load": [load_before, os.getloadavg()[0]],
     }
-
-
-def speculation_workloads():
-    """Folders of real sources: this checkout's and those of its dependencies."""
-    checkouts = ROOT / ".build" / "checkouts"
-    candidates = [checkouts / "swift-argument-parser" / "Sources", checkouts / "swift-log" / "Sources", ROOT / "Sources"]
-    return [path for path in candidates if path.exists()]
 
 
 def machine(options):
@@ -335,7 +330,7 @@ def table_lines(results, only=None):
         theirs, theirs_text = rate(row["count"], row["theirs"])
         title = describe(name)
         if "plain" in row:
-            ours_text += f" (plain {statistics.median(row['plain']):,.0f}, τ {statistics.median(row['tau']):.2f})"
+            ours_text += f" (plain {row['plain']:,.0f}, τ {row['tau']:.2f}, {row['cases']} cases)"
         aim = f"≥ {about['aim']}" if "aim" in about else ""
         loads = "–".join(f"{value:.1f}" for value in row["load"])
         lines.append(f"| {title} | {ours_text} | {theirs_text} | {row['setting']} | {ours / theirs:.2f} | {aim} | "

@@ -6,7 +6,8 @@ import SpecEngine
 /// Options of the two scenarios.
 struct SpeculationBenchArguments: ParsableArguments {
     @Option(
-        help: ArgumentHelp("speculation: source trees that Benchmarks/fetch.sh made.", valueName: "directory"))
+        help: ArgumentHelp("speculation: source trees that Benchmarks/fetch.sh made.", valueName: "directory")
+    )
     var workload = ".build/benchmarks"
 
     @Option(help: ArgumentHelp("speculation: list of cursor positions.", valueName: "path"))
@@ -23,7 +24,8 @@ struct SpeculationBenchArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "speculation: append each finished case here, and go on with what is missing.", valueName: "path"))
+            "speculation: append each finished case here, and go on with what is missing.", valueName: "path")
+    )
     var caseFile: String?
 
     func check() throws(CommandError) {
@@ -39,7 +41,9 @@ extension BenchCommand {
         let arguments = speculationBench
         try arguments.check()
         let nodes = engine.speculationNodes
-        let names: [(String, SpeculationMode)] = [("longspec", .longspec), ("lookup", .lookup), ("all", .auto)]
+        let names: [(String, SpeculationMode)] = [
+            ("longspec", .longspec), ("lookup", .lookup), ("all", .auto),
+        ]
         var configuration = try engine.configuration()
         configuration.speculation = .off
         configuration.speculationAlternatives = names.map { options($0.1, nodes: nodes) }
@@ -47,7 +51,8 @@ extension BenchCommand {
         fullHead.draftHeadTokenCount = .max
         configuration.speculationAlternatives.append(fullHead)
         let loaded = try configuration.load(fillsHoles: true)
-        let settings = "\(loaded.modelPath) nodes \(nodes) fixed \(arguments.fixedShapes) pairs \(arguments.pairs)"
+        let settings =
+            "\(loaded.modelPath) nodes \(nodes) fixed \(arguments.fixedShapes) pairs \(arguments.pairs)"
             + " threads \(loaded.threadCount) \(loaded.instructionSet)"
         var file = try SpeculationCaseFile(path: arguments.caseFile, settings: settings)
         var workload = try SpeculationWorkload(
@@ -76,14 +81,14 @@ extension BenchCommand {
                     kindNames: names.map(\.0), label: "\(size)"
                 ).results
         }
-        let report = BenchReport(
-            machine: .current(), build: .current(loaded), scenario: scenario,
-            settings: [
-                "model": loaded.modelPath, "pairs": "\(arguments.pairs)", "cases": "\(arguments.cases)",
-                "nodes": "\(nodes)", "cursors": arguments.cursors,
-                "policy": arguments.fixedShapes ? "off" : "on",
-            ], results: results)
-        show(report, lines: report.list)
+        show(
+            BenchReport(
+                machine: .current(), build: .current(loaded), scenario: scenario,
+                settings: [
+                    "model": loaded.modelPath, "pairs": "\(arguments.pairs)", "cases": "\(arguments.cases)",
+                    "nodes": "\(nodes)", "cursors": arguments.cursors,
+                    "policy": arguments.fixedShapes ? "off" : "on",
+                ], results: results))
     }
 
     private func options(_ mode: SpeculationMode, nodes: Int) -> SpeculationOptions {
@@ -112,12 +117,12 @@ extension BenchCommand {
         for depth in depths where depth + OracleBench.boundRowCounts.upperBound <= loaded.positionLimit {
             results += await bench.bound(depth: depth)
         }
-        let report = BenchReport(
-            machine: .current(), build: .current(loaded), scenario: scenario,
-            settings: [
-                "model": loaded.modelPath, "pairs": "\(speculationBench.pairs)",
-                "tau": "\(OracleBench.meanAcceptedLength)",
-            ], results: results)
-        show(report, lines: report.list)
+        show(
+            BenchReport(
+                machine: .current(), build: .current(loaded), scenario: scenario,
+                settings: [
+                    "model": loaded.modelPath, "pairs": "\(speculationBench.pairs)",
+                    "tau": "\(OracleBench.meanAcceptedLength)",
+                ], results: results))
     }
 }

@@ -38,7 +38,8 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Measure one thing, such as prompt_512@8192, once per line on standard input.", valueName: "name"))
+            "Measure one thing, such as prompt_512@8192, once per line on standard input.", valueName: "name")
+    )
     var paced: String?
 
     func run() async throws {
@@ -53,7 +54,8 @@ struct BenchCommand: AsyncParsableCommand {
             case "speculation": try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
             case "oracle": try await runOracle(depths: depths.filter { $0 > 0 })
             default:
-                throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed, speculation or oracle")
+                throw CommandError.usage(
+                    "--scenario is '\(scenario)'", fix: "choose speed, speculation or oracle")
             }
         } catch {
             throw CommandError(error).report(asJSON: json)
@@ -101,11 +103,12 @@ struct BenchCommand: AsyncParsableCommand {
         return tokens
     }
 
-    func show(_ report: BenchReport, lines: [String]) {
+    /// One JSON object, or lines for people: one per number where a scenario has no table of its own.
+    func show(_ report: BenchReport, lines: [String]? = nil) {
         if json {
             JSONOutput.write(report)
         } else {
-            FileDescriptorOutput.write(lines.joined(separator: "\n") + "\n", to: 1)
+            FileDescriptorOutput.write((lines ?? report.list).joined(separator: "\n") + "\n", to: 1)
         }
     }
 

@@ -77,7 +77,8 @@ struct BenchReport: Encodable {
     /// One line per number.
     var list: [String] {
         let width = results.map(\.name.count).max() ?? 0
-        let title = "".padded(to: width) + ["median", "p5", "p95"].map { $0.padded(to: 10) }.joined() + "  unit"
+        let title =
+            "".padded(to: width) + ["median", "p5", "p95"].map { $0.padded(to: 10) }.joined() + "  unit"
         return heading + [title]
             + results.map { result in
                 result.name + "".padded(to: width - result.name.count)

@@ -10,7 +10,8 @@ enum BenchStatistics {
     /// The value at rank `p` (0 to 1), 0 of nothing.
     static func percentile(_ values: [Double], _ p: Double) -> Double {
         let sorted = values.sorted()
-        return sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int((p * Double(sorted.count - 1)).rounded()))]
+        return sorted.isEmpty
+            ? 0 : sorted[min(sorted.count - 1, Int((p * Double(sorted.count - 1)).rounded()))]
     }
 
     static func median(_ values: [Double]) -> Double { percentile(values, 0.5) }

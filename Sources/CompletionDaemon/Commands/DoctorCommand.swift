@@ -37,6 +37,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let configuration = try engine.configuration()
             var lines = machineLines(configuration)
             lines += modelLines(configuration)
+            lines += await speculationLines(configuration)
             lines += await repositoryLines()
             lines.append(cacheLine())
             for line in lines {
@@ -108,6 +109,29 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch {
             let shown = CommandError(error)
             return [Line(name: "model", value: shown.message, problem: shown.fix)]
+        }
+    }
+
+    /// Whether the draft fits, and how long measuring this machine takes at every start.
+    private func speculationLines(_ configuration: EngineConfiguration) async -> [Line] {
+        var configuration = configuration
+        configuration.speculation.mode = .auto
+        do {
+            let engine = try configuration.load(fillsHoles: false)
+            guard let time = await engine.calibrationTime() else { return [] }
+            let draft = try configuration.speculation.locatingDraft(forModel: engine.modelPath).draftPath
+            let name = draft.map { String($0.split(separator: "/").last ?? "") } ?? "no draft, lookup alone"
+            return [
+                Line(
+                    name: "speculation",
+                    value: "\(name); measures this machine in \(Int(time.milliseconds)) ms",
+                    problem: nil)
+            ]
+        } catch is ModelLocator.Failure {
+            return []  // the model's own line says it
+        } catch {
+            let shown = CommandError(error)
+            return [Line(name: "speculation", value: shown.message, problem: shown.fix)]
         }
     }
 

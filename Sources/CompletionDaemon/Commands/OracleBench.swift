@@ -60,7 +60,8 @@ struct OracleBench {
     /// What a draft that costs nothing gives at best behind `depth` positions: always right, and right as often as τ
     /// says with the fewest rows that allow it.
     func bound(depth: Int) async -> [BenchResult] {
-        guard let costs = await engine.passCosts(rowCounts: Self.measuredRowCounts, depth: depth, repeats: 3) else {
+        guard let costs = await engine.passCosts(rowCounts: Self.measuredRowCounts, depth: depth, repeats: 3)
+        else {
             return []
         }
         let one = costs.passSeconds(rows: 1)

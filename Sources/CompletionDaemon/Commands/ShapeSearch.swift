@@ -1,6 +1,6 @@
-// The speed that any one tree shape would have given, computed from recorded proposals and measured costs: the yardstick
-// for a policy that chooses a shape in every round. A shape is a number of draft levels and a number of nodes, the most
-// probable ones; it is the same in every round.
+// The speed that any one tree shape would have given, computed from recorded proposals and measured costs: the
+// yardstick for a policy that chooses a shape in every round. A shape is a number of draft levels and a number of nodes,
+// the most probable ones; it is the same in every round.
 
 import SpecEngine
 
@@ -32,7 +32,7 @@ enum ShapeSearch {
         return result
     }
 
-    /// Where the right nodes stand among the nodes of the first levels, the most probable first; and how many there are.
+    /// Where the right nodes stand among those of the first levels, the most probable first; and how many there are.
     private static func rightRanks(_ record: DraftRecord, levelCount: Int) -> (ranks: [Int], count: Int) {
         let nodes = (levelCount == 0 ? record.found : record.grown).filter { $0.level <= levelCount }
         let order = nodes.indices.sorted { a, b in
@@ -42,7 +42,8 @@ enum ShapeSearch {
     }
 
     private static func replay(
-        _ records: [DraftRecord], _ ranked: [(ranks: [Int], count: Int)], shape: Shape, costs: SpeculationCosts
+        _ records: [DraftRecord], _ ranked: [(ranks: [Int], count: Int)], shape: Shape,
+        costs: SpeculationCosts
     ) -> Double {
         var seconds = 0.0
         var position = 0

@@ -1,5 +1,5 @@
-// Runs the cases of `bench --scenario speculation`: each is decoded plainly and with each kind of speculation in turn on
-// the same engine. Texts must agree, or the command fails. What a case gave goes to the case file at once.
+// Runs the cases of `bench --scenario speculation`: each is decoded plainly and with each kind of speculation in turn
+// on the same engine. Texts must agree, or the command fails. What a case gave goes to the case file at once.
 
 import SpecEngine
 
@@ -46,7 +46,8 @@ struct SpeculationBench {
         let gains = kinds.compactMap { kind in
             record.speedup(kind.name).map { "\(kind.name) \(($0 * 1_000).rounded() / 1_000)" }
         }
-        StandardError.write("\(place) \(record.promptTokenCount) \(record.name): \(gains.joined(separator: ", "))")
+        StandardError.write(
+            "\(place) \(record.promptTokenCount) \(record.name): \(gains.joined(separator: ", "))")
     }
 
     private func run(

@@ -52,7 +52,8 @@ struct SpeculationCaseRecord: Codable {
 
     /// The median of the pairs' ratios.
     func speedup(_ kind: String) -> Double? {
-        guard let plain = rates["plain"], let rates = rates[kind], !plain.isEmpty, plain.count == rates.count else {
+        guard let plain = rates["plain"], let rates = rates[kind], !plain.isEmpty, plain.count == rates.count
+        else {
             return nil
         }
         return BenchStatistics.median(zip(rates, plain).map { $0 / $1 })
@@ -63,6 +64,7 @@ struct SpeculationCaseRecord: Codable {
 struct SpeculationCaseFile {
     private let path: String?
     private(set) var records: [SpeculationCaseRecord] = []
+    private var endsInTornLine = false
 
     private static let byteCountLimit = 64 << 20
 
@@ -74,6 +76,7 @@ struct SpeculationCaseFile {
         guard bytes.count < Self.byteCountLimit else {
             throw CommandError.usage("\(path) is too large to be a case file", fix: "name another one")
         }
+        endsInTornLine = bytes.last.map { $0 != UInt8(ascii: "\n") } ?? false
         records = bytes.split(separator: UInt8(ascii: "\n")).compactMap {
             try? JSONDecoder().decode(SpeculationCaseRecord.self, from: Data($0))
         }.filter { $0.settings == settings }
@@ -89,10 +92,13 @@ struct SpeculationCaseFile {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .throw
-        let line = [UInt8](try encoder.encode(record)) + [UInt8(ascii: "\n")]
+        var line = [UInt8](try encoder.encode(record)) + [UInt8(ascii: "\n")]
+        if endsInTornLine { line.insert(UInt8(ascii: "\n"), at: 0) }
+        endsInTornLine = false
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw CommandError.file("\(path): \(String(cString: strerror(errno)))", fix: "choose another --case-file")
+            throw CommandError.file(
+                "\(path): \(String(cString: strerror(errno)))", fix: "choose another --case-file")
         }
         defer { close(descriptor) }
         guard FileDescriptorOutput.write(line, to: descriptor) else {

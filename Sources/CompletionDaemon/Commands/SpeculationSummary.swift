@@ -3,7 +3,6 @@
 import SpecEngine
 
 struct SpeculationSummary {
-
     let records: [SpeculationCaseRecord]
     let kindNames: [String]  // without plain
     let label: String
@@ -45,7 +44,8 @@ struct SpeculationSummary {
             single(
                 "\(kind)_nodes_per_round", "nodes",
                 Double(profile.drafted.reduce(0) { $0 + $1.reduce(0, +) }) / rounds),
-            single("\(kind)_levels_per_round", "levels", Double(profile.levelsByRowCount.reduce(0, +)) / rounds),
+            single(
+                "\(kind)_levels_per_round", "levels", Double(profile.levelsByRowCount.reduce(0, +)) / rounds),
         ] + times.map { single("\(kind)_share_\($0.0)", "%", time > 0 ? 100 * $0.1 / time : 0) }
             + sourceResults(kind, profile)
     }
@@ -62,12 +62,14 @@ struct SpeculationSummary {
             return [
                 single("\(name)_accepted", "%", 100 * right / Double(count)),
                 single("\(name)_share_of_tokens", "%", 100 * right / Double(max(1, profile.emitted))),
-            ] + drafted.indices.filter { drafted[$0] > 0 }.map { depth in
-                BenchResult(
-                    name: "\(name)_accepted_at_depth_\(depth + 1)@\(label)", unit: "%",
-                    median: Self.rounded(100 * Double(accepted[depth]) / Double(drafted[depth])), p5: 0, p95: 100,
-                    n: drafted[depth])
-            }
+            ]
+                + drafted.indices.filter { drafted[$0] > 0 }.map { depth in
+                    BenchResult(
+                        name: "\(name)_accepted_at_depth_\(depth + 1)@\(label)", unit: "%",
+                        median: Self.rounded(100 * Double(accepted[depth]) / Double(drafted[depth])), p5: 0,
+                        p95: 100,
+                        n: drafted[depth])
+                }
         }
     }
 
@@ -108,11 +110,14 @@ struct SpeculationSummary {
         var results = [single("pass_of_1_row", "ms", 1e3 * median { $0.passSeconds[0] })]
         for (index, rows) in costs.passRows.enumerated().dropFirst() {
             results.append(
-                single("pass_of_\(rows)_rows", "passes", median { $0.passSeconds[index] / $0.passSeconds[0] }))
+                single("pass_of_\(rows)_rows", "passes", median { $0.passSeconds[index] / $0.passSeconds[0] })
+            )
         }
         for (index, rows) in costs.levelRows.enumerated() where index < costs.levelSeconds.count {
             results.append(
-                single("draft_level_of_\(rows)", "passes", median { $0.levelSeconds[index] / $0.passSeconds[0] }))
+                single(
+                    "draft_level_of_\(rows)", "passes", median { $0.levelSeconds[index] / $0.passSeconds[0] })
+            )
             guard index < costs.fullHeadLevelSeconds.count else { continue }
             results.append(
                 single(
@@ -120,7 +125,8 @@ struct SpeculationSummary {
                     median { $0.fullHeadLevelSeconds[index] / $0.passSeconds[0] }))
         }
         let curve = costs.curve
-        let bound = (1...(costs.passRows.last ?? 1)).map { Double($0) * one / curve.passSeconds(rows: $0) }.max() ?? 1
+        let bound =
+            (1...(costs.passRows.last ?? 1)).map { Double($0) * one / curve.passSeconds(rows: $0) }.max() ?? 1
         results.append(single("bound_perfect_acceptance", "x", bound))
         return results
     }
@@ -130,7 +136,8 @@ struct SpeculationSummary {
     private var shapeResults: [BenchResult] {
         let tokens = Double(records.reduce(0) { $0 + $1.tokenCount })
         var best: (shape: ShapeSearch.Shape, rate: Double)?
-        for kind in kindNames where records.allSatisfy({ $0.shapeSeconds[kind] != nil || $0.tokenCount == 0 }) {
+        for kind in kindNames where records.allSatisfy({ $0.shapeSeconds[kind] != nil || $0.tokenCount == 0 })
+        {
             for (index, shape) in ShapeSearch.shapes.enumerated() {
                 let seconds = records.map { $0.shapeSeconds[kind]?[index] ?? 0 }
                 guard zip(seconds, records).allSatisfy({ $0 > 0 || $1.tokenCount == 0 }) else { continue }
@@ -159,7 +166,9 @@ struct SpeculationSummary {
             p95: Self.rounded(BenchStatistics.percentile(values, 0.95)), n: values.count)
     }
 
-    private func single(_ name: String, _ unit: String, _ value: Double) -> BenchResult { summary(name, unit, [value]) }
+    private func single(_ name: String, _ unit: String, _ value: Double) -> BenchResult {
+        summary(name, unit, [value])
+    }
 
     private static func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }
 }

@@ -39,7 +39,8 @@ struct SpeculationWorkload {
     private var filesOf: [String: [String]] = [:]
 
     private static let extensions = [
-        ".c", ".cc", ".cpp", ".cs", ".go", ".h", ".hpp", ".java", ".js", ".kt", ".py", ".rs", ".swift", ".ts", ".tsx",
+        ".c", ".cc", ".cpp", ".cs", ".go", ".h", ".hpp", ".java", ".js", ".kt", ".py", ".rs", ".swift", ".ts",
+        ".tsx",
     ]
     private static let contextFileByteCounts = 150...60_000
     private static let suffixByteCount = 1_500
@@ -74,7 +75,8 @@ struct SpeculationWorkload {
                 let cursor = cursors[turn]
                 cases.append(
                     Case(
-                        name: "\(cursor.repository)/\(cursor.path):\(cursor.line):\(cursor.column)", prompt: prompt))
+                        name: "\(cursor.repository)/\(cursor.path):\(cursor.line):\(cursor.column)",
+                        prompt: prompt))
             }
         }
         guard !cases.isEmpty else {
@@ -106,8 +108,10 @@ struct SpeculationWorkload {
         func mark(_ token: TokenID?) -> [TokenID] { token.map { [$0] } ?? [] }
         let opening = mark(special.repositoryName) + plain((cursor.repository + "\n").utf8)
         let current =
-            mark(special.fileSeparator) + plain((cursor.path + "\n").utf8) + mark(special.fimSuffix) + plain(suffix)
-            + mark(special.fimPrefix) + plain(text[..<place].suffix(Self.prefixByteCount)) + mark(special.fimMiddle)
+            mark(special.fileSeparator) + plain((cursor.path + "\n").utf8) + mark(special.fimSuffix)
+            + plain(suffix)
+            + mark(special.fimPrefix) + plain(text[..<place].suffix(Self.prefixByteCount))
+            + mark(special.fimMiddle)
         let room = tokenCount - opening.count - current.count
         var context: [TokenID] = []
         for other in sourceFiles(of: cursor.repository, near: cursor.path) where context.count < room {
@@ -123,7 +127,8 @@ struct SpeculationWorkload {
     private mutating func sourceFiles(of repository: String, near path: String) -> [String] {
         if filesOf[repository] == nil {
             // A folder that is not there has no files; the caller says so.
-            let names = (try? FileManager.default.subpathsOfDirectory(atPath: directory + "/" + repository)) ?? []
+            let names =
+                (try? FileManager.default.subpathsOfDirectory(atPath: directory + "/" + repository)) ?? []
             filesOf[repository] = names.filter { name in Self.extensions.contains { name.hasSuffix($0) } }
         }
         let here = path.split(separator: "/").dropLast()

@@ -27,7 +27,8 @@ struct SpeedBench {
 
     private func curve(at depth: Int) async -> [BenchResult] {
         let kinds: [TimedWork] =
-            [.prompt(Self.promptTokenCount), .decode(Self.decodeTokenCount)] + Self.rowCounts.map { .rows($0) }
+            [.prompt(Self.promptTokenCount), .decode(Self.decodeTokenCount)]
+            + Self.rowCounts.map { .rows($0) }
         var seconds = [[Double]](repeating: [], count: kinds.count)
         for round in 0...repeats {
             for (index, kind) in kinds.enumerated() {
@@ -40,7 +41,8 @@ struct SpeedBench {
         let ratios = (3..<kinds.count).map { index in
             // Each is held against the pass of one row in the same round.
             BenchResult(
-                "pass_ratio_\(kinds[index].tokenCount)@\(depth)", zip(seconds[index], oneRow).map { $0 / $1 }, unit: "x")
+                "pass_ratio_\(kinds[index].tokenCount)@\(depth)", zip(seconds[index], oneRow).map { $0 / $1 },
+                unit: "x")
         }
         return [
             BenchResult("prompt_\(Self.promptTokenCount)@\(depth)", rates(0), unit: "tok/s"),
@@ -164,7 +166,8 @@ extension SpeedBench {
         }
         if byName["cancel_to_idle"] != nil {
             lines.append(
-                "cancel     idle again after \(value("cancel_to_idle")) ms, p99 \(value("cancel_to_idle_p99")) ms")
+                "cancel     idle again after \(value("cancel_to_idle")) ms, p99 \(value("cancel_to_idle_p99")) ms"
+            )
         }
         return lines
     }

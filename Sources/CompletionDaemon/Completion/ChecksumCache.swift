@@ -1,6 +1,6 @@
-// SHA-256 of model files, remembered between runs: a draft names its target by checksum, and hashing 45 MB takes a fifth
-// of a second. An entry holds while device, inode, size and modification time are the same. The file is a hint: whatever
-// is wrong with it, the checksum is computed.
+// SHA-256 of model files, remembered between runs: a draft names its target by checksum, and hashing 45 MB takes a
+// fifth of a second. An entry holds while device, inode, size and modification time are the same. The file is a hint:
+// whatever is wrong with it, the checksum is computed.
 
 import SpecEngine
 
@@ -16,9 +16,12 @@ struct ChecksumCache: Sendable {
     private static let entryLimit = 64
     private static let byteCountLimit = 16 << 10
     /// A file changed so recently could be changed again without a difference in its times.
-    private static let settledSeconds = 2
+    private let settledSeconds: Int
 
-    init(directory: String? = CacheDirectory.path()) { self.directory = directory }
+    init(directory: String? = CacheDirectory.path(), settledSeconds: Int = 2) {
+        self.directory = directory
+        self.settledSeconds = settledSeconds
+    }
 
     func sha256(_ path: String) throws(EngineError) -> String {
         guard let directory, let key = Self.key(path) else { return try FileChecksum.sha256(path) }
@@ -26,7 +29,7 @@ struct ChecksumCache: Sendable {
         let entries = Self.entries(file)
         if let entry = entries.first(where: { $0.key == key }) { return entry.checksum }
         let checksum = try FileChecksum.sha256(path)
-        if Self.key(path) == key && Self.isSettled(path) {
+        if Self.key(path) == key && isSettled(path) {
             Self.write(entries.suffix(Self.entryLimit - 1) + [(checksum, key)], to: file, in: directory)
         }
         return checksum
@@ -43,8 +46,9 @@ struct ChecksumCache: Sendable {
         }
     }
 
-    private static func isSettled(_ path: String) -> Bool {
-        status(path).map { time(nil) - max($0.st_mtim.tv_sec, $0.st_ctim.tv_sec) > settledSeconds } ?? false
+    private func isSettled(_ path: String) -> Bool {
+        Self.status(path).map { time(nil) - max($0.st_mtim.tv_sec, $0.st_ctim.tv_sec) > settledSeconds }
+            ?? false
     }
 
     /// What the file holds; nothing unless it is a regular file of ours that nobody else can write.

@@ -166,6 +166,9 @@ final class CompletionService: CompletionProvider {
                 "prefill_ms": "\(generation.prefillTime.milliseconds)",
                 "decode_ms": "\(generation.decodeTime.milliseconds)", "tokens": "\(generation.tokens.count)",
                 "stop_reason": "\(generation.stopReason.rawValue)",
+                "speculation": generation.speculation.map { telemetry in
+                    "\(telemetry.rounds) rounds, \(telemetry.accepted)/\(telemetry.drafted) accepted"
+                } ?? "off",
             ])
     }
 }

@@ -51,12 +51,13 @@ extension InferenceEngine {
                     }
                 }
             case .rows(let count):
-                time = ContinuousClock().measure {
-                    for _ in 0..<Self.passesPerTiming {
-                        model.truncate(to: depth)
-                        _ = model.append(tokens[depth..<end], logitRowCount: count)
-                    }
-                } / Self.passesPerTiming
+                time =
+                    ContinuousClock().measure {
+                        for _ in 0..<Self.passesPerTiming {
+                            model.truncate(to: depth)
+                            _ = model.append(tokens[depth..<end], logitRowCount: count)
+                        }
+                    } / Self.passesPerTiming
             }
             model.truncate(to: depth)
             return time / .seconds(1)
@@ -77,7 +78,9 @@ extension InferenceEngine {
             let decode = seconds(for: .decode(tokens.count), of: tokens, behind: 0)
             let stream = team.withLiveRequest(cancellation: nil) {
                 ContinuousClock().measure {
-                    for _ in tokens { _ = spec_stream_read(team.pool, buffer.pointer(to: UInt8.self), byteCount) }
+                    for _ in tokens {
+                        _ = spec_stream_read(team.pool, buffer.pointer(to: UInt8.self), byteCount)
+                    }
                 }
             }
             return (decode / Double(tokens.count), stream / .seconds(1) / Double(tokens.count))

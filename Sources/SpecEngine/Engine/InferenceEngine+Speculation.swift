@@ -60,12 +60,17 @@ extension InferenceEngine {
         var passes = [[Double]](repeating: [], count: rowCounts.count)
         var levels = [[Double]](repeating: [], count: levelRowCounts.count)
         team.withLiveRequest(cancellation: nil) {
+            // The first pass of a kind finds the caches full of another's data and is not counted.
             for _ in 0..<repeats {
                 for (index, rows) in rowCounts.enumerated() {
+                    _ = model.measurePass(rowCount: rows, depth: depth)
                     passes[index].append(model.measurePass(rowCount: rows, depth: depth))
                 }
                 for (index, rows) in levelRowCounts.enumerated() {
                     guard let draft else { break }
+                    // Between two levels the target's pass runs, as in a round.
+                    _ = draft.measureLevel(rowCount: rows, depth: depth)
+                    _ = model.measurePass(rowCount: rows, depth: depth)
                     levels[index].append(draft.measureLevel(rowCount: rows, depth: depth))
                 }
             }
@@ -81,12 +86,15 @@ extension InferenceEngine {
 
     /// Seconds of passes behind `depth` positions whose keys and values are whatever is there. Empties the sequence.
     package func passCosts(rowCounts: [Int], depth: Int, repeats: Int) -> SpeculationCosts? {
-        guard case .quantized(let model) = model, depth + (rowCounts.max() ?? 0) <= positionLimit else { return nil }
+        guard case .quantized(let model) = model, depth + (rowCounts.max() ?? 0) <= positionLimit else {
+            return nil
+        }
         var passes = [[Double]](repeating: [], count: rowCounts.count)
         team.withLiveRequest(cancellation: nil) {
             model.truncate(to: 0)
             for _ in 0..<repeats {
                 for (index, rows) in rowCounts.enumerated() {
+                    _ = model.measurePass(rowCount: rows, depth: depth)
                     passes[index].append(model.measurePass(rowCount: rows, depth: depth))
                 }
             }
@@ -100,7 +108,9 @@ extension InferenceEngine {
     package func recordDrafts(
         alternative: Int, prompt: [TokenID], continuation: [TokenID], nodeCount: Int
     ) -> [DraftRecord] {
-        guard case .quantized(let model) = model, let speculator = alternatives[alternative] else { return [] }
+        guard case .quantized(let model) = model, let speculator = alternatives[alternative] else {
+            return []
+        }
         return team.withLiveRequest(cancellation: nil) {
             guard model.prefill(prompt, cancellation: CancellationFlag()).isComplete else { return [] }
             return speculator.record(prompt: prompt, continuation: continuation, nodeCount: nodeCount)
@@ -113,7 +123,8 @@ extension InferenceEngine {
         _ request: GenerationRequest, proposing chain: @escaping @Sendable (_ emitted: Int) -> [TokenID]
     ) throws(EngineError) -> Generation {
         guard case .quantized(let model) = model else { return try generate(request) }
-        let speculator = Speculator(model: model, options: SpeculationOptions(mode: .lookup), proposing: chain)
+        let speculator = Speculator(
+            model: model, options: SpeculationOptions(mode: .lookup), proposing: chain)
         return try generate(request, with: speculator)
     }
 }

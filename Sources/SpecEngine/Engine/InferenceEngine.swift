@@ -57,10 +57,12 @@ package actor InferenceEngine {
                 weights: try TransformerWeights(file: file, configuration: configuration), team: team,
                 positionLimit: positionLimit, path: modelPath)
             model = .quantized(quantized)
-            speculator = try Self.speculator(options.speculation, model: quantized, in: options, modelPath: modelPath)
+            speculator = try Self.speculator(
+                options.speculation, model: quantized, in: options, modelPath: modelPath)
             var alternatives: [Speculator?] = []
             for each in options.speculationAlternatives {
-                alternatives.append(try Self.speculator(each, model: quantized, in: options, modelPath: modelPath))
+                alternatives.append(
+                    try Self.speculator(each, model: quantized, in: options, modelPath: modelPath))
             }
             self.alternatives = alternatives
         }

@@ -22,7 +22,9 @@ extension InferenceEngine {
 
     /// All shapes of float matrices that prefill multiplies, each with `repeats` times. Empty for quantised models.
     package func compareLinearLayers(repeats: Int) -> [LinearComparison] {
-        guard let model = languageModel as? TransformerModel, let layer = model.weights.layers.first else { return [] }
+        guard let model = languageModel as? TransformerModel, let layer = model.weights.layers.first else {
+            return []
+        }
         openblas_set_num_threads(1)  // called from our own threads: its own would fight them
         var seen: Set<[Int]> = []
         let matrices = [layer.queryKeyValue, layer.attentionOutput, layer.gate, layer.up, layer.down]
@@ -83,10 +85,12 @@ private struct LinearTiming {
         var job = ProductJob(
             x: input.pointer(to: Float.self), weights: rowMajor.pointer(to: Float.self),
             out: output.pointer(to: Float.self), rows: rows, inputs: matrix.inputCount,
-            outputs: matrix.outputCount, columns: (matrix.outputCount + team.threadCount - 1) / team.threadCount)
+            outputs: matrix.outputCount,
+            columns: (matrix.outputCount + team.threadCount - 1) / team.threadCount)
         _ = spec_pool_run(
             team.pool,
-            { context, index in context.assumingMemoryBound(to: ProductJob.self).pointee.run(part: Int(index)) },
+            { context, index in context.assumingMemoryBound(to: ProductJob.self).pointee.run(part: Int(index))
+            },
             &job, UInt32(team.threadCount))
     }
 

@@ -32,8 +32,8 @@ package struct DraftRecord: Sendable {
 }
 
 extension Speculator {
-    /// Trees of at most `nodeCount` nodes at each token of `continuation`, which follows the resident sequence `prompt`.
-    /// Leaves the sequence longer.
+    /// Trees of at most `nodeCount` nodes at each token of `continuation`, which follows the resident sequence
+    /// `prompt`. Leaves the sequence longer.
     func record(prompt: [TokenID], continuation: [TokenID], nodeCount: Int) -> [DraftRecord] {
         var records: [DraftRecord] = []
         begin(prompt: prompt)

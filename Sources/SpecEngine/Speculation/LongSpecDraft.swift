@@ -96,7 +96,8 @@ final class LongSpecDraft {
                 let evidence = Evidence(kind: .longSpec, draftProbability: expf(logits[Int(index)] - total))
                 let estimate = acceptance.estimate(evidence)
                 guard tree.reachProbabilities[node] * estimate >= leastReach,
-                    tree.add(token, under: node, source: .longSpec, acceptance: estimate, evidence: evidence) != nil
+                    tree.add(token, under: node, source: .longSpec, acceptance: estimate, evidence: evidence)
+                        != nil
                 else { break }
             }
         }
@@ -104,7 +105,8 @@ final class LongSpecDraft {
 
     /// The best children's tokens, likeliest first, and the logarithm of the sum of exponentials.
     private func withBest(
-        _ logits: UnsafeBufferPointer<Float>, _ body: (UnsafeMutableBufferPointer<Int32>.SubSequence, Float) -> Void
+        _ logits: UnsafeBufferPointer<Float>,
+        _ body: (UnsafeMutableBufferPointer<Int32>.SubSequence, Float) -> Void
     ) {
         let isa = target.team.instructionSet.raw
         let count = Int32(logits.count)

@@ -18,9 +18,11 @@ struct RowCosts: Sendable {
     private var chainCorrection: [Double]
     private var treeCorrection: [Double]
 
-    /// How fast all costs follow the machine's speed as it is now, and each row count its own error.
-    private static let sharedLearningRate = 0.08
-    private static let ownLearningRate = 0.04
+    /// How fast all costs follow the machine's speed as plain passes and others show it, and each row count its own
+    /// error. Wide passes push what plain ones use out of the caches and are dearer among themselves than when they
+    /// were measured; were that taken for the machine's speed, plain decoding would be thought slower than it is.
+    private static let sharedLearningRates = (plain: 0.1, other: 0.02)
+    private static let ownLearningRate = 0.06
 
     /// From seconds at depth 0 and at `depth`, by row count.
     init(rowCounts: [Int] = RowCosts.standardRowCounts, atStart: [Double], atDepth: [Double], depth: Int) {
@@ -70,12 +72,13 @@ struct RowCosts: Sendable {
         // attention that was misjudged, and a short one is as cheap as it was.
         let attentionShare = attention[nearest] * Double(depth)
         let share = attentionShare / (linear[nearest] + attentionShare)
-        let step = Self.sharedLearningRate * (ratio - 1)
+        let rate = rows == 1 ? Self.sharedLearningRates.plain : Self.sharedLearningRates.other
+        let step = rate * (ratio - 1)
         for index in rowCounts.indices {
             linear[index] *= 1 + step * (1 - share)
             attention[index] *= 1 + step * share
         }
-        let own = 1 + Self.ownLearningRate * (ratio - 1)
+        let own = rows == 1 ? 1 : 1 + Self.ownLearningRate * (ratio - 1)
         if isChain { chainCorrection[nearest] *= own } else { treeCorrection[nearest] *= own }
     }
 
@@ -84,7 +87,9 @@ struct RowCosts: Sendable {
 
     /// From `pass(rows, depth)`, which runs one and returns its seconds. All row counts are measured in every round, so
     /// that whatever else the machine does hits no row count alone; rounds end with `budget`.
-    static func measure(depth: Int, budget: Duration, _ pass: (_ rows: Int, _ depth: Int) -> Double) -> RowCosts {
+    static func measure(depth: Int, budget: Duration, _ pass: (_ rows: Int, _ depth: Int) -> Double)
+        -> RowCosts
+    {
         let clock = ContinuousClock()
         let deadline = clock.now + budget
         _ = pass(1, depth)  // touches all memory
@@ -95,8 +100,10 @@ struct RowCosts: Sendable {
         for round in 0..<4 {
             for (index, rows) in rowCounts.enumerated() {
                 if round > 0 && clock.now > deadline { break }
-                start[index] = min(start[index], pass(rows, 0))
+                // A pass that follows a wider one finds the caches full of that one's data.
+                if round == 0 { _ = pass(rows, depth) }
                 end[index] = min(end[index], pass(rows, depth))
+                start[index] = min(start[index], pass(rows, 0))
             }
         }
         return RowCosts(rowCounts: rowCounts, atStart: start, atDepth: end, depth: max(1, depth))

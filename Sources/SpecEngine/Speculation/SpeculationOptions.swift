@@ -37,8 +37,8 @@ package struct SpeculationOptions: Sendable {
     /// One tile of the linear kernels takes 8 rows; more than two tiles have not paid on any machine measured.
     package static let standardNodeLimit = 15
     package static let nodeLimits = 1...(EngineLimits.logitRowsPerPass - 1)
-    /// Byte-pair merges order the vocabulary by frequency: a quarter of a 32k head costs a quarter of its time and holds
-    /// all but a few per cent of code's tokens.
+    /// Byte-pair merges order the vocabulary by frequency: a quarter of a 32k head costs a quarter of its time and
+    /// holds all but a few per cent of code's tokens.
     package static let standardDraftHeadTokenCount = 8_192
 
     package static let off = SpeculationOptions(mode: .off)

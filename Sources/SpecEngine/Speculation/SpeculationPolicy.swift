@@ -24,7 +24,8 @@ enum SpeculationPolicy {
         var levelRow: Double { rate * Self.slope(levels) }
 
         private static func slope(_ seconds: [Double]) -> Double {
-            seconds.count < 2 ? 0 : max(0, seconds[seconds.count - 1] - seconds[0]) / Double(seconds.count - 1)
+            seconds.count < 2
+                ? 0 : max(0, seconds[seconds.count - 1] - seconds[0]) / Double(seconds.count - 1)
         }
     }
 
@@ -58,7 +59,8 @@ enum SpeculationPolicy {
         reach.sort(by: >)
         let base = bestNodeCount(reach: reach, prices: prices).value
         let nodes = worthwhileNodes(
-            of: tree, expanded: expanded, outlook: outlook, depthLimit: depthLimit, limit: prices.levels.count,
+            of: tree, expanded: expanded, outlook: outlook, depthLimit: depthLimit,
+            limit: prices.levels.count,
             leastReach: max(leastReach, Float(prices.row + prices.levelRow)))
         guard let best = nodes.first else { return [] }
         for node in nodes { reach.append(node.childReach) }
@@ -67,7 +69,9 @@ enum SpeculationPolicy {
         // One level may not pay by itself and still be the way to several that do.
         var (tip, depth) = (best.childReach, tree.depths[best.node] + 1)
         for _ in 0..<lookAhead {
-            if bestNodeCount(reach: reach, prices: prices).value - spent > base { return nodes.map(\.node).sorted() }
+            if bestNodeCount(reach: reach, prices: prices).value - spent > base {
+                return nodes.map(\.node).sorted()
+            }
             depth += 1
             guard depth <= depthLimit else { break }
             tip *= outlook.typical
@@ -94,9 +98,12 @@ enum SpeculationPolicy {
             for child in node + 1..<max(node + 1, tree.count) where tree.parents[child] == node {
                 left -= tree.acceptances[child]
             }
-            let childReach = tree.reachProbabilities[node] * max(0, left) * outlook.bestChild(of: node, in: tree)
+            let childReach =
+                tree.reachProbabilities[node] * max(0, left) * outlook.bestChild(of: node, in: tree)
             // An inner node is looked at for its descendants' sake, too: they are cheap beside it.
-            guard childReach >= leastReach || (left < 1 && tree.reachProbabilities[node] >= 0.5) else { continue }
+            guard childReach >= leastReach || (left < 1 && tree.reachProbabilities[node] >= 0.5) else {
+                continue
+            }
             known |= 1 << UInt64(node)
             nodes.append((node, childReach))
         }
@@ -126,7 +133,8 @@ struct DraftOutlook: Sendable {
 
     private static func row(of node: Int, in tree: TokenTree) -> Int {
         switch tree.evidence[node] {
-        case .some(let evidence) where evidence.kind == .longSpec || evidence.kind == .weighed: Int(evidence.row)
+        case .some(let evidence) where evidence.kind == .longSpec || evidence.kind == .weighed:
+            Int(evidence.row)
         default: 10
         }
     }

@@ -18,8 +18,12 @@ final class Speculator {
     private var draftedGain: GainRecord
     private var lookupGain: GainRecord
     private var emittedCount = 0  // in this generation
+    /// Rounds since the draft layer was asked, and promising ones in which a losing source was not.
     private var roundsWithoutDraft = 0
-    private var roundsWithoutLookup = 0
+    private var skippedDrafts = 0
+    private var skippedLookups = 0
+    private var lastRoundWasPlain = false
+    private var isExploring = false
     /// A test's own proposals, verified as they are instead of all others.
     var proposer: ((inout TokenTree, _ depthLimit: Int) -> Void)?
 
@@ -32,11 +36,15 @@ final class Speculator {
     /// How long measuring took at the start.
     let calibrationTime: Duration
 
-    /// With this many rounds between, a source is tried even where it did not promise to pay: text changes.
+    /// With this many rounds between, the draft layer is tried even where it did not promise to pay: text changes.
     private static let explorationInterval = 64
-    /// What a round with a source must give, by the clock, for the source to be asked whenever it promises to pay.
-    private static let leastGain = 1.0
-    private static let calibrationBudgets = (target: Duration.milliseconds(90), draft: Duration.milliseconds(30))
+    /// What rounds with a source must give, by the clock, for the source to be asked whenever it promises to pay; the
+    /// figure of a hundred rounds is uncertain by some per cent. One that gives less is asked at every n-th promise.
+    private static let leastGain = 0.97
+    private static let retryInterval = 8
+    private static let calibrationBudgets = (
+        target: Duration.milliseconds(90), draft: Duration.milliseconds(30)
+    )
 
     /// Measures costs; call it while no sequence is resident.
     init(model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?) {
@@ -46,7 +54,8 @@ final class Speculator {
         lookup = options.mode == .longspec ? nil : PromptLookupDraft(capacity: model.positionLimit)
         let clock = ContinuousClock()
         let start = clock.now
-        let depth = max(1, min(RowCosts.measuredDepth, model.positionLimit - RowCosts.standardRowCounts.last!))
+        let depth = max(
+            1, min(RowCosts.measuredDepth, model.positionLimit - RowCosts.standardRowCounts.last!))
         passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
             model.measurePass(rowCount: $0, depth: $1)
         }
@@ -62,7 +71,8 @@ final class Speculator {
         lookupGain = draftedGain
     }
 
-    /// Proposes what the caller says and measures nothing: `chain(emitted)` is what may follow the first `emitted` tokens.
+    /// Proposes what the caller says and measures nothing: `chain(emitted)` is what may follow the first `emitted`
+    /// tokens.
     init(
         model: TransformerModel, options: SpeculationOptions,
         proposing chain: @escaping (_ emitted: Int) -> [TokenID]
@@ -120,6 +130,7 @@ final class Speculator {
         proposed.reset(root: root)
         lastLevelRowCounts.removeAll(keepingCapacity: true)
         lastArrearsTime = .zero
+        isExploring = false
         let depthLimit = min(depthLimit, TokenTree.depthLimit - 1)
         guard depthLimit > 0 else { return proposed }
         if let proposer {
@@ -128,9 +139,9 @@ final class Speculator {
         }
         if let shape = options.fixedShape { return propose(shape, depthLimit: depthLimit) }
         let prices = prices(depth: model.tokens.count)
-        if mayUse(lookupGain, roundsWithout: &roundsWithoutLookup) {
-            proposeFromText(depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
-        }
+        proposeFromText(
+            depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
+        if proposed.count > 1 && !mayUse(lookupGain, skipped: &skippedLookups) { proposed.reset(root: root) }
         draft(prices, depthLimit: depthLimit)
         guard proposed.count > 1 else { return proposed }
         let reach = proposed.reachProbabilities.dropFirst().sorted(by: >)
@@ -155,13 +166,11 @@ final class Speculator {
             rate: max(1, gain.gain) / plain)
     }
 
-    /// Whether a source has paid of late or is due for another try.
-    private func mayUse(_ gain: GainRecord, roundsWithout: inout Int) -> Bool {
+    /// Whether a source that promises to pay has paid of late, or is due for another try.
+    private func mayUse(_ gain: GainRecord, skipped: inout Int) -> Bool {
         if gain.gain >= Self.leastGain { return true }
-        roundsWithout += 1
-        guard roundsWithout >= Self.explorationInterval else { return false }
-        roundsWithout = 0
-        return true
+        skipped = (skipped + 1) % Self.retryInterval
+        return skipped == 0
     }
 
     // MARK: The draft layer
@@ -176,9 +185,10 @@ final class Speculator {
                 depthLimit: min(depthLimit, options.nodeLimit))
         }
         roundsWithoutDraft += 1
-        let isDue = roundsWithoutDraft >= Self.explorationInterval
-        var nodes = isDue || draftedGain.gain >= Self.leastGain ? next() : []
-        if nodes.isEmpty && isDue { nodes = [0] }
+        var nodes = next()
+        if !nodes.isEmpty && !mayUse(draftedGain, skipped: &skippedDrafts) { nodes = [] }
+        isExploring = nodes.isEmpty && roundsWithoutDraft >= Self.explorationInterval
+        if isExploring { nodes = [0] }
         guard !nodes.isEmpty, beginDraft() else { return }
         roundsWithoutDraft = 0
         while !nodes.isEmpty {
@@ -296,10 +306,16 @@ final class Speculator {
 
     /// Learns from a round: what was emitted, how long the target's pass took, and what came after it.
     func observe(
-        _ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double, commitSeconds: Double
+        _ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double,
+        commitSeconds: Double
     ) {
         let plainSeconds = passCosts.seconds(rows: 1, depth: depth)
-        passCosts.observe(rows: tree.count, depth: depth, isChain: tree.isChain, seconds: passSeconds)
+        // A pass of one row after a wider one, or after the draft's, is not what plain decoding costs.
+        let isPlain = tree.count == 1 && lastLevelRowCounts.isEmpty
+        if tree.count > 1 || (isPlain && lastRoundWasPlain) {
+            passCosts.observe(rows: tree.count, depth: depth, isChain: tree.isChain, seconds: passSeconds)
+        }
+        lastRoundWasPlain = isPlain
         guard proposer == nil else { return }
         let seconds = passSeconds + commitSeconds + (lastDraftTime - lastArrearsTime) / .seconds(1)
         func record(_ gain: inout GainRecord) {
@@ -307,7 +323,7 @@ final class Speculator {
         }
         record(&gain)
         if !lastLevelRowCounts.isEmpty {
-            record(&draftedGain)
+            if !isExploring { record(&draftedGain) }
         } else if tree.count > 1 {
             record(&lookupGain)
         }

@@ -33,9 +33,11 @@ struct AllocationTests {
     }
 
     /// Allocations between the first and the last token, and how many tokens there were.
-    private func decode(_ model: TransformerModel, _ sampling: SamplingParameters, promptCount: Int) throws -> (
-        allocations: UInt64, tokens: Int
-    ) {
+    private func decode(_ model: TransformerModel, _ sampling: SamplingParameters, promptCount: Int) throws
+        -> (
+            allocations: UInt64, tokens: Int
+        )
+    {
         let tokenizer = try DefaultModelTokenizer.tokenizer()
         let prompt = tokenizer.encode(
             Array(String(repeating: "    if count > 1 { return “naïve” }\n", count: 20).utf8),
@@ -64,7 +66,9 @@ struct AllocationTests {
         let model = try ModelFixture.quantized(positionLimit: 512)
         let truncated = try SamplingParameters(temperature: 0.8, topK: 40, topP: 0.9, seed: 3)
         let untruncated = try SamplingParameters(temperature: 1.5, seed: 5)
-        for (sampling, promptCount) in [(SamplingParameters.greedy, 100), (truncated, 120), (untruncated, 90)] {
+        for (sampling, promptCount) in [
+            (SamplingParameters.greedy, 100), (truncated, 120), (untruncated, 90),
+        ] {
             let (allocations, tokens) = try decode(model, sampling, promptCount: promptCount)
             #expect(tokens == 48)
             #expect(allocations == 0, "temperature \(sampling.temperature)")
@@ -80,7 +84,8 @@ struct AllocationTests {
             var threads: Int32 = 0
             _ = spec_pool_run(
                 team.pool,
-                { _, _ in UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64).deallocate() }, &threads, 8)
+                { _, _ in UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64).deallocate() },
+                &threads, 8)
             let buffer = AlignedBuffer(byteCount: 1 << 16)
             watch(false, team)
             #expect(allocation_counter_total() - before >= 9)

@@ -129,7 +129,9 @@ struct LongSpecDraftTests {
             var tree = TokenTree(root: prompt[700])
             // A path that another source proposed: the text itself.
             for depth in 0..<4 {
-                #expect(tree.add(prompt[701 + depth], under: depth, source: .promptLookup, acceptance: 0.5) != nil)
+                #expect(
+                    tree.add(prompt[701 + depth], under: depth, source: .promptLookup, acceptance: 0.5) != nil
+                )
             }
             #expect(draft.begin(root: prompt[700]))
             for batch in batches {
@@ -175,6 +177,14 @@ struct LongSpecDraftTests {
         } catch {
             #expect("\(error)".contains("longspec"))
         }
+        do {
+            _ = try LongSpecDraft(
+                file: file, target: target, targetPath: FixturePaths.defaultModel,
+                checksum: { _ throws(EngineError) in "of another file" })
+            Issue.record("the draft names its target's checksum")
+        } catch {
+            #expect("\(error)".contains("trained for the model with SHA-256"))
+        }
     }
 }
 
@@ -187,7 +197,9 @@ extension LongSpecDraft {
             let nodes = Array(next..<min(tree.count, next + LongSpecDraft.levelLimit))
             if nodes.isEmpty { break }
             next = nodes.last! + 1
-            guard expand(nodes, of: &tree, acceptance: AcceptanceRecord(), leastReach: 0.02) else { return false }
+            guard expand(nodes, of: &tree, acceptance: AcceptanceRecord(), leastReach: 0.02) else {
+                return false
+            }
         }
         return true
     }

@@ -1,0 +1,136 @@
+// The arithmetic of the speculation scenarios on made-up measurements.
+
+import Foundation
+import SpecEngine
+import TestSupport
+import Testing
+
+@testable import CompletionDaemon
+
+@Suite("Figures of speculation")
+struct SpeculationBenchTests {
+    private let costs = SpeculationCosts(
+        depth: 0, passes: [(1, 1), (4, 1.3), (8, 2)], levels: [(1, 0.2), (4, 0.3)])
+
+    @Test("Costs are interpolated, and go on behind the last row count")
+    func interpolation() {
+        #expect(costs.passSeconds(rows: 1) == 1)
+        #expect(abs(costs.passSeconds(rows: 2) - 1.1) < 1e-12)
+        #expect(abs(costs.passSeconds(rows: 12) - 2.7) < 1e-12)
+        #expect(abs(costs.levelSeconds(rows: 2) - 0.7 / 3) < 1e-12)
+    }
+
+    @Test("A shape's time is that of its rounds along the text")
+    func shapes() {
+        func node(_ level: Int, _ reach: Float, _ isRight: Bool) -> DraftRecord.Node {
+            DraftRecord.Node(level: level, reach: reach, isRight: isRight)
+        }
+        // Four tokens after the first; the draft is right twice at each place, text seen before never.
+        let record = DraftRecord(
+            found: [node(0, 0.5, false)],
+            grown: [node(0, 0.1, false), node(1, 0.8, true), node(1, 0.15, false), node(2, 0.7, true)],
+            levelRowCounts: [1, 4])
+        let seconds = ShapeSearch.seconds([DraftRecord](repeating: record, count: 4), costs: costs)
+        func time(_ levels: Int, _ nodes: Int) -> Double? {
+            seconds[ShapeSearch.Shape(levelCount: levels, nodeCount: nodes)]
+        }
+        #expect(time(0, 0) == 4)  // plain
+        #expect(time(0, 1) == 4 * 1.1)  // one row more, for nothing
+        // One level, one node: two rounds of two tokens.
+        #expect(abs((time(1, 1) ?? 0) - 2 * (1.1 + 0.2)) < 1e-9)
+        // Two levels, two nodes: a round of three tokens and one of which only the first token is left.
+        #expect(abs((time(2, 2) ?? 0) - 2 * (1.2 + 0.2 + 0.3)) < 1e-9)
+        #expect((time(2, 5) ?? 0) > (time(2, 2) ?? 0))
+    }
+
+    @Test("The bootstrap's bounds enclose the mean, narrowly where values agree")
+    func bootstrap() {
+        let equal = BenchStatistics.bootstrappedGeometricMean([1.5, 1.5, 1.5])
+        #expect(abs(equal.mean - 1.5) < 1e-12 && abs(equal.lower - equal.upper) < 1e-12)
+        let spread = BenchStatistics.bootstrappedGeometricMean((0..<50).map { $0 % 2 == 0 ? 0.5 : 2 })
+        #expect(
+            abs(spread.mean - 1) < 1e-12 && spread.lower < 0.9 && spread.upper > 1.1 && spread.lower > 0.7)
+    }
+
+    @Test("An oracle's chain gives the wanted mean accepted length")
+    func oracle() {
+        let tokens = (0..<20_000).map { TokenID(Int32($0)) }
+        for length in [7, 15] {
+            let probability = OracleBench.rightProbability(chainLength: length)
+            let draft = OracleBench.corrupted(tokens, rightProbability: probability, seed: 1)
+            var (rounds, position) = (0, 0)
+            while position < tokens.count {
+                let proposed = position..<min(tokens.count, position + length)
+                position += 1 + proposed.prefix { draft[$0] == tokens[$0] }.count
+                rounds += 1
+            }
+            #expect(abs(Double(tokens.count) / Double(rounds) - OracleBench.meanAcceptedLength) < 0.15)
+        }
+    }
+
+    private func record(_ name: String, size: Int = 100) -> SpeculationCaseRecord {
+        var record = SpeculationCaseRecord(
+            settings: "s", name: name, promptTokenCount: size, tokenCount: 60,
+            costs: SpeculationCaseRecord.Costs(
+                passRows: [1, 8], passSeconds: [1, 2], levelRows: [1, 4], levelSeconds: [0.2, 0.3],
+                fullHeadLevelSeconds: [0.3, 0.6]))
+        record.rates = ["plain": [1, 2, 1], "all": [1.5, 3, 1.5]]
+        var profile = SpeculationCaseRecord.Profile()
+        // 30 rounds for 60 tokens: half of them a pass of one row, half one of eight with a level of the draft.
+        profile.rounds = 30
+        profile.emitted = 60
+        profile.passesByRowCount = [0, 15, 0, 0, 0, 0, 0, 0, 15]
+        profile.levelsByRowCount = [0, 15]
+        profile.drafted = [[15], [90]]
+        profile.accepted = [[10], [20]]
+        (profile.draftSeconds, profile.attentionSeconds) = (1, 2)
+        (profile.linearSeconds, profile.verificationSeconds) = (6, 1)
+        record.profiles = ["all": profile]
+        // Every shape takes 60 seconds but the second, which takes 30.
+        record.shapeSeconds = ["all": ShapeSearch.shapes.indices.map { $0 == 1 ? 30 : 60 }]
+        return record
+    }
+
+    @Test("Speed-up, τ, cost, efficiency, shares and the best shape follow from the records")
+    func summary() throws {
+        let results = SpeculationSummary(
+            records: [record("a"), record("b")], kindNames: ["all"], label: "100"
+        ).results
+        func value(_ name: String) throws -> Double {
+            try #require(results.first { $0.name == name + "@100" }).median
+        }
+        #expect(try value("all_speedup_geometric_mean") == 1.5)
+        #expect(try value("all_tau") == 2)
+        #expect(try value("all_relative_cost") == 1.6)  // (15 · 1 + 15 · 2 + 15 · 0.2) ÷ 30
+        #expect(try value("all_efficiency") == 1.2)
+        #expect(try value("all_share_target_linear") == 60)
+        #expect(try value("all_longspec_accepted_at_depth_1") == 66.667)
+        #expect(try value("all_prompt_lookup_share_of_tokens") == 33.333)
+        #expect(try value("draft_level_of_4_full_head") == 0.6)
+        #expect(try value("bound_perfect_acceptance") == 4)
+        #expect(try value("best_fixed_shape_rate") == 2)
+        #expect(try value("policy_to_best_fixed_shape") == 0.75)  // 60 tokens in 40 seconds against 30
+    }
+
+    @Test("A case file keeps its cases over runs, drops a torn line and other settings")
+    func caseFile() throws {
+        let path = NSTemporaryDirectory() + "/foretoken-cases-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var file = try SpeculationCaseFile(path: path, settings: "s")
+        try file.append(record("a"))
+        try file.append(record("b", size: 200))
+        let handle = try #require(FileHandle(forWritingAtPath: path))
+        handle.seekToEndOfFile()
+        handle.write(Data("{\"name\":\"torn".utf8))
+        try handle.close()
+        var again = try SpeculationCaseFile(path: path, settings: "s")
+        #expect(again.records.map(\.name) == ["a", "b"])
+        #expect(
+            again.contains(name: "b", promptTokenCount: 200)
+                && !again.contains(name: "b", promptTokenCount: 100))
+        #expect(again.records[0].speedup("all") == 1.5)
+        try again.append(record("c"))
+        #expect(try SpeculationCaseFile(path: path, settings: "s").records.map(\.name) == ["a", "b", "c"])
+        #expect(try SpeculationCaseFile(path: path, settings: "other").records.isEmpty)
+    }
+}
