@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """docs/images/speculation.svg from the JSON of `Benchmarks/speculation.sh`: what rows cost, what speculation
-gives, and how often each source is right.
+gives, and how often each source is right. Prints the tables of docs/SPECULATION.md.
 
     pip install matplotlib
     Benchmarks/plot_speculation.py speculation.json docs/images/speculation.svg
@@ -29,6 +29,44 @@ def main():
     draw_gains(gains, results, depths)
     draw_acceptance(acceptance, results, depths)
     figure.savefig(sys.argv[2], metadata={"Date": None})
+    print_tables(results, depths)
+
+
+def print_tables(results, depths):
+    def value(name, depth):
+        entry = results.get(f"{name}@{depth}")
+        return f"{entry['median']:.3g}" if entry else ""
+
+    print("| prompt tokens | " + " | ".join(f"{depth:,}" for depth in depths) + " |")
+    print("| --- |" + " --- |" * len(depths))
+    rows = [("plain, tokens/s", "plain_rate")]
+    for kind, label in KINDS:
+        gains = [results[f"{kind}_speedup_geometric_mean@{depth}"] for depth in depths]
+        cells = [f"**{g['median']:.2f}** ({g['p5']:.2f}–{g['p95']:.2f})" for g in gains]
+        print(f"| {label}: speed-up (95 %) | " + " | ".join(cells) + " |")
+        rows += [
+            (f"{label}: worst case", f"{kind}_speedup_worst_case"), (f"{label}: τ", f"{kind}_tau"),
+            (f"{label}: relative cost of a round", f"{kind}_relative_cost"),
+            (f"{label}: efficiency", f"{kind}_efficiency"), (f"{label}: tokens/s", f"{kind}_rate"),
+        ]
+        for share in ("draft", "target_attention", "target_linear", "verification"):
+            rows.append((f"{label}: time in {share.replace('_', ' ')}, %", f"{kind}_share_{share}"))
+        for source in ("longspec", "prompt_lookup"):
+            rows.append((f"{label}: tokens from {source}, %", f"{kind}_{source}_share_of_tokens"))
+    rows += [
+        ("best fixed shape, tokens/s", "best_fixed_shape_rate"),
+        ("its draft levels", "best_fixed_shape_levels"), ("its nodes", "best_fixed_shape_nodes"),
+        ("policy ÷ best fixed shape", "policy_to_best_fixed_shape"),
+        ("bound: perfect acceptance", "bound_perfect_acceptance"), ("pass of one row, ms", "pass_of_1_row"),
+    ]
+    rows += [(f"pass of {count} rows, passes", f"pass_of_{count}_rows") for count in (2, 4, 8, 16, 32)]
+    for count in (1, 4, 16):
+        rows.append((f"draft level of {count}, passes", f"draft_level_of_{count}"))
+        rows.append(("the same with the whole LM head", f"draft_level_of_{count}_full_head"))
+    for label, name in rows:
+        cells = [value(name, depth) for depth in depths]
+        if any(cells):
+            print(f"| {label} | " + " | ".join(cells) + " |")
 
 
 def draw_costs(axes, results, depths):

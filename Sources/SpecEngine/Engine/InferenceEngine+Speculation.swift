@@ -39,16 +39,6 @@ extension InferenceEngine {
         if case .quantized(let model) = model { model.timesAttention = isOn }
     }
 
-    /// What an alternative believes about costs behind `depth` positions.
-    package func believedCosts(
-        alternative: Int, rowCounts: [Int], levelRowCounts: [Int], depth: Int
-    ) -> SpeculationCosts? {
-        guard let costs = alternatives[alternative]?.believedCosts(depth: depth) else { return nil }
-        return SpeculationCosts(
-            depth: depth, passes: rowCounts.map { ($0, costs.pass($0)) },
-            levels: levelRowCounts.map { ($0, costs.level($0)) })
-    }
-
     /// Measured behind the resident sequence: medians of `repeats` rounds over all row counts.
     package func measuredCosts(
         alternative: Int, rowCounts: [Int], levelRowCounts: [Int], repeats: Int

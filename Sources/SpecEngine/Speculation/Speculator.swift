@@ -95,15 +95,6 @@ final class Speculator {
         }
     }
 
-    /// Seconds as they are believed to be now, for reports.
-    func believedCosts(depth: Int) -> (pass: (Int) -> Double, level: (Int) -> Double) {
-        let (passes, levels) = (passCosts, levelCosts)
-        return (
-            { passes.seconds(rows: $0, depth: depth) },
-            { levels?.seconds(rows: $0, depth: depth) ?? 0 }
-        )
-    }
-
     // MARK: One generation
 
     func begin(prompt: [TokenID]) {
