@@ -16,7 +16,7 @@ final class Checkout {
     let rootPath: String
     private(set) var snapshot: RepositorySnapshot
     private(set) var paths: PathIndex
-    let index = RepositoryIndex()
+    private(set) var index = RepositoryIndex()
     private(set) var history = ChangeHistory(head: nil)
     /// What could not be read, one line each.
     private(set) var degradations: [String] = []
@@ -30,9 +30,18 @@ final class Checkout {
     private var mustReload = false
     /// Paths whose record is that of an open document.
     private var documentPaths = Set<RelativePath>()
+    private var outlines = OutlineCache()
+    private(set) var layouts = LayoutHistory()
+
+    private let cache: IndexCache?
+    /// `index.changeCount` when it was saved last.
+    private var savedChangeCount = 0
 
     /// Lists the root; nil when it is gone or cannot be listed.
-    init?(_ location: RepositoryLocation) {
+    ///
+    /// - Parameter cache: where an earlier session may have left what it read.
+    init?(_ location: RepositoryLocation, cache: IndexCache? = nil) {
+        self.cache = cache
         self.location = location
         switch location {
         case .repository(let rootPath, _), .folder(let rootPath): self.rootPath = rootPath
@@ -45,6 +54,26 @@ final class Checkout {
         self.degradations = degradations
         paths = PathIndex(snapshot)
         gitStamps = currentGitStamps()
+        load()
+    }
+
+    private func load() {
+        guard let (saved, problem) = cache?.load(rootPath: rootPath) else { return }
+        if let problem { degradations.append(problem) }
+        guard let saved else { return }
+        index = RepositoryIndex(entries: saved.entries, terms: saved.terms, weights: saved.weights)
+        if let known = saved.history, known.head == head { history = known }
+        index.keepOnly { snapshot.index(of: $0) != nil }
+        savedChangeCount = index.changeCount
+    }
+
+    /// Leaves what was read for the next session, if there is anything new.
+    func save() {
+        guard let cache, isComplete, index.changeCount != savedChangeCount else { return }
+        savedChangeCount = index.changeCount
+        if let line = cache.save(SavedIndex(index, history: history), rootPath: rootPath) {
+            degradations.append(line)
+        }
     }
 
     private static func list(
@@ -216,9 +245,11 @@ final class Checkout {
 
     private func isWorthScanning(_ place: Int) -> Bool {
         let file = snapshot.files[place]
-        guard let language = SourceLanguage(path: file.path), language != .plainText else { return false }
-        return !SecretPolicy.isDenied(path: file.path)
-            && (file.byteCount ?? 0) <= RepositoryIndex.maximumFileByteCount
+        guard let language = SourceLanguage(path: file.path) else { return false }
+        let bound =
+            language == .plainText
+            ? RepositoryIndex.maximumPlainTextByteCount : RepositoryIndex.maximumFileByteCount
+        return !SecretPolicy.isDenied(path: file.path) && (file.byteCount ?? 0) <= bound
     }
 
     /// Whether the index holds this file's present content, as far as can be told without reading it.
@@ -303,18 +334,28 @@ final class Checkout {
         }
     }
 
-    /// The present text of a file for a prompt: the document where it is open, else from disk.
-    func text(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> [UInt8]? {
+    /// The present text of a file for a prompt, cut into snippets: the document where it is open, else from disk.
+    func outline(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> OutlinedText? {
         guard !SecretPolicy.isDenied(path: path) else { return nil }
-        let content: FileContent
         if let document = documents[path] {
-            content = .checked(document, stamp: nil)
-        } else if let place = snapshot.index(of: path) {
-            content = self.content(of: snapshot.files[place])
-        } else {
-            return nil
+            let key = ContentKey.document(byteCount: document.count, hash: identifierHash(document[...]))
+            return outline(path, key: key) { .checked(document, stamp: nil) }
         }
-        if case .text(let bytes, _) = content { return bytes }
-        return nil
+        guard let place = snapshot.index(of: path) else { return nil }
+        let file = snapshot.files[place]
+        let key = file.isInWorkTree ? root.stamp(path).map { .file($0) } : file.blobID.map { ContentKey.blob($0) }
+        guard let key else { return nil }
+        return outline(path, key: key) { content(of: file) }
+    }
+
+    private func outline(_ path: RelativePath, key: ContentKey, _ content: () -> FileContent) -> OutlinedText? {
+        if let known = outlines.find(path, key: key) { return known }
+        guard case .text(let bytes, _) = content() else { return nil }
+        return outlines.add(path, key: key, text: bytes)
+    }
+
+    /// Remembers what was shown with a file.
+    func noteShown(_ selection: [SelectedFile], with path: RelativePath) {
+        layouts.note(selection, with: path)
     }
 }

@@ -27,10 +27,11 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "speed, or speculation: decoding with and without it on real files.", valueName: "name"))
+            "speed; speculation: decoding with and without it on real files; context: the index and the choice of context.",
+            valueName: "name"))
     var scenario = "speed"
 
-    @Option(help: ArgumentHelp("speculation: take files from here (repeatable).", valueName: "directory"))
+    @Option(help: ArgumentHelp("speculation, context: take files from here (repeatable).", valueName: "directory"))
     var workload: [String] = []
 
     @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))
@@ -67,8 +68,10 @@ struct BenchCommand: AsyncParsableCommand {
             switch scenario {
             case "speed": break
             case "speculation": return try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
+            case "context": return try await runContext()
             default:
-                throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed or speculation")
+                throw CommandError.usage(
+                    "--scenario is '\(scenario)'", fix: "choose speed, speculation or context")
             }
             let engine = try engine.configuration().load(fillsHoles: false)
             for depth in depths where depth + Self.promptTokenCount >= engine.positionLimit {
@@ -127,6 +130,22 @@ struct BenchCommand: AsyncParsableCommand {
                 "model": loaded.modelPath, "repeats": "\(repeats)", "cases": "\(cases)", "nodes": "\(nodes)",
                 "workload": files.directories.joined(separator: ","),
             ], results: results)
+        if json { JSONOutput.write(report) } else { printTable(report) }
+    }
+
+    /// Indexing, cursors and typing in one repository.
+    private func runContext() async throws {
+        let root = SourceFile.absolutePath(workload.first ?? ".")
+        let loaded = try engine.configuration().load(fillsHoles: true)
+        let bench = ContextBench(
+            rootPath: root, tokenizer: EnginePromptTokenizer(tokenizer: loaded.tokenizer), tokenBudget: 4_096)
+        let results = try await bench.run(repeats: repeats).map {
+            Self.summary($0.name, $0.values, unit: $0.unit)
+        }
+        let report = Report(
+            machine: .current(), build: .current(loaded), scenario: scenario,
+            settings: ["repository": root, "repeats": "\(repeats)", "prompt_tokens": "\(bench.tokenBudget)"],
+            results: results)
         if json { JSONOutput.write(report) } else { printTable(report) }
     }
 

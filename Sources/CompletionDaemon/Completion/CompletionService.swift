@@ -14,6 +14,8 @@ final class CompletionService: CompletionProvider {
         /// Prompt tokens; nil follows the prefill rate, and is the smallest size until that is known.
         var contextTokens: Int?
         var includesContext = true
+        /// Signals that count for nothing.
+        var disabledSignals: Set<ContextSignal> = []
         var maximumTokens = CompletionPipeline.defaultMaximumTokens
     }
 
@@ -52,7 +54,10 @@ final class CompletionService: CompletionProvider {
     func workspaceOpened(_ workspace: WorkspaceDescription) {
         let logger = logger
         let made = RepositoryContext(
-            RepositoryContext.Configuration(workspaceFolders: workspace.rootPaths) { line in
+            RepositoryContext.Configuration(
+                workspaceFolders: workspace.rootPaths, cacheFolder: CacheDirectory.path(),
+                disabledSignals: configuration.disabledSignals
+            ) { line in
                 logger.notice("\(line)")
             })
         context.withLock { $0 = made }
@@ -117,7 +122,7 @@ final class CompletionService: CompletionProvider {
             query: ContextQuery(
                 filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
                 openDocuments: open,
-                recentPaths: request.recentPaths, tokenBudget: tokenBudget,
+                recentPaths: request.recentPaths, recentEdits: request.recentEdits, tokenBudget: tokenBudget,
                 includeContext: configuration.includesContext),
             languageID: request.document.languageID, maximumTokens: configuration.maximumTokens,
             sampling: .greedy, cancellation: flag)
