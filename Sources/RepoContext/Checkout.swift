@@ -31,6 +31,9 @@ final class Checkout {
     /// Paths whose record is that of an open document.
     private var documentPaths = Set<RelativePath>()
     private var outlines = OutlineCache()
+    private var rules = IgnoreRules()
+    /// Files whose text holds a credential.
+    private var secretPaths = Set<RelativePath>()
     private(set) var layouts = LayoutHistory()
 
     private let cache: IndexCache?
@@ -48,8 +51,12 @@ final class Checkout {
         case .none: return nil
         }
         guard let root = RootDirectory.open(rootPath) else { return nil }
+        let rules = Checkout.rules(of: root)
         self.root = root
-        guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return nil }
+        self.rules = rules
+        guard let (listing, degradations) = Checkout.list(location, rootPath: rootPath) else { return nil }
+        var snapshot = listing
+        snapshot.files.removeAll { rules.ignores($0.path) }
         self.snapshot = snapshot
         self.degradations = degradations
         paths = PathIndex(snapshot)
@@ -82,6 +89,11 @@ final class Checkout {
         var builder = SnapshotBuilder()
         if case .repository = location {
             do throws(GitError) {
+                if let path = GitFileCheck.repository(above: rootPath).flatMap({
+                    GitFileCheck.blockingObject(inGitDirectory: $0.gitDirectory)
+                }) {
+                    throw .notRegular(path, operation: .openRepository)
+                }
                 if let repository = try GitRepository.discover(fromFolder: rootPath),
                     let snapshot = builder.listing(of: repository)
                 {
@@ -106,7 +118,9 @@ final class Checkout {
 
     /// Notes a save, a creation or a removal; looked at by the next query.
     func noteSaved(_ path: RelativePath) {
-        if path.fileName == ".gitignore" || savedPaths.count >= Checkout.maximumSavedPathCount {
+        if path.fileName == ".gitignore" || path.string == IgnoreRules.fileName
+            || savedPaths.count >= Checkout.maximumSavedPathCount
+        {
             mustReload = true
         }
         savedPaths.insert(path)
@@ -130,6 +144,7 @@ final class Checkout {
         guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return }
         self.snapshot = snapshot
         self.degradations = degradations
+        rules = Checkout.rules(of: root)
         didChangeFiles()
     }
 
@@ -139,7 +154,8 @@ final class Checkout {
         let ignores = isIgnored(savedPaths.filter { snapshot.index(of: $0) == nil })
         for path in savedPaths.sorted() {
             let wasListed = snapshot.index(of: path) != nil
-            SnapshotBuilder.refresh(path, root: root, isIgnored: ignores.contains, in: &snapshot)
+            let isIgnored = { (path: RelativePath) in ignores.contains(path) || self.rules.ignores(path) }
+            SnapshotBuilder.refresh(path, root: root, isIgnored: isIgnored, in: &snapshot)
             isListChanged = isListChanged || wasListed != (snapshot.index(of: path) != nil)
             if let place = snapshot.index(of: path) { scan(place) } else { index.remove(path) }
         }
@@ -162,7 +178,22 @@ final class Checkout {
         return ignored
     }
 
+    private static func rules(of root: borrowing RootDirectory) -> IgnoreRules {
+        let name = RelativePath(IgnoreRules.fileName)
+        return name.flatMap { root.readBytes($0, maximumByteCount: IgnoreRules.maximumByteCount) }
+            .map { IgnoreRules($0) } ?? IgnoreRules()
+    }
+
+    /// Files that are listed but never shown, by name or content; in no particular order.
+    func withheldPaths(maximumCount: Int) -> [RelativePath] {
+        let denied = snapshot.files.lazy.map(\.path).filter {
+            SecretPolicy.isDenied(path: $0) || self.secretPaths.contains($0)
+        }
+        return Array(denied.prefix(maximumCount))
+    }
+
     private func didChangeFiles() {
+        if !rules.isEmpty { snapshot.files.removeAll { [rules] in rules.ignores($0.path) } }
         paths = PathIndex(snapshot)
         index.keepOnly { snapshot.index(of: $0) != nil }
         isPendingKnown = false
@@ -279,11 +310,13 @@ final class Checkout {
         }
         switch content(of: file) {
         case .text(let bytes, let stamp):
+            secretPaths.remove(file.path)
             let language = SourceLanguage(path: file.path) ?? .other
             index.set(file.path, key: key(of: file, stamp: stamp), record: .scan(bytes, language: language))
         case .skipped(.missing):
             index.remove(file.path)
-        case .skipped:
+        case .skipped(let reason):
+            if reason == .secret { secretPaths.insert(file.path) }
             index.set(file.path, key: key(of: file, stamp: root.stamp(file.path)), record: .withoutText)
         }
     }
@@ -343,12 +376,14 @@ final class Checkout {
         }
         guard let place = snapshot.index(of: path) else { return nil }
         let file = snapshot.files[place]
-        let key = file.isInWorkTree ? root.stamp(path).map { .file($0) } : file.blobID.map { ContentKey.blob($0) }
+        let key =
+            file.isInWorkTree ? root.stamp(path).map { .file($0) } : file.blobID.map { ContentKey.blob($0) }
         guard let key else { return nil }
         return outline(path, key: key) { content(of: file) }
     }
 
-    private func outline(_ path: RelativePath, key: ContentKey, _ content: () -> FileContent) -> OutlinedText? {
+    private func outline(_ path: RelativePath, key: ContentKey, _ content: () -> FileContent) -> OutlinedText?
+    {
         if let known = outlines.find(path, key: key) { return known }
         guard case .text(let bytes, _) = content() else { return nil }
         return outlines.add(path, key: key, text: bytes)

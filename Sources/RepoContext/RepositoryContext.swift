@@ -46,6 +46,9 @@ package struct ContextReport: Sendable {
     package var head: String?
     package var fileCount: Int
     package var indexedFileCount: Int
+    /// Files that are listed but never shown or completed in, for their names or for what they hold; the first few.
+    package var withheldPaths: [String]
+    package var withheldCount: Int
     package var degradations: [String]
 }
 
@@ -196,6 +199,7 @@ package actor RepositoryContext {
         else { throw .unusablePath(path: query.filePath) }
         if RepositoryContext.isDenied(query.filePath) { throw .secretFile(path: query.filePath) }
         if SecretPolicy.containsPrivateKey(query.text) { throw .privateKey(path: query.filePath) }
+        if SecretAssignment.isFound(in: query.text) { throw .credential(path: query.filePath) }
     }
 
     private func chooseFiles(
@@ -225,7 +229,8 @@ package actor RepositoryContext {
         )
         let (ranked, names) = selector.ranked(subject)
         let previous = checkout.layouts.shown(with: file.path)
-        let sources = sources(ranked, previous: previous, of: checkout, documents: documents, subject: subject)
+        let sources = sources(
+            ranked, previous: previous, of: checkout, documents: documents, subject: subject)
         let selection = SnippetSelector(query: names, signals: signals).selection(
             from: sources, byteCount: Int(Double(tokenCount) * RepositoryContext.plannedBytesPerToken),
             previous: previous)
@@ -241,7 +246,9 @@ package actor RepositoryContext {
         let shown = Set(previous.map(\.path))
         var sources: [SnippetSelector.Source] = []
         for file in ranked {
-            guard sources.count < SnippetSelector.maximumFileCount || shown.contains(file.path) else { continue }
+            guard sources.count < SnippetSelector.maximumFileCount || shown.contains(file.path) else {
+                continue
+            }
             guard let text = checkout.outline(of: file.path, documents: documents) else { continue }
             sources.append(
                 SnippetSelector.Source(
@@ -290,6 +297,8 @@ package actor RepositoryContext {
         return ContextReport(
             scope: RepositoryContext.scope(located.location, checkout), head: head,
             fileCount: checkout?.snapshot.files.count ?? 0, indexedFileCount: checkout?.index.fileCount ?? 0,
+            withheldPaths: checkout?.withheldPaths(maximumCount: 5).map(\.string) ?? [],
+            withheldCount: checkout?.withheldPaths(maximumCount: .max).count ?? 0,
             degradations: [located.degradation].compactMap { $0 } + (checkout?.degradations ?? [])
         )
     }
@@ -360,7 +369,9 @@ package actor RepositoryContext {
         }
         let cache = configuration.cacheFolder.map { IndexCache(cacheFolder: $0) }
         guard let checkout = Checkout(location, cache: cache) else { return nil }
-        if checkouts.count >= RepositoryContext.maximumCheckoutCount { checkouts.removeFirst().checkout.save() }
+        if checkouts.count >= RepositoryContext.maximumCheckoutCount {
+            checkouts.removeFirst().checkout.save()
+        }
         checkouts.append((checkout, false))
         return checkout
     }

@@ -18,18 +18,22 @@ import Testing
     private static func project() throws -> RepositoryFixture {
         let fixture = try RepositoryFixture(name: "project")
         for number in 0..<20 {
-            try fixture.write("src/part_\(number).py", "from .other import thing\ndef part_\(number)(a): return a\n")
+            try fixture.write(
+                "src/part_\(number).py", "from .other import thing\ndef part_\(number)(a): return a\n")
         }
         try fixture.commit()
         return fixture
     }
 
     private static func checkout(_ fixture: RepositoryFixture, _ cache: IndexCache) throws -> Checkout {
-        let location = RepositoryLocator(workspaceFolders: []).locate(fixture.absolute("src/part_0.py")).location
+        let location = RepositoryLocator(workspaceFolders: []).locate(fixture.absolute("src/part_0.py"))
+            .location
         return try #require(Checkout(location, cache: cache))
     }
 
-    private static func saved(_ fixture: RepositoryFixture) throws -> (cache: IndexCache, file: String, folder: String) {
+    private static func saved(_ fixture: RepositoryFixture) throws -> (
+        cache: IndexCache, file: String, folder: String
+    ) {
         let folder = try RepositoryFixture.temporaryFolder()
         let cache = IndexCache(cacheFolder: folder + "/cache")
         let checkout = try Self.checkout(fixture, cache)
@@ -39,7 +43,9 @@ import Testing
         return (cache, cache.folder + "/" + name, folder)
     }
 
-    @Test("A reopened repository knows its files and history before anything is read, and sees what changed since")
+    @Test(
+        "A reopened repository knows its files and history before anything is read, and sees what changed since"
+    )
     func comesBack() throws {
         let fixture = try Self.project()
         let (cache, _, folder) = try Self.saved(fixture)
@@ -106,8 +112,13 @@ import Testing
         var random = SeededRandom(seed: 7)
         for _ in 0..<400 {
             var forged = whole
-            for _ in 0..<4 { forged[Int.random(in: 32..<forged.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
-            withUnsafeBytes(of: wordChecksum(forged.dropFirst(32))) { forged.replaceSubrange(24..<32, with: $0) }
+            for _ in 0..<4 {
+                forged[Int.random(in: 32..<forged.count, using: &random)] = UInt8.random(
+                    in: 0...255, using: &random)
+            }
+            withUnsafeBytes(of: wordChecksum(forged.dropFirst(32))) {
+                forged.replaceSubrange(24..<32, with: $0)
+            }
             // Whatever comes of it must be an index that can be asked.
             guard let saved = SavedIndex(forged, rootPath: fixture.path) else { continue }
             let index = RepositoryIndex(entries: saved.entries, terms: saved.terms, weights: saved.weights)
@@ -122,16 +133,21 @@ import Testing
         func record(_ text: String) -> FileRecord { .scan(Array(text.utf8), language: .python) }
         func set(_ name: String, _ text: String) throws {
             let path = try #require(RelativePath(name))
-            index.set(path, key: .document(byteCount: text.utf8.count, hash: identifierHash(Array(text.utf8)[...])), record: record(text))
+            index.set(
+                path, key: .document(byteCount: text.utf8.count, hash: identifierHash(Array(text.utf8)[...])),
+                record: record(text))
         }
         let many = (0..<3_000).map { "name_\($0) = other_\($0)\n" }.joined()
         for round in 0..<60 {
             try set("a.py", many + "round_\(round) = 1\n")
             try set("b\(round % 3).py", "def kept_\(round): pass\n")
         }
-        let definers = { (name: String) in index.definers(of: identifierHash(Array(name.utf8)[...])).map(\.string) }
+        let definers = { (name: String) in
+            index.definers(of: identifierHash(Array(name.utf8)[...])).map(\.string)
+        }
         #expect(definers("round_59") == ["a.py"] && definers("round_58") == [])
-        #expect(definers("kept_57") == ["b0.py"] && definers("kept_59") == ["b2.py"] && definers("kept_3") == [])
+        #expect(
+            definers("kept_57") == ["b0.py"] && definers("kept_59") == ["b2.py"] && definers("kept_3") == [])
         #expect(index.fileCount == 4)
         #expect(index.terms.count < 4 * 6_100 + (1 << 16))
     }

@@ -27,11 +27,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "speed; speculation: decoding with and without it on real files; context: the index and the choice of context.",
+            "speed; speculation: decoding with and without it; context: the index and the choice of context.",
             valueName: "name"))
     var scenario = "speed"
 
-    @Option(help: ArgumentHelp("speculation, context: take files from here (repeatable).", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp("speculation, context: take files from here (repeatable).", valueName: "directory")
+    )
     var workload: [String] = []
 
     @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))

@@ -56,8 +56,10 @@ struct ContextBench {
             Measurement(name: "reopen", unit: "ms", values: reopened),
             Measurement(name: "saved_file", unit: "ms", values: saved),
             Measurement(name: "cursor", unit: "ms", values: cursors),
-            Measurement(name: "cursor_selection", unit: "ms", values: timings.map { $0.selection.milliseconds }),
-            Measurement(name: "cursor_tokenisation", unit: "ms", values: timings.map { $0.tokenisation.milliseconds }),
+            Measurement(
+                name: "cursor_selection", unit: "ms", values: timings.map { $0.selection.milliseconds }),
+            Measurement(
+                name: "cursor_tokenisation", unit: "ms", values: timings.map { $0.tokenisation.milliseconds }),
             Measurement(name: "keystroke", unit: "ms", values: typing.times),
             Measurement(
                 name: "changes_per_20_keys", unit: "changes",
@@ -66,7 +68,8 @@ struct ContextBench {
     }
 
     private func context(cache: String?) -> RepositoryContext {
-        RepositoryContext(RepositoryContext.Configuration(workspaceFolders: [rootPath], cacheFolder: cache) { _ in })
+        RepositoryContext(
+            RepositoryContext.Configuration(workspaceFolders: [rootPath], cacheFolder: cache) { _ in })
     }
 
     private func time(_ body: () async throws -> Void) async throws -> Double {
@@ -84,7 +87,8 @@ struct ContextBench {
             let query = try query(file, at: 0.5)
             _ = try await context.prompt(for: query, tokenizer: tokenizer)
             await context.noteSaved(file)
-            times.append(try await context.prompt(for: query, tokenizer: tokenizer).timing.snapshot.milliseconds)
+            times.append(
+                try await context.prompt(for: query, tokenizer: tokenizer).timing.snapshot.milliseconds)
         }
         return times
     }
@@ -122,7 +126,8 @@ struct ContextBench {
                 query.cursorOffset = cursor
                 let result = try await context.prompt(for: query, tokenizer: tokenizer)
                 times.append(result.timing.total.milliseconds)
-                let context = Array(result.prompt.tokens[..<(result.prompt.contextOrigins.last?.tokenRange.upperBound ?? 0)])
+                let context = Array(
+                    result.prompt.tokens[..<(result.prompt.contextOrigins.last?.tokenRange.upperBound ?? 0)])
                 if let shown {
                     keyCount += 1
                     if shown != context { changeCount += 1 }
@@ -158,7 +163,9 @@ struct ContextBench {
     }
 
     private func residentMebibytes() -> Double {
-        let words = (FileManager.default.contents(atPath: "/proc/self/statm")).map { String(decoding: $0, as: UTF8.self) }
+        let words = (FileManager.default.contents(atPath: "/proc/self/statm")).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         let pages = words?.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0
         return pages * Double(sysconf(Int32(_SC_PAGESIZE))) / 0x1p20
     }

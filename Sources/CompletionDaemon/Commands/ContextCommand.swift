@@ -34,7 +34,9 @@ struct ContextCommand: AsyncParsableCommand {
             let path = SourceFile.absolutePath(cursor.path)
             let loaded = try engine.configuration().load(fillsHoles: true)
             var budget = prompt.contextTokens
-            if budget == nil { budget = PromptSizing.tokenBudget(prefillRate: await loaded.measurePrefillRate()) }
+            if budget == nil {
+                budget = PromptSizing.tokenBudget(prefillRate: await loaded.measurePrefillRate())
+            }
             let context = RepositoryContext(
                 RepositoryContext.Configuration(
                     cacheFolder: CacheDirectory.path(), disabledSignals: Set(prompt.withoutSignal)

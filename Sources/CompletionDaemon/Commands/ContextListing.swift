@@ -65,19 +65,26 @@ struct ContextListing: Encodable {
             let file = result.selection[origin.file]
             return Part(
                 rank: file.rank + 1, place: place + 1, path: file.path.string,
-                lines: file.lineRanges(lineCount: origin.lineCount).map { [$0.lowerBound + 1, $0.upperBound] },
+                lines: file.lineRanges(lineCount: origin.lineCount).map {
+                    [$0.lowerBound + 1, $0.upperBound]
+                },
                 tokens: origin.tokenRange.count, score: ContextListing.rounded(file.value),
                 signals: Dictionary(
-                    uniqueKeysWithValues: file.score.parts.map { ($0.key.rawValue, ContextListing.rounded($0.value)) }))
+                    uniqueKeysWithValues: file.score.parts.map {
+                        ($0.key.rawValue, ContextListing.rounded($0.value))
+                    }))
         }.sorted { $0.rank < $1.rank }
         segments = result.prompt.segments.map { segment in
             let (kind, path) = ContextListing.name(segment.kind)
-            return Segment(kind: kind, path: path, start: segment.tokenRange.lowerBound, end: segment.tokenRange.upperBound)
+            return Segment(
+                kind: kind, path: path, start: segment.tokenRange.lowerBound,
+                end: segment.tokenRange.upperBound)
         }
         degradations = result.degradations
         timings = Timings(
             snapshot: result.timing.snapshot.milliseconds, indexing: result.timing.indexing.milliseconds,
-            selection: result.timing.selection.milliseconds, tokenisation: result.timing.tokenisation.milliseconds,
+            selection: result.timing.selection.milliseconds,
+            tokenisation: result.timing.tokenisation.milliseconds,
             total: result.timing.total.milliseconds)
     }
 
@@ -109,7 +116,9 @@ struct ContextListing: Encodable {
                         + ContextListing.right("\(part.place)", 7) + "  \(part.path)  lines \(ranges)")
                 let reasons = part.signals.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
                     .map { "\($0.key) \(ContextListing.fixed($0.value))" }.joined(separator: ", ")
-                lines.append(String(repeating: " ", count: 28) + (reasons.isEmpty ? "the last prompt had it" : reasons))
+                lines.append(
+                    String(repeating: " ", count: 28) + (reasons.isEmpty ? "the last prompt had it" : reasons)
+                )
             }
         }
         for (kind, name) in [

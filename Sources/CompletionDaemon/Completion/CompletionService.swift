@@ -17,6 +17,8 @@ final class CompletionService: CompletionProvider {
         /// Signals that count for nothing.
         var disabledSignals: Set<ContextSignal> = []
         var maximumTokens = CompletionPipeline.defaultMaximumTokens
+        /// Where indexes are kept between sessions; nil keeps none.
+        var cacheFolder = CacheDirectory.path()
     }
 
     private struct Ready: Sendable {
@@ -55,7 +57,7 @@ final class CompletionService: CompletionProvider {
         let logger = logger
         let made = RepositoryContext(
             RepositoryContext.Configuration(
-                workspaceFolders: workspace.rootPaths, cacheFolder: CacheDirectory.path(),
+                workspaceFolders: workspace.rootPaths, cacheFolder: configuration.cacheFolder,
                 disabledSignals: configuration.disabledSignals
             ) { line in
                 logger.notice("\(line)")
@@ -84,7 +86,7 @@ final class CompletionService: CompletionProvider {
             switch error {
             case .cancelled: return .cancelled
             case .overdue: logger.warning("\(error)")
-            case .secretFile, .privateKey, .unusablePath: break
+            case .secretFile, .privateKey, .credential, .unusablePath: break
             }
             return .none(reason: "\(error)")
         } catch {

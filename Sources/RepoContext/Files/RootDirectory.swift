@@ -16,7 +16,7 @@ package enum FileSkipReason: Equatable, Sendable {
     case binary
     /// Is not valid UTF-8.
     case notUTF8
-    /// Holds a private key.
+    /// Holds a private key or another credential.
     case secret
     /// Permission denied, an I/O error, an object missing from the repository.
     case unreadable
@@ -33,7 +33,9 @@ package enum FileContent: Sendable, Equatable {
         guard (try? UTF8Span(validating: bytes.span)) != nil else {
             return .skipped(.notUTF8)  // the error says where; only the fact matters here
         }
-        if SecretPolicy.containsPrivateKey(bytes) { return .skipped(.secret) }
+        if SecretPolicy.containsPrivateKey(bytes) || SecretAssignment.isFound(in: bytes) {
+            return .skipped(.secret)
+        }
         return .text(bytes, stamp)
     }
 }
@@ -129,7 +131,9 @@ package struct RootDirectory: ~Copyable {
         -> Result<([UInt8], FileStamp), Skipped>
     {
         var status = stat()
-        guard fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return .failure(Skipped(.missing)) }
+        guard fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return .failure(Skipped(.missing))
+        }
         // Asked before opening, because opening some devices has effects; asked again after, because the
         // name may have been exchanged in between.
         guard status.st_mode & S_IFMT == S_IFREG else { return .failure(Skipped(.notRegular)) }

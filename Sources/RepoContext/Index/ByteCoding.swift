@@ -107,7 +107,8 @@ struct ByteReader {
                 references.append(kind == 0 ? .path(text) : .folder(text))
             } else {
                 guard kind < 1 << 16, let components = strings(), let names = strings() else { return nil }
-                references.append(.module(components, levelsUp: kind == 2 ? nil : Int(kind) - 3, names: names))
+                references.append(
+                    .module(components, levelsUp: kind == 2 ? nil : Int(kind) - 3, names: names))
             }
         }
         return references

@@ -44,7 +44,8 @@ package struct FileRecord: Sendable, Equatable {
             return record
         }
         let tokens = SourceLexer.tokens(bytes, language: language)
-        let defined = language == .plainText ? [] : DefinitionScanner.definitions(in: tokens, language: language)
+        let defined =
+            language == .plainText ? [] : DefinitionScanner.definitions(in: tokens, language: language)
         let (terms, weights, count) = counted(tokens, defined: defined)
         return FileRecord(
             terms: terms, weights: weights, identifierCount: count,

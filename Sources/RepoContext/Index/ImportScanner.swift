@@ -49,7 +49,9 @@ struct ImportScanner {
 
     /// The words that begin an import in some language; looked up by hash, so that no other word becomes a string.
     private static let words = Set(
-        ["import", "from", "mod", "use", "include", "using", "global"].map { identifierHash(Array($0.utf8)[...]) })
+        ["import", "from", "mod", "use", "include", "using", "global"].map {
+            identifierHash(Array($0.utf8)[...])
+        })
 
     private func mayBeginImport(_ index: Int) -> Bool {
         tokens[index].kind == .identifier && ImportScanner.words.contains(tokens[index].hash)

@@ -20,14 +20,17 @@ package struct IndexCache: Sendable {
 
     /// What was saved for a root; nil when there is nothing usable, with a line where something unusable was found.
     func load(rootPath: String) -> (saved: SavedIndex?, problem: String?) {
-        guard let root = RootDirectory.open(folder), isOwn(root.descriptor), let name = fileName(rootPath) else {
+        guard let root = RootDirectory.open(folder), isOwn(root.descriptor), let name = fileName(rootPath)
+        else {
             return (nil, nil)
         }
         guard let bytes = root.readBytes(name, maximumByteCount: IndexCache.maximumFileByteCount) else {
             return (nil, nil)
         }
         guard let saved = SavedIndex(bytes, rootPath: rootPath) else {
-            return (nil, "the saved index \(folder)/\(name) is damaged or of another version; it is made anew")
+            return (
+                nil, "the saved index \(folder)/\(name) is damaged or of another version; it is made anew"
+            )
         }
         return (saved, nil)
     }
@@ -48,7 +51,8 @@ package struct IndexCache: Sendable {
         let bytes = saved.encoded(rootPath: rootPath)
         guard bytes.count <= IndexCache.maximumFileByteCount else { return nil }
         let temporary = "\(name).\(getpid()).new"
-        guard write(bytes, to: temporary, in: descriptor), renameat(descriptor, temporary, descriptor, name.string) == 0
+        guard write(bytes, to: temporary, in: descriptor),
+            renameat(descriptor, temporary, descriptor, name.string) == 0
         else {
             unlinkat(descriptor, temporary, 0)
             return failure("writing")
@@ -60,7 +64,8 @@ package struct IndexCache: Sendable {
     /// One name per root, whatever characters its path has.
     private func fileName(_ rootPath: String) -> RelativePath? {
         let hash = String(identifierHash(Array(rootPath.utf8)[...]), radix: 16)
-        return RelativePath(String(repeating: "0", count: 16 - hash.utf8.count) + hash + IndexCache.fileEnding)
+        return RelativePath(
+            String(repeating: "0", count: 16 - hash.utf8.count) + hash + IndexCache.fileEnding)
     }
 
     /// Makes the folder and those above it, for this user alone.
@@ -103,14 +108,16 @@ package struct IndexCache: Sendable {
             guard let name = String(validatingCString: FolderWalk.nameBytes(of: entry)) else { continue }
             var status = stat()
             guard name.hasSuffix(IndexCache.fileEnding) || name.hasSuffix(".new"),
-                fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
+                fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+                status.st_mode & S_IFMT == S_IFREG
             else { continue }
             // Left behind by a process that was ended while it wrote.
             let isStale = name.hasSuffix(".new") && status.st_mtim.tv_sec < time(nil) - 3_600
             if isStale { unlinkat(descriptor, name, 0) }
             if name.hasSuffix(IndexCache.fileEnding) { found.append((name, status.st_mtim.tv_sec)) }
         }
-        let excess = found.sorted { ($1.time, $0.name) < ($0.time, $1.name) }.dropFirst(IndexCache.maximumFileCount)
+        let excess = found.sorted { ($1.time, $0.name) < ($0.time, $1.name) }.dropFirst(
+            IndexCache.maximumFileCount)
         for (name, _) in excess { unlinkat(descriptor, name, 0) }
     }
 }

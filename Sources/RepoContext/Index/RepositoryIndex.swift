@@ -100,7 +100,8 @@ package final class RepositoryIndex {
         idleRecords[key] = nil
         let entry = Entry(
             path: path, key: key, imports: record.imports, start: terms.count, count: record.terms.count,
-            identifierCount: record.identifierCount, byteCount: record.byteCount, isUnhelpful: record.isUnhelpful)
+            identifierCount: record.identifierCount, byteCount: record.byteCount,
+            isUnhelpful: record.isUnhelpful)
         terms += record.terms
         weights += record.weights
         if let slot = freeSlots.popLast() {
@@ -138,7 +139,8 @@ package final class RepositoryIndex {
     private func record(of entry: Entry) -> FileRecord {
         let range = entry.start..<(entry.start + entry.count)
         return FileRecord(
-            terms: Array(terms[range]), weights: Array(weights[range]), identifierCount: entry.identifierCount,
+            terms: Array(terms[range]), weights: Array(weights[range]),
+            identifierCount: entry.identifierCount,
             imports: entry.imports, byteCount: entry.byteCount, isUnhelpful: entry.isUnhelpful)
     }
 

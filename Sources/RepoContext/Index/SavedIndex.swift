@@ -57,7 +57,9 @@ struct SavedIndex {
         body.array(weights)
         encode(history, into: &body)
         var file = ByteWriter()
-        file.words([SavedIndex.magic, SavedIndex.version, UInt64(body.bytes.count), wordChecksum(body.bytes[...])])
+        file.words([
+            SavedIndex.magic, SavedIndex.version, UInt64(body.bytes.count), wordChecksum(body.bytes[...]),
+        ])
         return file.bytes + body.bytes
     }
 
@@ -78,7 +80,8 @@ struct SavedIndex {
     init?(_ bytes: [UInt8], rootPath: String) {
         var reader = ByteReader(bytes[...])
         guard reader.word() == SavedIndex.magic, reader.word() == SavedIndex.version,
-            reader.word() == UInt64(max(0, bytes.count - 32)), reader.word() == wordChecksum(bytes.dropFirst(32)),
+            reader.word() == UInt64(max(0, bytes.count - 32)),
+            reader.word() == wordChecksum(bytes.dropFirst(32)),
             reader.string() == rootPath, let count = reader.count(maximum: RepositoryIndex.maximumFileCount)
         else { return nil }
         entries = []
@@ -90,7 +93,8 @@ struct SavedIndex {
             entries.append(entry)
         }
         guard let total = reader.count(maximum: RepositoryIndex.maximumTermCount), total == termCount,
-            let terms = reader.array(UInt32.self, count: total), let weights = reader.array(UInt8.self, count: total)
+            let terms = reader.array(UInt32.self, count: total),
+            let weights = reader.array(UInt8.self, count: total)
         else { return nil }
         self.terms = terms
         self.weights = weights
@@ -102,7 +106,9 @@ struct SavedIndex {
     }
 
     private static func entry(_ reader: inout ByteReader, start: Int) -> RepositoryIndex.Entry? {
-        guard let path = reader.string().flatMap({ RelativePath($0) }), let kind = reader.word() else { return nil }
+        guard let path = reader.string().flatMap({ RelativePath($0) }), let kind = reader.word() else {
+            return nil
+        }
         let key: ContentKey
         if kind == 0 {
             guard let words = reader.words(3) else { return nil }
@@ -117,17 +123,21 @@ struct SavedIndex {
             let imports = reader.imports()
         else { return nil }
         return RepositoryIndex.Entry(
-            path: path, key: key, imports: imports, start: start, count: count, identifierCount: identifierCount,
+            path: path, key: key, imports: imports, start: start, count: count,
+            identifierCount: identifierCount,
             byteCount: byteCount, isUnhelpful: flag == 1)
     }
 
     private static func history(_ reader: inout ByteReader) -> ChangeHistory? {
-        guard let words = reader.words(3), let count = reader.count(maximum: ChangeHistory.maximumCommitCount) else {
+        guard let words = reader.words(3), let count = reader.count(maximum: ChangeHistory.maximumCommitCount)
+        else {
             return nil
         }
         var commits: [[RelativePath]] = []
         for _ in 0..<count {
-            guard let pathCount = reader.count(maximum: ChangeHistory.maximumCommitFileCount) else { return nil }
+            guard let pathCount = reader.count(maximum: ChangeHistory.maximumCommitFileCount) else {
+                return nil
+            }
             var paths: [RelativePath] = []
             for _ in 0..<pathCount {
                 guard let path = reader.string().flatMap({ RelativePath($0) }) else { return nil }
@@ -145,7 +155,8 @@ func wordChecksum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
         var sum: UInt64 = 0x9E37_79B9_7F4A_7C15
         var place = 0
         while place + 8 <= buffer.count {
-            sum = (sum ^ buffer.loadUnaligned(fromByteOffset: place, as: UInt64.self)) &* 0xFF51_AFD7_ED55_8CCD
+            sum =
+                (sum ^ buffer.loadUnaligned(fromByteOffset: place, as: UInt64.self)) &* 0xFF51_AFD7_ED55_8CCD
             sum ^= sum >> 32
             place += 8
         }

@@ -35,7 +35,8 @@ struct SnippetOutline {
     init(_ text: [UInt8], language: SourceLanguage) {
         self.text = text
         let tokens = SourceLexer.tokens(text, language: language)
-        let definitions = language == .plainText ? [] : DefinitionScanner.definitions(in: tokens, language: language)
+        let definitions =
+            language == .plainText ? [] : DefinitionScanner.definitions(in: tokens, language: language)
         let lines = LineStarts(text)
         let cutter = Cutter(lines: lines, text: text)
         let starts = cutter.leads(of: definitions.map { Int($0.line) })
@@ -54,7 +55,9 @@ struct SnippetOutline {
             var terms: [UInt32] = []
             while tokenPlace < tokens.count, tokens[tokenPlace].line < lines.upperBound {
                 let token = tokens[tokenPlace]
-                if token.kind == .identifier, token.end - token.start >= 2 { terms.append(identifierTerm(token.hash)) }
+                if token.kind == .identifier, token.end - token.start >= 2 {
+                    terms.append(identifierTerm(token.hash))
+                }
                 tokenPlace += 1
             }
             var defined: [UInt32] = []
@@ -65,10 +68,12 @@ struct SnippetOutline {
                 defined.append(identifierTerm(definition.name))
                 definitionPlace += 1
             }
-            let signature = first.map { lines.lowerBound..<cutter.signatureEnd(of: $0, before: lines.upperBound) }
+            let signature =
+                first.map { lines.lowerBound..<cutter.signatureEnd(of: $0, before: lines.upperBound) }
                 ?? lines.lowerBound..<lines.lowerBound
             return Snippet(
-                lines: lines, bytes: cutter.lines.bytes(of: lines), signature: cutter.lines.bytes(of: signature),
+                lines: lines, bytes: cutter.lines.bytes(of: lines),
+                signature: cutter.lines.bytes(of: signature),
                 signatureLines: signature, terms: distinct(terms), defined: distinct(defined))
         }
     }
@@ -93,7 +98,9 @@ struct SnippetOutline {
 
         var count: Int { offsets.count - 1 }
 
-        func bytes(of lines: Range<Int>) -> Range<Int> { offsets[lines.lowerBound]..<offsets[lines.upperBound] }
+        func bytes(of lines: Range<Int>) -> Range<Int> {
+            offsets[lines.lowerBound]..<offsets[lines.upperBound]
+        }
     }
 
     /// Decides where snippets begin and end.
@@ -113,7 +120,8 @@ struct SnippetOutline {
             guard let first = content.first else { return false }
             switch first {
             case UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "*"): return true
-            case UInt8(ascii: "/"): return content.dropFirst().first.map { $0 == first || $0 == 0x2A } ?? false
+            case UInt8(ascii: "/"):
+                return content.dropFirst().first.map { $0 == first || $0 == 0x2A } ?? false
             case UInt8(ascii: "["): return content.contains(UInt8(ascii: "]"))
             default: return content.starts(with: "template".utf8)
             }

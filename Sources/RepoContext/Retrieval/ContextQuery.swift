@@ -53,7 +53,8 @@ package struct ContextQuery: Sendable {
 
     package init(
         filePath: String, text: [UInt8], cursorOffset: Int, openDocuments: [OpenDocument] = [],
-        recentPaths: [String] = [], recentEdits: [RecentEdit] = [], tokenBudget: Int, includeContext: Bool = true,
+        recentPaths: [String] = [], recentEdits: [RecentEdit] = [], tokenBudget: Int,
+        includeContext: Bool = true,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
         self.filePath = filePath

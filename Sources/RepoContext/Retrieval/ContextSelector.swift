@@ -66,11 +66,15 @@ struct ContextSelector {
         for place in scores.keys {
             let file = snapshot.files[place]
             // These say too little to make a candidate of a file on their own.
-            if signals.contains(.recent), file.change != .unchanged { scores[place]?.add(.recent, weights.modifiedFile) }
+            if signals.contains(.recent), file.change != .unchanged {
+                scores[place]?.add(.recent, weights.modifiedFile)
+            }
             if signals.contains(.history) {
                 scores[place]?.add(.history, weights.recentCommit * history.recency(of: file.path))
             }
-            if SourceLanguage(path: file.path) != subject.language { scores[place]?.penalty = weights.otherLanguage }
+            if SourceLanguage(path: file.path) != subject.language {
+                scores[place]?.penalty = weights.otherLanguage
+            }
         }
         let files = scores.compactMap { candidate($0.key, $0.value, subject) }
             .sorted { ($1.score.total, $0.path) < ($0.score.total, $1.path) }
@@ -104,7 +108,9 @@ struct ContextSelector {
             let freshness = 1 - Double(age) / Double(ContextQuery.maximumRecentPathCount)
             add([path].compactMap(snapshot.index(of:)), .recent, weights.recentFile * freshness)
         }
-        let companions = history.companions(of: subject.path).sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let companions = history.companions(of: subject.path).sorted {
+            ($1.value, $0.key) < ($0.value, $1.key)
+        }
         for (path, share) in companions.prefix(ContextSelector.maximumCandidateCountPerSignal) {
             add([path].compactMap(snapshot.index(of:)), .history, weights.companion * min(1, share))
         }
@@ -139,7 +145,9 @@ struct ContextSelector {
         for hit in hits {
             fileCounts[hit.term] += 1
             let isDefiner = hit.weight & FileRecord.definingBit != 0
-            if isDefiner, let path = path(hit), path != subject.path, SourceLanguage(path: path) == subject.language {
+            if isDefiner, let path = path(hit), path != subject.path,
+                SourceLanguage(path: path) == subject.language
+            {
                 definerCounts[hit.term] += 1
             }
         }
@@ -151,7 +159,8 @@ struct ContextSelector {
         for hit in hits {
             let length = Double(index.slots[hit.slot]?.identifierCount ?? 0)
             let count = Double(hit.weight & ~FileRecord.definingBit)
-            let held = 1 - ContextSelector.lengthShare + ContextSelector.lengthShare * length / max(1, meanLength)
+            let held =
+                1 - ContextSelector.lengthShare + ContextSelector.lengthShare * length / max(1, meanLength)
             lexical[hit.slot, default: 0] +=
                 query.lexicalWeights[hit.term] * count * (1 + ContextSelector.repetition)
                 / (count + ContextSelector.repetition * held)
@@ -224,11 +233,14 @@ struct WeightedQuery {
         lexicalWeights = names.indices.map { place in
             let held = Double(fileCounts[place])
             guard held > 0 else { return 0 }
-            return names[place].strength * inverseFrequency(held, of: Double(max(fileCount, fileCounts[place])))
+            return names[place].strength
+                * inverseFrequency(held, of: Double(max(fileCount, fileCounts[place])))
         }
         definitionWeights = names.indices.map { place in
             let count = definerCounts[place]
-            guard count > 0, count <= ContextSelector.maximumDefinerCount, !names[place].isOwn else { return 0 }
+            guard count > 0, count <= ContextSelector.maximumDefinerCount, !names[place].isOwn else {
+                return 0
+            }
             return names[place].strength / Double(count)
         }
         total = lexicalWeights.reduce(0, +)

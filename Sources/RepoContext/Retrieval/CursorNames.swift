@@ -39,7 +39,8 @@ struct CursorNames: Equatable {
         var best: [UInt32: UsedName] = [:]
         for token in SourceLexer.tokens(window, language: language) where token.kind == .identifier {
             let isBeingTyped = token.start <= localCursor && localCursor <= token.end
-            guard !isBeingTyped, token.end - token.start >= 2, !SourceLanguage.reservedWords.contains(token.hash)
+            guard !isBeingTyped, token.end - token.start >= 2,
+                !SourceLanguage.reservedWords.contains(token.hash)
             else { continue }
             let lines = Double(abs(token.line - cursorLine))
             let distance = token.line > cursorLine ? lines * CursorNames.distanceFactorAfter : lines
@@ -50,7 +51,8 @@ struct CursorNames: Equatable {
             }
         }
         names = Array(
-            best.values.sorted { ($1.strength, $0.term) < ($0.strength, $1.term) }.prefix(CursorNames.maximumCount))
+            best.values.sorted { ($1.strength, $0.term) < ($0.strength, $1.term) }.prefix(
+                CursorNames.maximumCount))
     }
 
     private static func lineStart(in text: [UInt8], atOrAfter position: Int) -> Int {

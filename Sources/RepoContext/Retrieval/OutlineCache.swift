@@ -30,7 +30,8 @@ struct OutlineCache {
     /// Cuts a text and keeps the outline.
     mutating func add(_ path: RelativePath, key: ContentKey, text: [UInt8]) -> OutlinedText {
         let made = OutlinedText(
-            outline: SnippetOutline(text, language: SourceLanguage(path: path) ?? .other), hash: identifierHash(text[...]))
+            outline: SnippetOutline(text, language: SourceLanguage(path: path) ?? .other),
+            hash: identifierHash(text[...]))
         remove(path)
         useCount += 1
         entries[path] = (key, made, useCount)

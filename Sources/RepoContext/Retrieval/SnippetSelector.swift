@@ -86,7 +86,8 @@ struct SnippetSelector {
     func selection(from sources: [Source], byteCount: Int, previous: [SelectedFile]) -> [SelectedFile] {
         let all = sources.indices.flatMap { candidates(of: sources[$0], at: $0) }
         let fresh = chosen(all, sources: sources, byteCount: byteCount)
-        let order = Dictionary(sources.enumerated().map { ($1.file.path, $0) }, uniquingKeysWith: { first, _ in first })
+        let order = Dictionary(
+            sources.enumerated().map { ($1.file.path, $0) }, uniquingKeysWith: { first, _ in first })
         guard var kept = rescored(previous, candidates: all, sources: sources, order: order) else {
             return assembled(fresh, sources: sources)
         }
@@ -96,7 +97,8 @@ struct SnippetSelector {
             var value = kept.reduce(0) { $0 + $1.value }
             if value >= best * SnippetSelector.keptShare { return ranked(kept) }
             // Append what is missing most, as long as there is room.
-            let shown = Set(kept.flatMap { file in file.snippets.map { Shown(file.path, $0.lines.lowerBound) } })
+            let shown = Set(
+                kept.flatMap { file in file.snippets.map { Shown(file.path, $0.lines.lowerBound) } })
             var added: [Candidate] = []
             for candidate in fresh.sorted(by: { $0.score > $1.score }) {
                 let path = sources[candidate.file].file.path
@@ -136,7 +138,8 @@ struct SnippetSelector {
                 score += weights.snippetEdited
             }
             guard score > 0 else { return nil }
-            let isSignature = definitions > 0 && lexical < 0.1 && !snippet.signature.isEmpty
+            let isSignature =
+                definitions > 0 && lexical < 0.1 && !snippet.signature.isEmpty
                 && snippet.lines.count > SnippetSelector.signatureOnlyLineCount
             return Candidate(file: file, snippet: snippet, score: score, isSignature: isSignature)
         }
@@ -160,11 +163,14 @@ struct SnippetSelector {
     // MARK: Choosing
 
     private func chosen(
-        _ candidates: [Candidate], sources: [Source], byteCount: Int, bonus: (Candidate) -> Double = { _ in 1 }
+        _ candidates: [Candidate], sources: [Source], byteCount: Int,
+        bonus: (Candidate) -> Double = { _ in 1 }
     ) -> [Candidate] {
         let order = candidates.map { (candidate: $0, value: $0.score * bonus($0)) }.sorted { a, b in
             if a.value != b.value { return a.value > b.value }
-            return (a.candidate.file, a.candidate.lines.lowerBound) < (b.candidate.file, b.candidate.lines.lowerBound)
+            return (a.candidate.file, a.candidate.lines.lowerBound) < (
+                b.candidate.file, b.candidate.lines.lowerBound
+            )
         }
         var left = byteCount
         var chosen: [Candidate] = []
@@ -172,9 +178,13 @@ struct SnippetSelector {
         var texts = Set<UInt64>()
         for (candidate, _) in order {
             guard left >= SnippetSelector.minimumByteCount else { break }
-            guard files.contains(candidate.file) || files.count < SnippetSelector.maximumShownFileCount else { continue }
+            guard files.contains(candidate.file) || files.count < SnippetSelector.maximumShownFileCount else {
+                continue
+            }
             var candidate = candidate
-            if candidate.bytes.count > left, !candidate.snippet.signature.isEmpty { candidate.isSignature = true }
+            if candidate.bytes.count > left, !candidate.snippet.signature.isEmpty {
+                candidate.isSignature = true
+            }
             let bytes = candidate.bytes
             guard bytes.count <= left, bytes.count > 1,
                 texts.insert(identifierHash(sources[candidate.file].outline.text[bytes])).inserted
@@ -202,7 +212,8 @@ struct SnippetSelector {
         var result: [SelectedFile] = []
         var done = Set<Int>()
         for file in kept {
-            guard let place = order[file.path], done.insert(place).inserted, let pieces = surviving[place] else {
+            guard let place = order[file.path], done.insert(place).inserted, let pieces = surviving[place]
+            else {
                 continue
             }
             result += assembled(pieces, sources: sources)
@@ -217,11 +228,14 @@ struct SnippetSelector {
         guard !previous.isEmpty else { return nil }
         var byPlace: [Shown: Double] = [:]
         for candidate in candidates {
-            byPlace[Shown(sources[candidate.file].file.path, candidate.snippet.lines.lowerBound)] = candidate.score
+            byPlace[Shown(sources[candidate.file].file.path, candidate.snippet.lines.lowerBound)] =
+                candidate.score
         }
         var result = previous
         for place in result.indices {
-            guard let source = order[result[place].path], sources[source].hash == result[place].source else { return nil }
+            guard let source = order[result[place].path], sources[source].hash == result[place].source else {
+                return nil
+            }
             result[place].score = sources[source].file.score
             for piece in result[place].snippets.indices {
                 let key = Shown(result[place].path, result[place].snippets[piece].lines.lowerBound)
@@ -240,7 +254,9 @@ struct SnippetSelector {
             let pieces = pieces.sorted { $0.lines.lowerBound < $1.lines.lowerBound }
             return SelectedFile(
                 path: source.file.path, score: source.file.score,
-                snippets: pieces.map { SelectedSnippet(lines: $0.lines, isSignature: $0.isSignature, score: $0.score) },
+                snippets: pieces.map {
+                    SelectedSnippet(lines: $0.lines, isSignature: $0.isSignature, score: $0.score)
+                },
                 rank: 0, text: pieces.flatMap { source.outline.text[$0.bytes] }, source: source.hash)
         }
         let best = { (file: SelectedFile) in file.snippets.map(\.score).max() ?? 0 }
