@@ -39,6 +39,16 @@ let package = Package(
             providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]
         ),
 
+        // MARK: CHTTPClient
+
+        .target(
+            name: "CHTTPClient",
+            linkerSettings: [
+                .linkedLibrary("dl"),
+                .linkedLibrary("pthread"),
+            ]
+        ),
+
         // MARK: COpenBLAS
 
         .systemLibrary(
@@ -68,6 +78,7 @@ let package = Package(
         .executableTarget(
             name: "CompletionDaemon",
             dependencies: [
+                "CompletionEvaluation",
                 "RepoContext",
                 "SpecEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -79,6 +90,26 @@ let package = Package(
             name: "CompletionDaemonTests",
             dependencies: [
                 "CompletionDaemon",
+                "CompletionEvaluation",
+                "TestSupport",
+            ],
+            swiftSettings: swiftSettings
+        ),
+
+        // MARK: CompletionEvaluation
+
+        .target(
+            name: "CompletionEvaluation",
+            dependencies: [
+                "CHTTPClient",
+                "RepoContext",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CompletionEvaluationTests",
+            dependencies: [
+                "CompletionEvaluation",
                 "TestSupport",
             ],
             swiftSettings: swiftSettings

@@ -20,7 +20,7 @@ struct Foretoken: AsyncParsableCommand {
         version: ForetokenVersion.current,
         subcommands: [
             ServeCommand.self, CompleteCommand.self, ContextCommand.self, DoctorCommand.self,
-            BenchCommand.self, DemoCommand.self,
+            BenchCommand.self, DemoCommand.self, EvalCommand.self,
         ])
 
     static func main() async {

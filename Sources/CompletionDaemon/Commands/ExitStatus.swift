@@ -1,6 +1,7 @@
 // How commands end: exit codes and errors, the same for people and for programs.
 
 import ArgumentParser
+import CompletionEvaluation
 import RepoContext
 import SpecEngine
 
@@ -53,6 +54,10 @@ struct CommandError: Error {
                 exitCode: ExitStatus.usage, code: "usage", message: error.description,
                 fix: "see foretoken complete --help")
         case RepoContextError.cancelled: self = InterruptFlag.error
+        case let error as EvaluationError:
+            self.init(
+                exitCode: error.kind == .usage ? ExitStatus.usage : ExitStatus.failure, code: "evaluation",
+                message: error.message, fix: error.fix)
         case let error as RepoContextError:
             self.init(exitCode: ExitStatus.failure, code: "refused", message: error.description, fix: "")
         default:

@@ -57,3 +57,13 @@ package struct GitObjectID: Hashable, Sendable, CustomStringConvertible {
         return hex(high) + hex(middle) + hex(low)
     }
 }
+
+extension GitObjectID {
+    /// From 40 hexadecimal digits; nil for anything else.
+    package init?(hexadecimal text: String) {
+        guard text.utf8.count == 40 else { return nil }
+        var oid = git_oid()
+        guard git_oid_fromstr(&oid, text) == 0 else { return nil }
+        self.init(oid)
+    }
+}

@@ -6,6 +6,8 @@ import CGit2
 /// A tree object.
 package struct GitTree: ~Copyable, ~Escapable {
     fileprivate let raw: OpaquePointer
+    /// For calls of other files of this folder.
+    var handle: OpaquePointer { raw }
 
     /// Deepest folder nesting that a walk enters; deeper trees are hostile or generated.
     package static let maximumDepth = 64

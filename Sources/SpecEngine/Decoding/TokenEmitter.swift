@@ -40,6 +40,7 @@ struct TokenEmitter {
         let sampled = sampler.sample(logits: logits)
         if request.endTokens.contains(sampled.token) { return .stopped(.endOfText) }
         append(sampled)
+        if request.recordsMargins { generation.margins.append(Sampler.margin(of: sampled.token, in: logits)) }
         onEmit(sampled.token)
         if let shouldStop = request.shouldStop, shouldStop(generation.text) { return .stopped(.stopRule) }
         return remainingCount == 0 ? .stopped(atLimit) : .emitted(sampled.token)

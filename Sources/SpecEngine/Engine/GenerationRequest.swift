@@ -13,6 +13,8 @@ package struct GenerationRequest: Sendable {
     /// compute thread and must be quick.
     package var shouldStop: (@Sendable ([UInt8]) -> Bool)?
     package var cancellation: CancellationFlag
+    /// Whether `Generation.margins` is wanted: a second look at every row of logits.
+    package var recordsMargins = false
 
     package init(
         prompt: [TokenID], maximumTokens: Int, sampling: SamplingParameters, endTokens: [TokenID],
@@ -44,6 +46,9 @@ package struct Generation: Sendable {
     package var text: [UInt8] = []
     /// Natural logarithm of each token's probability under the model (temperature 1, no truncation).
     package var logProbabilities: [Float] = []
+    /// By how much each token's logit exceeds the best of all others (negative where another was more probable);
+    /// empty unless the request asked for it.
+    package var margins: [Float] = []
     package var stopReason = StopReason.maximumTokens
     package var promptTokenCount = 0
     /// Leading prompt tokens whose keys and values were there from before.

@@ -36,6 +36,14 @@ struct Sampler {
         return SampledToken(token: TokenID(Int32(choice)), logProbability: logits[choice] - total)
     }
 
+    /// The token's logit minus the greatest other one.
+    static func margin(of token: TokenID, in logits: UnsafeBufferPointer<Float>) -> Float {
+        let place = Int(token.rawValue)
+        var other = -Float.infinity
+        for index in logits.indices where index != place && logits[index] > other { other = logits[index] }
+        return logits[place] - other
+    }
+
     private mutating func draw(_ logits: UnsafeBufferPointer<Float>, best: Int) -> Int {
         let inverse = 1 / parameters.temperature
         let greatest = logits[best]

@@ -1,0 +1,147 @@
+// Cases from a git repository, at HEAD and from its history. Everything is read from commits, never from the work
+// tree, so the same commit and seed give the same cases whatever is being edited meanwhile.
+
+package import RepoContext
+
+/// What to draw from a repository.
+package struct RepositoryCaseOptions: Sendable {
+    package var limit: Int
+    package var seed: UInt64
+    package var kinds: Set<CaseKind>
+    /// Names as in reports; empty takes all.
+    package var languages: Set<String>
+
+    package init(limit: Int, seed: UInt64, kinds: Set<CaseKind>, languages: Set<String> = []) {
+        self.limit = limit
+        self.seed = seed
+        self.kinds = kinds
+        self.languages = languages
+    }
+}
+
+/// Draws cases from a repository.
+package struct RepositoryCases: Sendable {
+    /// Larger files are data.
+    static let maximumFileByteCount = 1 << 20
+    /// Files read for candidates at most; of more, those that the seed puts first.
+    package static let maximumFileCount = 20_000
+    /// Commits looked at, newest first.
+    package static let maximumCommitCount = 5_000
+    /// Commits that change more files are imports, renames or formatters.
+    static let maximumCommitFileCount = 40
+
+    let folder: String
+    let options: RepositoryCaseOptions
+    let isCancelled: @Sendable () -> Bool
+
+    package init(
+        folder: String, options: RepositoryCaseOptions, isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) {
+        self.folder = folder
+        self.options = options
+        self.isCancelled = isCancelled
+    }
+
+    /// The root of the work tree that holds the folder, and the commit that HEAD is.
+    package static func locate(_ folder: String) throws -> (root: String, head: GitObjectID) {
+        do {
+            guard let repository = try GitRepository.discover(fromFolder: folder) else {
+                throw EvaluationError(
+                    .data, "\(folder) is in no git repository", fix: "name a folder of a repository")
+            }
+            guard let root = repository.workTreePath else {
+                throw EvaluationError(.data, "\(folder) is a bare repository", fix: "clone it and name the clone")
+            }
+            guard let head = try repository.headCommitID() else {
+                throw EvaluationError(.data, "\(root) has no commit yet", fix: "commit something first")
+            }
+            return (root, head)
+        } catch let error as GitError {
+            throw EvaluationError(.data, "\(folder) cannot be read: \(error)", fix: "see foretoken doctor")
+        }
+    }
+
+    // MARK: HEAD
+
+    private struct HeadPlace {
+        let path: RelativePath
+        let blobID: GitObjectID
+        let range: Range<Int>
+    }
+
+    /// Places in the files of HEAD.
+    package func atHead() throws -> CaseSelection {
+        let (root, head) = try Self.locate(folder)
+        guard let repository = try GitRepository.discover(fromFolder: root) else { return CaseSelection() }
+        var files: [(path: RelativePath, id: GitObjectID)] = []
+        let tree = try GitTree.open(commit: head, of: repository)
+        _ = tree.forEachFile(of: repository) { path, id in
+            if isWanted(path) { files.append((path, id)) }
+            return true
+        }
+        if files.count > Self.maximumFileCount {
+            files.sort { order(of: $0.path) < order(of: $1.path) }
+            files.removeLast(files.count - Self.maximumFileCount)
+        }
+        var selection = CaseSelection()
+        selection.source = "\(head)"
+        var draw = CaseDraw<HeadPlace>(limit: options.limit)
+        for (path, blobID) in files {
+            if isCancelled() { break }
+            guard let text = Self.text(blobID, of: repository) else {
+                selection.skipped.append(SkippedInput(line: 0, reason: "\(path): not UTF-8 source text"))
+                continue
+            }
+            let finder = CursorFinder(text, language: language(of: path), seed: options.seed)
+            for place in finder.places(kinds: options.kinds) {
+                draw.add(
+                    CaseCandidate(
+                        kind: place.kind, id: "\(path):\(place.line + 1):\(place.kind.rawValue)",
+                        seed: options.seed,
+                        payload: HeadPlace(path: path, blobID: blobID, range: place.range)))
+            }
+        }
+        selection.candidateCount = draw.candidateCount
+        let drawn = draw.drawn().sorted {
+            let (a, b) = ($0.payload, $1.payload)
+            return (a.path, a.range.lowerBound, $0.id) < (b.path, b.range.lowerBound, $1.id)
+        }
+        for candidate in drawn {
+            guard let text = Self.text(candidate.payload.blobID, of: repository) else { continue }
+            let range = candidate.payload.range
+            selection.cases.append(
+                EvaluationCase(
+                    id: candidate.id, kind: candidate.kind,
+                    language: LanguageName.of(path: candidate.payload.path.string),
+                    path: candidate.payload.path.string, prefix: Array(text[..<range.lowerBound]),
+                    suffix: Array(text[range.upperBound...]), expected: Array(text[range]), context: .repository))
+        }
+        return selection
+    }
+
+    // MARK: What is read
+
+    func isWanted(_ path: RelativePath) -> Bool {
+        guard let language = SourceLanguage(path: path), language != .plainText, !SecretPolicy.isDenied(path: path)
+        else { return false }
+        return options.languages.isEmpty || options.languages.contains(LanguageName.of(path: path.string))
+    }
+
+    func language(of path: RelativePath) -> SourceLanguage { SourceLanguage(path: path) ?? .other }
+
+    private func order(of path: RelativePath) -> UInt64 {
+        var hash = StableHash(seed: options.seed)
+        hash.add(path.string)
+        return hash.value
+    }
+
+    /// A blob's text; nil when it is too large or no UTF-8 text, or holds a key.
+    static func text(_ id: GitObjectID, of repository: borrowing GitRepository) -> [UInt8]? {
+        // A blob that a partial clone does not have is passed over like one that is no text.
+        guard let blob = try? GitBlob.open(id, of: repository),
+            let bytes = blob.bytes(maximumByteCount: maximumFileByteCount), !bytes.contains(0),
+            String(validating: bytes, as: UTF8.self) != nil, !SecretPolicy.containsPrivateKey(bytes)
+        else { return nil }
+        return bytes
+    }
+}

@@ -1,0 +1,4 @@
+// x
+package enum HTMLReport {
+    static func page(of report: EvaluationReport) throws -> String { "" }
+}

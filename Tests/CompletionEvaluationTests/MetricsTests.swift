@@ -1,0 +1,2 @@
+// Metrics.
+import Testing
