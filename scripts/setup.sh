@@ -121,6 +121,8 @@ missing() {
     # Without pkg-config its files say nothing; it is installed first and asked then.
     pkg-config --exists libgit2 2>/dev/null || echo libgit2
     pkg-config --exists openblas 2>/dev/null || echo openblas
+    # A test watches the system calls of the daemon.
+    command -v strace >/dev/null || echo strace
 }
 
 # The Debian package for a word of `missing`.

@@ -16,7 +16,7 @@ final class Checkout {
     let rootPath: String
     private(set) var snapshot: RepositorySnapshot
     private(set) var paths: PathIndex
-    let index = RepositoryIndex()
+    private(set) var index = RepositoryIndex()
     private(set) var history = ChangeHistory(head: nil)
     /// What could not be read, one line each.
     private(set) var degradations: [String] = []
@@ -30,21 +30,57 @@ final class Checkout {
     private var mustReload = false
     /// Paths whose record is that of an open document.
     private var documentPaths = Set<RelativePath>()
+    private var outlines = OutlineCache()
+    private var rules = IgnoreRules()
+    /// Files whose text holds a credential.
+    private var secretPaths = Set<RelativePath>()
+    private(set) var layouts = LayoutHistory()
+
+    private let cache: IndexCache?
+    /// `index.changeCount` when it was saved last.
+    private var savedChangeCount = 0
 
     /// Lists the root; nil when it is gone or cannot be listed.
-    init?(_ location: RepositoryLocation) {
+    ///
+    /// - Parameter cache: where an earlier session may have left what it read.
+    init?(_ location: RepositoryLocation, cache: IndexCache? = nil) {
+        self.cache = cache
         self.location = location
         switch location {
         case .repository(let rootPath, _), .folder(let rootPath): self.rootPath = rootPath
         case .none: return nil
         }
         guard let root = RootDirectory.open(rootPath) else { return nil }
+        let rules = Checkout.rules(of: root)
         self.root = root
-        guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return nil }
+        self.rules = rules
+        guard let (listing, degradations) = Checkout.list(location, rootPath: rootPath) else { return nil }
+        var snapshot = listing
+        snapshot.files.removeAll { rules.ignores($0.path) }
         self.snapshot = snapshot
         self.degradations = degradations
         paths = PathIndex(snapshot)
         gitStamps = currentGitStamps()
+        load()
+    }
+
+    private func load() {
+        guard let (saved, problem) = cache?.load(rootPath: rootPath) else { return }
+        if let problem { degradations.append(problem) }
+        guard let saved else { return }
+        index = RepositoryIndex(entries: saved.entries, terms: saved.terms, weights: saved.weights)
+        if let known = saved.history, known.head == head { history = known }
+        index.keepOnly { snapshot.index(of: $0) != nil }
+        savedChangeCount = index.changeCount
+    }
+
+    /// Leaves what was read for the next session, if there is anything new.
+    func save() {
+        guard let cache, isComplete, index.changeCount != savedChangeCount else { return }
+        savedChangeCount = index.changeCount
+        if let line = cache.save(SavedIndex(index, history: history), rootPath: rootPath) {
+            degradations.append(line)
+        }
     }
 
     private static func list(
@@ -53,6 +89,11 @@ final class Checkout {
         var builder = SnapshotBuilder()
         if case .repository = location {
             do throws(GitError) {
+                if let path = GitFileCheck.repository(above: rootPath).flatMap({
+                    GitFileCheck.blockingObject(inGitDirectory: $0.gitDirectory)
+                }) {
+                    throw .notRegular(path, operation: .openRepository)
+                }
                 if let repository = try GitRepository.discover(fromFolder: rootPath),
                     let snapshot = builder.listing(of: repository)
                 {
@@ -77,7 +118,9 @@ final class Checkout {
 
     /// Notes a save, a creation or a removal; looked at by the next query.
     func noteSaved(_ path: RelativePath) {
-        if path.fileName == ".gitignore" || savedPaths.count >= Checkout.maximumSavedPathCount {
+        if path.fileName == ".gitignore" || path.string == IgnoreRules.fileName
+            || savedPaths.count >= Checkout.maximumSavedPathCount
+        {
             mustReload = true
         }
         savedPaths.insert(path)
@@ -101,6 +144,7 @@ final class Checkout {
         guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return }
         self.snapshot = snapshot
         self.degradations = degradations
+        rules = Checkout.rules(of: root)
         didChangeFiles()
     }
 
@@ -110,7 +154,8 @@ final class Checkout {
         let ignores = isIgnored(savedPaths.filter { snapshot.index(of: $0) == nil })
         for path in savedPaths.sorted() {
             let wasListed = snapshot.index(of: path) != nil
-            SnapshotBuilder.refresh(path, root: root, isIgnored: ignores.contains, in: &snapshot)
+            let isIgnored = { (path: RelativePath) in ignores.contains(path) || self.rules.ignores(path) }
+            SnapshotBuilder.refresh(path, root: root, isIgnored: isIgnored, in: &snapshot)
             isListChanged = isListChanged || wasListed != (snapshot.index(of: path) != nil)
             if let place = snapshot.index(of: path) { scan(place) } else { index.remove(path) }
         }
@@ -133,7 +178,22 @@ final class Checkout {
         return ignored
     }
 
+    private static func rules(of root: borrowing RootDirectory) -> IgnoreRules {
+        let name = RelativePath(IgnoreRules.fileName)
+        return name.flatMap { root.readBytes($0, maximumByteCount: IgnoreRules.maximumByteCount) }
+            .map { IgnoreRules($0) } ?? IgnoreRules()
+    }
+
+    /// Files that are listed but never shown, by name or content; in no particular order.
+    func withheldPaths(maximumCount: Int) -> [RelativePath] {
+        let denied = snapshot.files.lazy.map(\.path).filter {
+            SecretPolicy.isDenied(path: $0) || self.secretPaths.contains($0)
+        }
+        return Array(denied.prefix(maximumCount))
+    }
+
     private func didChangeFiles() {
+        if !rules.isEmpty { snapshot.files.removeAll { [rules] in rules.ignores($0.path) } }
         paths = PathIndex(snapshot)
         index.keepOnly { snapshot.index(of: $0) != nil }
         isPendingKnown = false
@@ -216,9 +276,11 @@ final class Checkout {
 
     private func isWorthScanning(_ place: Int) -> Bool {
         let file = snapshot.files[place]
-        guard let language = SourceLanguage(path: file.path), language != .plainText else { return false }
-        return !SecretPolicy.isDenied(path: file.path)
-            && (file.byteCount ?? 0) <= RepositoryIndex.maximumFileByteCount
+        guard let language = SourceLanguage(path: file.path) else { return false }
+        let bound =
+            language == .plainText
+            ? RepositoryIndex.maximumPlainTextByteCount : RepositoryIndex.maximumFileByteCount
+        return !SecretPolicy.isDenied(path: file.path) && (file.byteCount ?? 0) <= bound
     }
 
     /// Whether the index holds this file's present content, as far as can be told without reading it.
@@ -248,11 +310,13 @@ final class Checkout {
         }
         switch content(of: file) {
         case .text(let bytes, let stamp):
+            secretPaths.remove(file.path)
             let language = SourceLanguage(path: file.path) ?? .other
             index.set(file.path, key: key(of: file, stamp: stamp), record: .scan(bytes, language: language))
         case .skipped(.missing):
             index.remove(file.path)
-        case .skipped:
+        case .skipped(let reason):
+            if reason == .secret { secretPaths.insert(file.path) }
             index.set(file.path, key: key(of: file, stamp: root.stamp(file.path)), record: .withoutText)
         }
     }
@@ -303,18 +367,30 @@ final class Checkout {
         }
     }
 
-    /// The present text of a file for a prompt: the document where it is open, else from disk.
-    func text(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> [UInt8]? {
+    /// The present text of a file for a prompt, cut into snippets: the document where it is open, else from disk.
+    func outline(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> OutlinedText? {
         guard !SecretPolicy.isDenied(path: path) else { return nil }
-        let content: FileContent
         if let document = documents[path] {
-            content = .checked(document, stamp: nil)
-        } else if let place = snapshot.index(of: path) {
-            content = self.content(of: snapshot.files[place])
-        } else {
-            return nil
+            let key = ContentKey.document(byteCount: document.count, hash: identifierHash(document[...]))
+            return outline(path, key: key) { .checked(document, stamp: nil) }
         }
-        if case .text(let bytes, _) = content { return bytes }
-        return nil
+        guard let place = snapshot.index(of: path) else { return nil }
+        let file = snapshot.files[place]
+        let key =
+            file.isInWorkTree ? root.stamp(path).map { .file($0) } : file.blobID.map { ContentKey.blob($0) }
+        guard let key else { return nil }
+        return outline(path, key: key) { content(of: file) }
+    }
+
+    private func outline(_ path: RelativePath, key: ContentKey, _ content: () -> FileContent) -> OutlinedText?
+    {
+        if let known = outlines.find(path, key: key) { return known }
+        guard case .text(let bytes, _) = content() else { return nil }
+        return outlines.add(path, key: key, text: bytes)
+    }
+
+    /// Remembers what was shown with a file.
+    func noteShown(_ selection: [SelectedFile], with path: RelativePath) {
+        layouts.note(selection, with: path)
     }
 }

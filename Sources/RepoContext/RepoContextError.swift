@@ -7,6 +7,8 @@ package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertib
     case secretFile(path: String)
     /// The text holds a private key.
     case privateKey(path: String)
+    /// The text assigns a credential.
+    case credential(path: String)
     /// The path is not absolute, or has no file name.
     case unusablePath(path: String)
     /// Nobody waits for the prompt any more.
@@ -21,6 +23,9 @@ package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertib
                 + "Rename the file if it holds none."
         case .privateKey(let path):
             "no completion in '\(path)': it contains a private key. Remove the key to complete in this file."
+        case .credential(let path):
+            "no completion in '\(path)': it contains what looks like a credential, a random value of a key or "
+                + "password. Read it from the environment or from a file of its own to complete in this file."
         case .unusablePath(let path):
             "'\(path)' is no absolute path of a file. Give the full path, starting with /."
         case .cancelled:

@@ -46,6 +46,9 @@ package struct ContextReport: Sendable {
     package var head: String?
     package var fileCount: Int
     package var indexedFileCount: Int
+    /// Files that are listed but never shown or completed in, for their names or for what they hold; the first few.
+    package var withheldPaths: [String]
+    package var withheldCount: Int
     package var degradations: [String]
 }
 
@@ -65,19 +68,24 @@ package actor RepositoryContext {
         package var clock: MonotonicClock
         /// Signals that count for nothing: for measuring what each is worth.
         package var disabledSignals: Set<ContextSignal> = []
+        /// The program's cache directory, where indexes are kept between sessions; nil keeps none.
+        package var cacheFolder: String?
         /// Called once per distinct line, on the `index` thread.
         package var onDegradation: @Sendable (String) -> Void
 
         package init(
             workspaceFolders: [String] = [], order: FillInMiddleOrder = .suffixFirst,
             queryTimeLimit: Duration = .milliseconds(150), backgroundTimeLimit: Duration = .milliseconds(20),
-            clock: MonotonicClock = .system, onDegradation: @escaping @Sendable (String) -> Void
+            clock: MonotonicClock = .system, cacheFolder: String? = nil,
+            disabledSignals: Set<ContextSignal> = [], onDegradation: @escaping @Sendable (String) -> Void
         ) {
             self.workspaceFolders = workspaceFolders
             self.order = order
             self.queryTimeLimit = queryTimeLimit
             self.backgroundTimeLimit = backgroundTimeLimit
             self.clock = clock
+            self.cacheFolder = cacheFolder
+            self.disabledSignals = disabledSignals
             self.onDegradation = onDegradation
         }
     }
@@ -191,6 +199,7 @@ package actor RepositoryContext {
         else { throw .unusablePath(path: query.filePath) }
         if RepositoryContext.isDenied(query.filePath) { throw .secretFile(path: query.filePath) }
         if SecretPolicy.containsPrivateKey(query.text) { throw .privateKey(path: query.filePath) }
+        if SecretAssignment.isFound(in: query.text) { throw .credential(path: query.filePath) }
     }
 
     private func chooseFiles(
@@ -206,25 +215,47 @@ package actor RepositoryContext {
             if let path = relative(document.path), path != file.path { documents[path] = document.text }
         }
         checkout.overlay(documents)
-        let subject = ContextSelector.Subject(
+        var subject = ContextSelector.Subject(
             path: file.path, text: file.text, cursor: file.cursorOffset, openPaths: documents.keys.sorted(),
             recentPaths: query.recentPaths.compactMap(relative)
         )
+        for edit in query.recentEdits {
+            if let path = relative(edit.path) { subject.editedLines[path, default: []].append(edit.line) }
+        }
+        let signals = Set(ContextSignal.allCases).subtracting(configuration.disabledSignals)
         let selector = ContextSelector(
             snapshot: checkout.snapshot, paths: checkout.paths, index: checkout.index,
-            history: checkout.history, disabledSignals: configuration.disabledSignals
+            history: checkout.history, signals: signals
         )
-        let byteCount = Int(Double(tokenCount) * RepositoryContext.plannedBytesPerToken)
-        let selection = selector.selection(selector.ranked(subject), byteCount: byteCount)
-        let files = selection.compactMap { selected -> ContextFile? in
-            guard let text = checkout.text(of: selected.path, documents: documents) else { return nil }
-            let excerpt = FileExcerpt.excerpt(
-                text, byteCount: selected.byteCount, wanted: selected.score.usedNames,
-                language: SourceLanguage(path: selected.path) ?? .other
-            )
-            return ContextFile(path: selected.path, text: excerpt, rank: selected.rank)
+        let (ranked, names) = selector.ranked(subject)
+        let previous = checkout.layouts.shown(with: file.path)
+        let sources = sources(
+            ranked, previous: previous, of: checkout, documents: documents, subject: subject)
+        let selection = SnippetSelector(query: names, signals: signals).selection(
+            from: sources, byteCount: Int(Double(tokenCount) * RepositoryContext.plannedBytesPerToken),
+            previous: previous)
+        checkout.noteShown(selection, with: file.path)
+        return (selection, selection.map { ContextFile(path: $0.path, text: $0.text, rank: $0.rank) })
+    }
+
+    /// The texts of the best files and of those that were shown last time.
+    private func sources(
+        _ ranked: [RankedFile], previous: [SelectedFile], of checkout: Checkout,
+        documents: [RelativePath: [UInt8]], subject: ContextSelector.Subject
+    ) -> [SnippetSelector.Source] {
+        let shown = Set(previous.map(\.path))
+        var sources: [SnippetSelector.Source] = []
+        for file in ranked {
+            guard sources.count < SnippetSelector.maximumFileCount || shown.contains(file.path) else {
+                continue
+            }
+            guard let text = checkout.outline(of: file.path, documents: documents) else { continue }
+            sources.append(
+                SnippetSelector.Source(
+                    file: file, outline: text.outline, hash: text.hash,
+                    editedLines: subject.editedLines[file.path] ?? []))
         }
-        return (selection, files)
+        return sources
     }
 
     // MARK: Around queries
@@ -244,6 +275,7 @@ package actor RepositoryContext {
             step(checkout, focus: located.path, isCancelled: isCancelled)
             await Task.yield()
         }
+        checkout.save()
         report([located.degradation].compactMap { $0 } + checkout.degradations)
     }
 
@@ -265,6 +297,8 @@ package actor RepositoryContext {
         return ContextReport(
             scope: RepositoryContext.scope(located.location, checkout), head: head,
             fileCount: checkout?.snapshot.files.count ?? 0, indexedFileCount: checkout?.index.fileCount ?? 0,
+            withheldPaths: checkout?.withheldPaths(maximumCount: 5).map(\.string) ?? [],
+            withheldCount: checkout?.withheldPaths(maximumCount: .max).count ?? 0,
             degradations: [located.degradation].compactMap { $0 } + (checkout?.degradations ?? [])
         )
     }
@@ -302,6 +336,7 @@ package actor RepositoryContext {
         let checkout = checkouts[place].checkout
         step(checkout, focus: focus)
         checkouts[place].isIndexing = !checkout.isComplete
+        checkout.save()
         return !checkout.isComplete
     }
 
@@ -332,8 +367,11 @@ package actor RepositoryContext {
             checkouts.append(found)
             return found.checkout
         }
-        guard let checkout = Checkout(location) else { return nil }
-        if checkouts.count >= RepositoryContext.maximumCheckoutCount { checkouts.removeFirst() }
+        let cache = configuration.cacheFolder.map { IndexCache(cacheFolder: $0) }
+        guard let checkout = Checkout(location, cache: cache) else { return nil }
+        if checkouts.count >= RepositoryContext.maximumCheckoutCount {
+            checkouts.removeFirst().checkout.save()
+        }
         checkouts.append((checkout, false))
         return checkout
     }

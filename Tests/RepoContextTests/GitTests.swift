@@ -369,7 +369,8 @@ import Testing
         let checkout = try #require(Checkout(location))
         checkout.advance(focus: nil, mayBlock: true) { false }
         let path = try #require(RelativePath("far/b.py"))
-        #expect(checkout.text(of: path, documents: [:]) == Array("def far_function(): pass\n".utf8))
+        let outline = try #require(checkout.outline(of: path, documents: [:])?.outline)
+        #expect(outline.text == Array("def far_function(): pass\n".utf8))
         #expect(checkout.index.definers(of: identifierHash(Array("far_function".utf8)[...])) == [path])
     }
 

@@ -86,7 +86,7 @@ import Testing
         let query = Self.query(fixture, text: text, cursor: text.utf8.count - 1)
         let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
         #expect(result.contextPaths.map(\.string) == ["unrelated/zebra.py"])
-        #expect(result.selection.first?.score.signals.contains(.definesUsedName) ?? false)
+        #expect(result.selection.first?.score.signals.contains(.definitions) ?? false)
     }
 
     @Test(

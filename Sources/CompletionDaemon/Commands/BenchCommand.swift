@@ -27,11 +27,15 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "speed; speculation: decoding with and without it on real files; oracle: with a draft of known quality.",
+            "speed; speculation: decoding with and without it on real files; oracle: with a draft of known quality; "
+                + "context: the index and the choice of context.",
             valueName: "name"))
     var scenario = "speed"
 
     @OptionGroup var speculationBench: SpeculationBenchArguments
+
+    @Option(help: ArgumentHelp("context: the repository to measure in.", valueName: "directory"))
+    var repository = "."
 
     @Option(help: ArgumentHelp("speed: read this text instead of arbitrary tokens.", valueName: "file"))
     var text: String?
@@ -53,9 +57,10 @@ struct BenchCommand: AsyncParsableCommand {
             case "speed": try await runSpeed(depths: depths)
             case "speculation": try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
             case "oracle": try await runOracle(depths: depths.filter { $0 > 0 })
+            case "context": try await runContext()
             default:
                 throw CommandError.usage(
-                    "--scenario is '\(scenario)'", fix: "choose speed, speculation or oracle")
+                    "--scenario is '\(scenario)'", fix: "choose speed, speculation, oracle or context")
             }
         } catch {
             throw CommandError(error).report(asJSON: json)
@@ -110,6 +115,21 @@ struct BenchCommand: AsyncParsableCommand {
         } else {
             FileDescriptorOutput.write((lines ?? report.list).joined(separator: "\n") + "\n", to: 1)
         }
+    }
+
+    /// Indexing, cursors and typing in one repository.
+    private func runContext() async throws {
+        let root = SourceFile.absolutePath(repository)
+        let loaded = try engine.configuration().load(fillsHoles: true)
+        let bench = ContextBench(
+            rootPath: root, tokenizer: EnginePromptTokenizer(tokenizer: loaded.tokenizer), tokenBudget: 4_096)
+        show(
+            BenchReport(
+                machine: .current(), build: .current(loaded), scenario: scenario,
+                settings: [
+                    "repository": root, "repeats": "\(repeats)", "prompt_tokens": "\(bench.tokenBudget)",
+                ],
+                results: try await bench.run(repeats: repeats).map { BenchResult($0.name, $0.values, unit: $0.unit) }))
     }
 
     private func parsedDepths() throws(CommandError) -> [Int] {

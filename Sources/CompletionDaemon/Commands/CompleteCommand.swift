@@ -95,7 +95,11 @@ struct CompleteCommand: AsyncParsableCommand {
 
         let contextStart = ContinuousClock.now
         let context = RepositoryContext(
-            RepositoryContext.Configuration { StandardError.write("foretoken: \($0)") })
+            RepositoryContext.Configuration(
+                cacheFolder: CacheDirectory.path(), disabledSignals: Set(prompt.withoutSignal)
+            ) {
+                StandardError.write("foretoken: \($0)")
+            })
         if !prompt.noContext { await context.prepare(file: path, isCancelled: { interrupt.isRaised }) }
         let query = ContextQuery(
             filePath: path, text: text, cursorOffset: offset, tokenBudget: budget!,

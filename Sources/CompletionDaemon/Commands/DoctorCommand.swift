@@ -140,6 +140,8 @@ struct DoctorCommand: AsyncParsableCommand {
         var file = SourceFile.absolutePath(path)
         var status = stat()
         if stat(file, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { file += "/x" }
+        // Everything is read, so that files with credentials in them are known.
+        await context.prepare(file: file)
         let report = await context.report(forFile: file)
         let value =
             switch report.scope {
@@ -148,7 +150,19 @@ struct DoctorCommand: AsyncParsableCommand {
             case .folder(let root): "no repository; the folder \(root) is used, \(report.fileCount) files"
             case .fileAlone: "none found for \(SourceFile.absolutePath(path)); completions use the file alone"
             }
-        return [Line(name: "repository", value: value, problem: nil)]
+        let withheld =
+            report.withheldCount == 0
+            ? []
+            : [
+                Line(
+                    name: "withheld",
+                    value:
+                        "\(report.withheldCount) files hold credentials by name or content and are never shown or "
+                        + "completed in: " + report.withheldPaths.joined(separator: ", ")
+                        + (report.withheldCount > report.withheldPaths.count ? ", …" : ""), problem: nil,
+                    isNote: true)
+            ]
+        return [Line(name: "repository", value: value, problem: nil)] + withheld
             + report.degradations.map { Line(name: "", value: $0, problem: nil, isNote: true) }
     }
 

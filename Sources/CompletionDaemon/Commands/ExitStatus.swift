@@ -106,7 +106,12 @@ struct CommandError: Error {
 
 /// Lines for people, on standard error.
 enum StandardError {
-    static func write(_ line: String) { FileDescriptorOutput.write(line + "\n", to: 2) }
+    /// Lines stay lines; whatever else could control the terminal is spelled out.
+    static func write(_ text: String) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        FileDescriptorOutput.write(
+            lines.map { TerminalText.escaped(String($0)) }.joined(separator: "\n") + "\n", to: 2)
+    }
 }
 
 /// Objects for programs, on standard output.

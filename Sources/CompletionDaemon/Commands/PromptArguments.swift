@@ -16,6 +16,11 @@ struct PromptArguments: ParsableArguments {
     @Flag(help: "Use the file alone, without context from the repository.")
     var noContext = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Choose context without this signal (repeatable): \(ContextSignal.names).", valueName: "name"))
+    var withoutSignal: [ContextSignal] = []
+
     func check() throws(CommandError) {
         guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
             throw .usage(
@@ -28,3 +33,5 @@ struct PromptArguments: ParsableArguments {
         }
     }
 }
+
+extension ContextSignal: ExpressibleByArgument {}

@@ -63,6 +63,7 @@ struct ServeCommand: AsyncParsableCommand {
         try prompt.check()
         return CompletionService.Configuration(
             engine: try engine.configuration(), contextTokens: prompt.contextTokens,
-            includesContext: !prompt.noContext, maximumTokens: prompt.maxTokens)
+            includesContext: !prompt.noContext, disabledSignals: Set(prompt.withoutSignal),
+            maximumTokens: prompt.maxTokens)
     }
 }

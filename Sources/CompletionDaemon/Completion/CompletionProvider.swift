@@ -2,6 +2,8 @@
 // offsets, a flag to stop. No wire type appears here. The real provider joins repository context and the
 // engine; the tests' provider answers from a script.
 
+import RepoContext
+
 /// Makes completions. Called by the server; every method may be called from any thread.
 protocol CompletionProvider: Sendable {
     /// Once, after `initialize` was answered and before any other call. Must not block.
@@ -53,6 +55,8 @@ struct CompletionRequest: Sendable {
     let openDocuments: [DocumentSnapshot]
     /// Absolute paths of recently touched files, the most recent first, closed ones included.
     let recentPaths: [String]
+    /// Places edited in this session, the most recent first.
+    var recentEdits: [RecentEdit] = []
     /// Set when nobody waits for the answer any more.
     let cancellation: RequestCancellation
     /// Upper bounds that the user or the repository set.

@@ -14,7 +14,11 @@ final class CompletionService: CompletionProvider {
         /// Prompt tokens; nil follows the prefill rate, and is the smallest size until that is known.
         var contextTokens: Int?
         var includesContext = true
+        /// Signals that count for nothing.
+        var disabledSignals: Set<ContextSignal> = []
         var maximumTokens = CompletionPipeline.defaultMaximumTokens
+        /// Where indexes are kept between sessions; nil keeps none.
+        var cacheFolder = CacheDirectory.path()
     }
 
     /// Further suggestions where the user asked for completions.
@@ -58,7 +62,10 @@ final class CompletionService: CompletionProvider {
     func workspaceOpened(_ workspace: WorkspaceDescription) {
         let logger = logger
         let made = RepositoryContext(
-            RepositoryContext.Configuration(workspaceFolders: workspace.rootPaths) { line in
+            RepositoryContext.Configuration(
+                workspaceFolders: workspace.rootPaths, cacheFolder: configuration.cacheFolder,
+                disabledSignals: configuration.disabledSignals
+            ) { line in
                 logger.notice("\(line)")
             })
         context.withLock { $0 = made }
@@ -93,7 +100,7 @@ final class CompletionService: CompletionProvider {
             switch error {
             case .cancelled: return .cancelled
             case .overdue: logger.warning("\(error)")
-            case .secretFile, .privateKey, .unusablePath: break
+            case .secretFile, .privateKey, .credential, .unusablePath: break
             }
             return .none(reason: "\(error)")
         } catch {
@@ -131,7 +138,7 @@ final class CompletionService: CompletionProvider {
             query: ContextQuery(
                 filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
                 openDocuments: open,
-                recentPaths: request.recentPaths,
+                recentPaths: request.recentPaths, recentEdits: request.recentEdits,
                 tokenBudget: min(tokenBudget, request.contextTokenLimit ?? .max),
                 includeContext: configuration.includesContext),
             languageID: request.document.languageID,

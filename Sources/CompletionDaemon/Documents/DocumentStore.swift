@@ -60,6 +60,7 @@ struct DocumentStore {
     private var textByteCount = 0
     /// Paths of touched files, the most recent first, closed ones included.
     private(set) var recentPaths: [String] = []
+    private(set) var recentEdits = RecentEdits()
 
     init(limits: Limits, maximumMovedByteCount: Int = movedByteCountPerMessage) {
         self.limits = limits
@@ -186,6 +187,9 @@ struct DocumentStore {
     ) -> [DocumentProblem] {
         guard let target = entries[uri]?.snapshot?.resolve(range, encoding: encoding) else {
             return [.textUnavailable]
+        }
+        if let path = uri.filePath {
+            recentEdits.note(path: path, range: range, text: text)
         }
         // In place through the dictionary: the bytes are copied only if a running completion holds them.
         entries[uri]?.snapshot?.replaceText(in: target.bytes, with: text)

@@ -59,6 +59,7 @@ extension LanguageServer {
             selectedCompletion: completion.selectedCompletion,
             openDocuments: documents.openDocuments(except: completion.document.uri),
             recentPaths: documents.recentPaths,
+            recentEdits: documents.recentEdits.edits,
             cancellation: completion.request.cancellation)
         Task.detached { [provider, events] in
             let outcome = await provider.complete(request)

@@ -19,6 +19,16 @@ package struct FileStamp: Hashable, Sendable {
         modificationTime = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
     }
 
+    /// As four words, and back.
+    var words: [UInt64] {
+        [device, inode, UInt64(bitPattern: byteCount), UInt64(bitPattern: modificationTime)]
+    }
+
+    init(words: [UInt64]) {
+        (device, inode) = (words[0], words[1])
+        (byteCount, modificationTime) = (Int64(bitPattern: words[2]), Int64(bitPattern: words[3]))
+    }
+
     /// The stamp of whatever is at the path, links followed; nil when nothing is.
     static func of(path: String) -> FileStamp? {
         var status = stat()

@@ -16,7 +16,7 @@ package enum FileSkipReason: Equatable, Sendable {
     case binary
     /// Is not valid UTF-8.
     case notUTF8
-    /// Holds a private key.
+    /// Holds a private key or another credential.
     case secret
     /// Permission denied, an I/O error, an object missing from the repository.
     case unreadable
@@ -33,7 +33,9 @@ package enum FileContent: Sendable, Equatable {
         guard (try? UTF8Span(validating: bytes.span)) != nil else {
             return .skipped(.notUTF8)  // the error says where; only the fact matters here
         }
-        if SecretPolicy.containsPrivateKey(bytes) { return .skipped(.secret) }
+        if SecretPolicy.containsPrivateKey(bytes) || SecretAssignment.isFound(in: bytes) {
+            return .skipped(.secret)
+        }
         return .text(bytes, stamp)
     }
 }
@@ -82,8 +84,23 @@ package struct RootDirectory: ~Copyable {
     /// Reads the whole file.
     package func read(_ path: RelativePath, maximumByteCount: Int) -> FileContent {
         withParent(of: path) { parent, name in
-            RootDirectory.read(name, in: parent, maximumByteCount: maximumByteCount)
+            switch RootDirectory.read(name, in: parent, maximumByteCount: maximumByteCount) {
+            case .success(let (bytes, stamp)): .checked(bytes, stamp: stamp)
+            case .failure(let failure): .skipped(failure.reason)
+            }
         } ?? .skipped(.missing)
+    }
+
+    /// The bytes of a regular file whatever they hold; nil when it cannot be read.
+    func readBytes(_ path: RelativePath, maximumByteCount: Int) -> [UInt8]? {
+        withParent(of: path) { parent, name in
+            try? RootDirectory.read(name, in: parent, maximumByteCount: maximumByteCount).get().0
+        }
+    }
+
+    private struct Skipped: Error {
+        let reason: FileSkipReason
+        init(_ reason: FileSkipReason) { self.reason = reason }
     }
 
     /// Opens a folder beneath the root; the caller closes it. -1 when it is not there or behind a link.
@@ -110,21 +127,25 @@ package struct RootDirectory: ~Copyable {
         return body(parent, name)
     }
 
-    private static func read(_ name: String, in parent: Int32, maximumByteCount: Int) -> FileContent {
+    private static func read(_ name: String, in parent: Int32, maximumByteCount: Int)
+        -> Result<([UInt8], FileStamp), Skipped>
+    {
         var status = stat()
-        guard fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return .skipped(.missing) }
+        guard fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return .failure(Skipped(.missing))
+        }
         // Asked before opening, because opening some devices has effects; asked again after, because the
         // name may have been exchanged in between.
-        guard status.st_mode & S_IFMT == S_IFREG else { return .skipped(.notRegular) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(Skipped(.notRegular)) }
         let file = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-        guard file >= 0 else { return .skipped(errno == ENOENT ? .missing : .unreadable) }
+        guard file >= 0 else { return .failure(Skipped(errno == ENOENT ? .missing : .unreadable)) }
         defer { close(file) }
-        guard fstat(file, &status) == 0 else { return .skipped(.unreadable) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .skipped(.notRegular) }
-        guard status.st_size <= maximumByteCount else { return .skipped(.tooLarge) }
+        guard fstat(file, &status) == 0 else { return .failure(Skipped(.unreadable)) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(Skipped(.notRegular)) }
+        guard status.st_size <= maximumByteCount else { return .failure(Skipped(.tooLarge)) }
         guard let bytes = readAll(file, expectedByteCount: Int(status.st_size))
-        else { return .skipped(.unreadable) }
-        return .checked(bytes, stamp: FileStamp(status))
+        else { return .failure(Skipped(.unreadable)) }
+        return .success((bytes, FileStamp(status)))
     }
 
     /// Reads up to the size that fstat gave; a file that shrinks meanwhile comes out shorter.

@@ -30,16 +30,19 @@ enum GitFileCheck {
     /// The first thing that libgit2 could wait for when it looks for a repository from `folder` upwards; nil
     /// when there is none.
     static func blockingFile(aboveFolder folder: String) -> String? {
+        repository(above: folder).flatMap { blockingFile(inGitDirectory: $0.gitDirectory) }
+    }
+
+    /// The nearest folder from `folder` upwards that libgit2 takes for a repository, and its git directory.
+    static func repository(above folder: String) -> (root: String, gitDirectory: String)? {
         var folder = folder
         while true {
             let marker = folder == "/" ? "/.git" : folder + "/.git"
             if let gitDirectory = gitDirectory(marker: marker, folder: folder) {
-                return blockingFile(inGitDirectory: gitDirectory)
+                return (folder, gitDirectory)
             }
             // libgit2 also takes a folder that is itself laid out as a bare repository.
-            if exists(folder + "/HEAD"), exists(folder + "/objects") {
-                return blockingFile(inGitDirectory: folder)
-            }
+            if exists(folder + "/HEAD"), exists(folder + "/objects") { return (folder, folder) }
             guard folder != "/", let slash = folder.utf8.lastIndex(of: UInt8(ascii: "/")) else { return nil }
             folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
         }
@@ -86,6 +89,18 @@ enum GitFileCheck {
             if type == Int(DT_REG) || type == Int(DT_DIR) { continue }
             let path = folder + "/" + String(cString: FolderWalk.nameBytes(of: entry))
             if isBlocking(path) { return path }
+        }
+        return nil
+    }
+
+    /// The first loose object that libgit2 could wait for. Looked at before objects are read, not at each opening:
+    /// it costs a listing of 256 folders.
+    static func blockingObject(inGitDirectory gitDirectory: String) -> String? {
+        let common = firstLine(ofFile: gitDirectory + "/commondir").map { resolve($0, against: gitDirectory) }
+        let objects = (common ?? gitDirectory) + "/objects/"
+        for number in 0..<256 {
+            let name = String(number, radix: 16)
+            if let found = blockingEntry(inFolder: objects + (number < 16 ? "0" : "") + name) { return found }
         }
         return nil
     }
@@ -158,7 +173,7 @@ enum GitFileCheck {
     // MARK: Files
 
     /// Whether opening this could wait: anything but a file or a folder. Links are followed as libgit2 does.
-    private static func isBlocking(_ path: String) -> Bool {
+    static func isBlocking(_ path: String) -> Bool {
         kind(path).map { $0 != S_IFREG && $0 != S_IFDIR } ?? false
     }
 
@@ -174,10 +189,10 @@ enum GitFileCheck {
         return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
     }
 
-    private static func exists(_ path: String) -> Bool { kind(path) != nil }
+    static func exists(_ path: String) -> Bool { kind(path) != nil }
 
     /// The first line of a small regular file without blanks around it; never waits.
-    private static func firstLine(ofFile path: String) -> String? {
+    static func firstLine(ofFile path: String) -> String? {
         guard kind(path) == S_IFREG else { return nil }
         let file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         guard file >= 0 else { return nil }
@@ -188,14 +203,14 @@ enum GitFileCheck {
         return trimmed(String(decoding: bytes[..<count].prefix { $0 != 0x0A && $0 != 0 }, as: UTF8.self))
     }
 
-    private static func trimmed(_ line: String) -> String {
+    static func trimmed(_ line: String) -> String {
         let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D }
         let bytes = Array(line.utf8.drop(while: isBlank))
         guard let last = bytes.lastIndex(where: { !isBlank($0) }) else { return "" }
         return String(decoding: bytes[...last], as: UTF8.self)
     }
 
-    private static func resolve(_ path: String, against folder: String) -> String {
+    static func resolve(_ path: String, against folder: String) -> String {
         let path = trimmed(path)
         return path.utf8.first == UInt8(ascii: "/") ? path : folder + "/" + path
     }

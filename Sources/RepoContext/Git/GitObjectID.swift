@@ -23,6 +23,13 @@ package struct GitObjectID: Hashable, Sendable, CustomStringConvertible {
         (high, middle, low) = (bytes.0.bigEndian, bytes.1.bigEndian, bytes.2.bigEndian)
     }
 
+    /// As three words, and back.
+    var words: [UInt64] { [high, middle, UInt64(low)] }
+
+    init(words: [UInt64]) {
+        (high, middle, low) = (words[0], words[1], UInt32(truncatingIfNeeded: words[2]))
+    }
+
     /// libgit2's representation, for a call.
     var oid: git_oid {
         var bytes: [UInt8] = []

@@ -36,6 +36,9 @@ package struct GitRepository: ~Copyable {
         if let path = GitFileCheck.blockingFile(aboveFolder: folder) {
             throw .notRegular(path, operation: .openRepository)
         }
+        if let violation = GitConfinement.violation(aboveFolder: folder) {
+            throw GitError(kind: .failed, code: -1, operation: .openRepository, message: violation)
+        }
         var raw: OpaquePointer?
         do throws(GitError) {
             try gitCall(.openRepository) { git_repository_open_ext(&raw, folder, 0, nil) }

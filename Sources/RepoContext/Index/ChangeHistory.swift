@@ -17,6 +17,16 @@ package struct ChangeHistory: Sendable, Equatable {
 
     package init(head: GitObjectID?) { self.head = head }
 
+    /// A history that was read before.
+    init(head: GitObjectID?, commits: [[RelativePath]]) {
+        self.head = head
+        self.commits = commits
+        isComplete = true
+        for (place, paths) in commits.enumerated() {
+            for path in paths where newestCommitIndex[path] == nil { newestCommitIndex[path] = place }
+        }
+    }
+
     /// 1 for a file changed in the newest commit, falling to 0 at the last one read; 0 for others.
     func recency(of path: RelativePath) -> Double {
         guard let place = newestCommitIndex[path] else { return 0 }

@@ -59,9 +59,13 @@ struct DefinitionScanner {
 
     /// The definitions of a file in the order of the text, each name once.
     static func definitions(in bytes: [UInt8], language: SourceLanguage) -> [Definition] {
+        definitions(in: SourceLexer.tokens(bytes, language: language), language: language)
+    }
+
+    /// The same from a file's tokens.
+    static func definitions(in tokens: [SourceToken], language: SourceLanguage) -> [Definition] {
         var scanner = DefinitionScanner(language: language)
-        var lexer = SourceLexer(bytes, language: language)
-        while let token = lexer.next(), scanner.definitions.count < maximumCount { scanner.take(token) }
+        for token in tokens where scanner.definitions.count < maximumCount { scanner.take(token) }
         var seen = Set<UInt64>()
         return scanner.definitions.filter { seen.insert($0.name).inserted }
     }

@@ -2,7 +2,7 @@
 // mean in the file tree is ImportResolver's business.
 
 /// One name of another file or module.
-enum ImportReference: Hashable {
+package enum ImportReference: Hashable, Sendable {
     /// A path as written: `./util`, `../a/b.js`, `net/socket.h`.
     case path(String)
     /// Dotted or nested components, from the outside in: `a.b.C`, `crate::a::b`. `levelsUp` is nil for an
@@ -47,6 +47,16 @@ struct ImportScanner {
         return Array(scanner.references.filter { seen.insert($0).inserted }.prefix(maximumCount))
     }
 
+    /// The words that begin an import in some language; looked up by hash, so that no other word becomes a string.
+    private static let words = Set(
+        ["import", "from", "mod", "use", "include", "using", "global"].map {
+            identifierHash(Array($0.utf8)[...])
+        })
+
+    private func mayBeginImport(_ index: Int) -> Bool {
+        tokens[index].kind == .identifier && ImportScanner.words.contains(tokens[index].hash)
+    }
+
     private func text(_ index: Int) -> String {
         guard index < tokens.count else { return "" }
         return String(decoding: bytes[tokens[index].start..<tokens[index].end], as: UTF8.self)
@@ -80,7 +90,7 @@ struct ImportScanner {
     // MARK: Languages
 
     private mutating func scanPython() {
-        for start in tokens.indices where tokens[start].isFirstOnLine && tokens[start].kind == .identifier {
+        for start in tokens.indices where tokens[start].isFirstOnLine && mayBeginImport(start) {
             var index = start + 1
             switch text(start) {
             case "import":
@@ -128,16 +138,17 @@ struct ImportScanner {
 
     private mutating func scanTypeScript() {
         for index in tokens.indices where isString(index) && index > 0 {
-            let before = text(index - 1)
             let isCall =
                 isPunctuation(index - 1, "(") && index > 1 && ["require", "import"].contains(text(index - 2))
-            guard before == "from" || before == "import" || isCall else { continue }
+            guard isCall || mayBeginImport(index - 1), isCall || ["from", "import"].contains(text(index - 1))
+            else { continue }
             references.append(.path(text(index)))
         }
     }
 
     private mutating func scanGo() {
-        for start in tokens.indices where tokens[start].isFirstOnLine && text(start) == "import" {
+        for start in tokens.indices
+        where tokens[start].isFirstOnLine && mayBeginImport(start) && text(start) == "import" {
             var index = start + 1
             let isGrouped = isPunctuation(index, "(")
             while index < tokens.count, !isPunctuation(index, ")") {
@@ -152,7 +163,7 @@ struct ImportScanner {
     }
 
     private mutating func scanRust() {
-        for start in tokens.indices where tokens[start].kind == .identifier {
+        for start in tokens.indices where mayBeginImport(start) {
             var index = start + 1
             switch text(start) {
             case "mod" where isIdentifier(index) && isPunctuation(index + 1, ";"):
@@ -204,7 +215,7 @@ struct ImportScanner {
     }
 
     private mutating func scanDotted(after words: [String], _ reference: ([String]) -> ImportReference) {
-        for start in tokens.indices where tokens[start].kind == .identifier && words.contains(text(start)) {
+        for start in tokens.indices where mayBeginImport(start) && words.contains(text(start)) {
             guard tokens[start].isFirstOnLine || start > 0 && text(start - 1) == "global" else { continue }
             var index = start + 1
             // `import static a.B.c`, `import struct Module.Type`, `using static A.B`.

@@ -60,11 +60,22 @@ package struct PromptSegment: Sendable, Equatable {
     package var tokenRange: Range<Int>
 }
 
+/// One context file of a prompt.
+package struct ContextOrigin: Sendable, Equatable {
+    /// Its place among the files that were given.
+    package var file: Int
+    /// Lines of its text that fit.
+    package var lineCount: Int
+    package var tokenRange: Range<Int>
+}
+
 /// A prompt and where each of its tokens comes from.
 package struct Prompt: Sendable, Equatable {
     package fileprivate(set) var tokens: [Int32] = []
     /// Adjacent, in order, covering all tokens; empty runs are left out.
     package fileprivate(set) var segments: [PromptSegment] = []
+    /// The context files in their order.
+    package fileprivate(set) var contextOrigins: [ContextOrigin] = []
 
     /// Context files in the order in which they stand.
     package var contextPaths: [RelativePath] {
@@ -198,24 +209,28 @@ package struct PromptBuilder: Sendable {
             header.append(tokenizer.encode(PromptBuilder.nameLine(repositoryName)), .repositoryHeader)
         }
         var left = tokenCount - header.tokens.count
-        var runs: [Int: [Int32]] = [:]
+        var runs: [Int: (tokens: [Int32], lineCount: Int)] = [:]
         for index in files.indices.sorted(by: { (files[$0].rank, $0) < (files[$1].rank, $1) }) {
             guard let run = contextRun(files[index], tokenCount: left - 1) else { continue }
             runs[index] = run
-            left -= run.count + 1
+            left -= run.tokens.count + 1
         }
         guard !runs.isEmpty else { return Prompt() }
         var prompt = header
         for index in files.indices {
             guard let run = runs[index] else { continue }
             appendStructural(.fileSeparator, to: &prompt)
-            prompt.append(run, .contextFile(files[index].path))
+            prompt.append(run.tokens, .contextFile(files[index].path))
+            let end = prompt.tokens.count
+            prompt.contextOrigins.append(
+                ContextOrigin(
+                    file: index, lineCount: run.lineCount, tokenRange: (end - run.tokens.count)..<end))
         }
         return prompt
     }
 
     /// `PATH\nTEXT` as one run of at most `tokenCount` tokens; nil when too little of the text fits.
-    private func contextRun(_ file: ContextFile, tokenCount: Int) -> [Int32]? {
+    private func contextRun(_ file: ContextFile, tokenCount: Int) -> (tokens: [Int32], lineCount: Int)? {
         guard tokenCount > 0 else { return nil }
         let path = PromptBuilder.pathLine(file.path)
         var text = PromptBuilder.endingInOneLineFeed(file.text[...])
@@ -235,8 +250,8 @@ package struct PromptBuilder: Sendable {
             guard !text.isEmpty else { return nil }
             tokens = tokenizer.encode(path + text)
         }
-        let isWorthIt = !isCut || text.count(where: { $0 == 0x0A }) >= PromptBuilder.minimumContextLineCount
-        return isWorthIt ? tokens : nil
+        let lineCount = text.count { $0 == 0x0A }
+        return !isCut || lineCount >= PromptBuilder.minimumContextLineCount ? (tokens, lineCount) : nil
     }
 
     /// The longest beginning of whole lines with at most `byteCount` bytes.

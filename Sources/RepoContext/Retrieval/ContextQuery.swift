@@ -12,11 +12,25 @@ package struct OpenDocument: Sendable, Equatable {
     }
 }
 
+/// A place that the user changed in this session.
+package struct RecentEdit: Sendable, Equatable {
+    /// Absolute.
+    package var path: String
+    /// 0-based.
+    package var line: Int
+
+    package init(path: String, line: Int) {
+        self.path = path
+        self.line = line
+    }
+}
+
 /// Asks for the prompt at one cursor.
 package struct ContextQuery: Sendable {
     /// Documents and recent paths looked at, at most.
     package static let maximumOpenDocumentCount = 32
     package static let maximumRecentPathCount = 32
+    package static let maximumRecentEditCount = 64
 
     /// Absolute path of the file that is completed in; it need not exist on disk.
     package var filePath: String
@@ -28,6 +42,8 @@ package struct ContextQuery: Sendable {
     package var openDocuments: [OpenDocument]
     /// Absolute paths of files that the user edited or looked at lately, newest first.
     package var recentPaths: [String]
+    /// Places edited lately, newest first, with the lines as they are now.
+    package var recentEdits: [RecentEdit]
     /// Tokens of the whole prompt.
     package var tokenBudget: Int
     /// False for a prompt of the current file alone.
@@ -37,7 +53,8 @@ package struct ContextQuery: Sendable {
 
     package init(
         filePath: String, text: [UInt8], cursorOffset: Int, openDocuments: [OpenDocument] = [],
-        recentPaths: [String] = [], tokenBudget: Int, includeContext: Bool = true,
+        recentPaths: [String] = [], recentEdits: [RecentEdit] = [], tokenBudget: Int,
+        includeContext: Bool = true,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
         self.filePath = filePath
@@ -45,6 +62,7 @@ package struct ContextQuery: Sendable {
         self.cursorOffset = cursorOffset
         self.openDocuments = Array(openDocuments.prefix(ContextQuery.maximumOpenDocumentCount))
         self.recentPaths = Array(recentPaths.prefix(ContextQuery.maximumRecentPathCount))
+        self.recentEdits = Array(recentEdits.prefix(ContextQuery.maximumRecentEditCount))
         self.tokenBudget = tokenBudget
         self.includeContext = includeContext
         self.isCancelled = isCancelled

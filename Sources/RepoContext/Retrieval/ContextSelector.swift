@@ -1,12 +1,7 @@
-// Chooses files for a cursor. Ranking gathers the few hundred candidates that some signal names and scores
-// them; choosing divides a byte budget among them in two zones, so that what the cursor brings in stands at
-// the end of the context and never moves what stands before it.
-//
-// Zone 1, up to 60 %: by the steady score alone. It changes when the snapshot, the imports or the user's
-// trail change, not while a line is typed. Zone 2, the rest: files that define names used near the cursor,
-// then the next steady candidates as filling. In the prompt: zone 1 with the least relevant first (by tier,
-// then by path), then the filling in the same order, then the files that the cursor brought in, by path. The
-// most relevant text is so nearest to the current file, and a new name costs the tokens of zone 2 at most.
+// Ranks files for a cursor. It gathers the few hundred candidates that some signal names and adds up their scores;
+// SnippetSelector then takes pieces of the best. All signals read the index, none reads a file.
+
+import Glibc
 
 /// A candidate with its score.
 package struct RankedFile: Sendable {
@@ -16,35 +11,24 @@ package struct RankedFile: Sendable {
     package var score: ContextScore
 }
 
-/// A file with its place and share in the prompt.
-package struct SelectedFile: Sendable, Equatable {
-    package var path: RelativePath
-    package var score: ContextScore
-    /// Bytes of text it may take.
-    package var byteCount: Int
-    /// 0 is the most valuable.
-    package var rank: Int
-}
-
-/// Ranks and chooses.
-package struct ContextSelector {
+/// Ranks files.
+struct ContextSelector {
     /// Candidates taken from one signal, so that a folder of thousands costs no more than one of sixty.
     static let maximumCandidateCountPerSignal = 64
     /// Text of the current file that is scanned for imports and its own definitions.
     static let maximumScannedByteCount = 256 << 10
-    /// Share of the budget for zone 1, in percent.
-    static let steadySharePercent = 60
-    /// A file with less room than this is not started: a few lines without their context help nobody.
-    static let minimumShareByteCount = 240
-    /// Files in a prompt at most.
-    static let maximumFileCount = 12
+    /// A name that more files define tells them apart too little.
+    static let maximumDefinerCount = 8
+    /// BM25's usual constants: how soon repetition stops to count, how much a long file is held back.
+    static let repetition = 1.2
+    static let lengthShare = 0.75
 
     let snapshot: RepositorySnapshot
     let paths: PathIndex
     let index: RepositoryIndex
     let history: ChangeHistory
-    /// Signals that count for nothing: for measuring what each is worth.
-    var disabledSignals: Set<ContextSignal> = []
+    var signals = Set(ContextSignal.allCases)
+    var weights = ContextWeights.standard
 
     /// The current file as far as ranking needs it.
     struct Subject {
@@ -54,6 +38,8 @@ package struct ContextSelector {
         var names: CursorNames
         var openPaths: [RelativePath]
         var recentPaths: [RelativePath]
+        /// Places edited in this session, by file.
+        var editedLines: [RelativePath: [Int]] = [:]
 
         init(
             path: RelativePath, text: [UInt8], cursor: Int, openPaths: [RelativePath],
@@ -61,136 +47,211 @@ package struct ContextSelector {
         ) {
             let language = SourceLanguage(path: path) ?? .other
             let head = text.count > maximumScannedByteCount ? Array(text[..<maximumScannedByteCount]) : text
-            let own = DefinitionScanner.definitions(in: head, language: language)
+            let tokens = SourceLexer.tokens(head, language: language)
+            let own = DefinitionScanner.definitions(in: tokens, language: language)
             self.path = path
             self.language = language
-            imports = ImportScanner.references(
-                in: head, tokens: SourceLexer.tokens(head, language: language), language: language
-            )
+            imports = ImportScanner.references(in: head, tokens: tokens, language: language)
             names = CursorNames(text: text, cursor: cursor, language: language, own: Set(own.map(\.name)))
             self.openPaths = openPaths
             self.recentPaths = recentPaths
         }
     }
 
-    // MARK: Ranking
-
-    /// Candidates by falling total score; ties by path.
-    func ranked(_ subject: Subject) -> [RankedFile] {
+    /// Candidates by falling total score, and what the query's names weigh in this repository.
+    func ranked(_ subject: Subject) -> (files: [RankedFile], query: WeightedQuery) {
         var scores: [Int: ContextScore] = [:]
-        func add(_ indices: some Sequence<Int>, _ signal: ContextSignal, strength: Double = 1) {
-            if disabledSignals.contains(signal) { return }
-            for index in indices.prefix(ContextSelector.maximumCandidateCountPerSignal) {
-                scores[index, default: ContextScore()].add(signal, strength: strength)
+        addSteady(subject, to: &scores)
+        let query = addCursor(subject, to: &scores)
+        for place in scores.keys {
+            let file = snapshot.files[place]
+            // These say too little to make a candidate of a file on their own.
+            if signals.contains(.recent), file.change != .unchanged {
+                scores[place]?.add(.recent, weights.modifiedFile)
+            }
+            if signals.contains(.history) {
+                scores[place]?.add(.history, weights.recentCommit * history.recency(of: file.path))
+            }
+            if SourceLanguage(path: file.path) != subject.language {
+                scores[place]?.penalty = weights.otherLanguage
             }
         }
-        let resolver = ImportResolver(paths: paths, currentPath: subject.path, language: subject.language)
-        let imports = resolver.resolve(subject.imports)
-        add(imports.files, .importedFile)
-        add(imports.folderMembers, .importedFolder)
-        add(paths.siblings(of: subject.path), .sibling)
-        add(paths.files(inFolder: String(subject.path.folder)), .sameFolder)
-        add(subject.openPaths.compactMap(snapshot.index(of:)), .open)
-        for (place, path) in subject.recentPaths.enumerated() {
-            let strength = 1 - Double(place) / Double(ContextQuery.maximumRecentPathCount)
-            add([path].compactMap(snapshot.index(of:)), .recent, strength: strength)
+        let files = scores.compactMap { candidate($0.key, $0.value, subject) }
+            .sorted { ($1.score.total, $0.path) < ($0.score.total, $1.path) }
+        return (files, query)
+    }
+
+    private func candidate(_ place: Int, _ score: ContextScore, _ subject: Subject) -> RankedFile? {
+        let path = snapshot.files[place].path
+        guard score.total > 0, path != subject.path, SourceLanguage(path: path) != nil,
+            !SecretPolicy.isDenied(path: path), !(index.entry(path)?.isUnhelpful ?? false)
+        else { return nil }
+        return RankedFile(index: place, path: path, score: score)
+    }
+
+    // MARK: Signals that do not move with the cursor
+
+    private func addSteady(_ subject: Subject, to scores: inout [Int: ContextScore]) {
+        func add(_ places: some Sequence<Int>, _ signal: ContextSignal, _ points: Double) {
+            guard signals.contains(signal) else { return }
+            for place in places.prefix(ContextSelector.maximumCandidateCountPerSignal) {
+                scores[place, default: ContextScore()].add(signal, points)
+            }
+        }
+        let imports = imported(subject)
+        add(imports.files, .imports, weights.importedFile)
+        add(imports.folderMembers, .imports, weights.importedFolderMember)
+        add(paths.siblings(of: subject.path), .sibling, weights.sibling)
+        add(paths.files(inFolder: String(subject.path.folder)), .sameFolder, weights.sameFolder)
+        add(subject.openPaths.compactMap(snapshot.index(of:)), .recent, weights.openFile)
+        for (age, path) in subject.recentPaths.enumerated() {
+            let freshness = 1 - Double(age) / Double(ContextQuery.maximumRecentPathCount)
+            add([path].compactMap(snapshot.index(of:)), .recent, weights.recentFile * freshness)
         }
         let companions = history.companions(of: subject.path).sorted {
             ($1.value, $0.key) < ($0.value, $1.key)
         }
         for (path, share) in companions.prefix(ContextSelector.maximumCandidateCountPerSignal) {
-            add([path].compactMap(snapshot.index(of:)), .companion, strength: min(1, share))
+            add([path].compactMap(snapshot.index(of:)), .history, weights.companion * min(1, share))
         }
-        // These say too little to make a candidate of a file on their own, or to lift one into zone 1 that
-        // only the cursor names.
-        for index in scores.keys {
-            let file = snapshot.files[index]
-            if file.change != .unchanged { add([index], .modified) }
-            add([index], .recentCommit, strength: history.recency(of: file.path))
-            if SourceLanguage(path: file.path) != subject.language { add([index], .otherLanguage) }
-        }
-        if !disabledSignals.contains(.definesUsedName) { addUsedNames(subject, to: &scores) }
-        return scores.compactMap { candidate($0.key, $0.value, subject) }
-            .sorted { ($1.score.total, $0.path) < ($0.score.total, $1.path) }
     }
 
-    private func addUsedNames(_ subject: Subject, to scores: inout [Int: ContextScore]) {
-        for used in subject.names.names {
-            let definers = index.definers(of: used.name).filter {
-                SourceLanguage(path: $0) == subject.language
-            }
-            // A name that many files define tells them apart less; one defined in nine or more not at all.
-            guard !definers.isEmpty, definers.count <= 8 else { continue }
-            for path in definers where path != subject.path {
-                guard let place = snapshot.index(of: path) else { continue }
-                scores[place, default: ContextScore()].add(usedName: used, definerCount: definers.count)
+    /// The files that the current file imports, and those that a package's front file hands on from its parts.
+    private func imported(_ subject: Subject) -> ResolvedImports {
+        guard signals.contains(.imports) else { return ResolvedImports() }
+        var resolved = ImportResolver(paths: paths, currentPath: subject.path, language: subject.language)
+            .resolve(subject.imports)
+        for place in resolved.files {
+            let path = paths.path(at: place)
+            guard ["__init__", "index", "mod", "lib"].contains(path.stem),
+                let references = index.entry(path)?.imports, !references.isEmpty
+            else { continue }
+            let handedOn = ImportResolver(paths: paths, currentPath: path, language: subject.language)
+                .resolve(references)
+            resolved.folderMembers += handedOn.files.filter {
+                paths.path(at: $0) != subject.path && !resolved.files.contains($0)
             }
         }
+        return resolved
     }
 
-    private func candidate(_ place: Int, _ score: ContextScore, _ subject: Subject) -> RankedFile? {
-        let path = snapshot.files[place].path
-        guard score.total >= ContextScore.minimum, path != subject.path, SourceLanguage(path: path) != nil,
-            !SecretPolicy.isDenied(path: path), !(index.record(path)?.isUnhelpful ?? false)
-        else { return nil }
-        return RankedFile(index: place, path: path, score: score)
+    // MARK: Signals that move with the cursor
+
+    private func addCursor(_ subject: Subject, to scores: inout [Int: ContextScore]) -> WeightedQuery {
+        let names = subject.names.names
+        let hits = index.hits(of: names.map(\.term))
+        var fileCounts = [Int](repeating: 0, count: names.count)
+        var definerCounts = [Int](repeating: 0, count: names.count)
+        for hit in hits {
+            fileCounts[hit.term] += 1
+            let isDefiner = hit.weight & FileRecord.definingBit != 0
+            if isDefiner, let path = path(hit), path != subject.path,
+                SourceLanguage(path: path) == subject.language
+            {
+                definerCounts[hit.term] += 1
+            }
+        }
+        let query = WeightedQuery(
+            names: names, fileCounts: fileCounts, definerCounts: definerCounts, fileCount: index.fileCount)
+        var lexical: [Int: Double] = [:]
+        var defining: [Int: Double] = [:]
+        let meanLength = index.meanIdentifierCount
+        for hit in hits {
+            let length = Double(index.slots[hit.slot]?.identifierCount ?? 0)
+            let count = Double(hit.weight & ~FileRecord.definingBit)
+            let held =
+                1 - ContextSelector.lengthShare + ContextSelector.lengthShare * length / max(1, meanLength)
+            lexical[hit.slot, default: 0] +=
+                query.lexicalWeights[hit.term] * count * (1 + ContextSelector.repetition)
+                / (count + ContextSelector.repetition * held)
+            if hit.weight & FileRecord.definingBit != 0 {
+                defining[hit.slot, default: 0] += query.definitionWeights[hit.term]
+            }
+        }
+        if signals.contains(.lexical) { addLexical(lexical, subject, to: &scores) }
+        if signals.contains(.definitions) { addDefinitions(defining, subject, to: &scores) }
+        if signals.contains(.path) {
+            for place in scores.keys {
+                let nearness = self.nearness(snapshot.files[place].path, to: subject.path)
+                scores[place]?.add(.path, weights.path * nearness)
+            }
+        }
+        return query
     }
 
-    // MARK: Choosing
+    private func path(_ hit: RepositoryIndex.Hit) -> RelativePath? { index.slots[hit.slot]?.path }
 
-    /// Divides the budget and gives the files in the order in which they stand in the prompt.
-    func selection(_ ranked: [RankedFile], byteCount: Int) -> [SelectedFile] {
-        let bySteady = ranked.filter { $0.score.steady >= ContextScore.minimum }
-            .sorted { ($1.score.tier, $0.path) < ($0.score.tier, $1.path) }
-        var chosen = Allocation(byteCount: byteCount * ContextSelector.steadySharePercent / 100)
-        for file in bySteady {
-            // Not by what the cursor says: zone 1 must not move with it.
-            chosen.take(
-                file, size: size(file), takesAllThatIsLeft: file.score.signals.contains(.importedFile))
+    private func addLexical(
+        _ bySlot: [Int: Double], _ subject: Subject, to scores: inout [Int: ContextScore]
+    ) {
+        let others = bySlot.compactMap { slot, value in
+            index.slots[slot].flatMap { $0.path == subject.path ? nil : (path: $0.path, value: value) }
         }
-        let steadyPaths = Set(chosen.files.map(\.path))
-        var rest = Allocation(byteCount: byteCount - chosen.usedByteCount)
-        rest.rankOffset = chosen.files.count
-        for file in ranked where file.score.cursor > 0 && !steadyPaths.contains(file.path) {
-            rest.take(file, size: size(file), takesAllThatIsLeft: file.score.cursor >= 1)
-        }
-        let cursorPaths = Set(rest.files.map(\.path))
-        for file in bySteady where !steadyPaths.contains(file.path) && !cursorPaths.contains(file.path) {
-            rest.take(file, size: size(file), takesAllThatIsLeft: false)
-        }
-        let order: (SelectedFile, SelectedFile) -> Bool = {
-            ($0.score.tier, $0.path) < ($1.score.tier, $1.path)
-        }
-        let filling = rest.files.filter { !cursorPaths.contains($0.path) }.sorted(by: order)
-        let brought = rest.files.filter { cursorPaths.contains($0.path) }.sorted { $0.path < $1.path }
-        return chosen.files.sorted(by: order) + filling + brought
-    }
-
-    private func size(_ file: RankedFile) -> Int {
-        snapshot.files[file.index].byteCount ?? index.record(file.path)?.byteCount ?? 4_096
-    }
-
-    /// A budget that is being handed out, most valuable file first.
-    private struct Allocation {
-        let byteCount: Int
-        var usedByteCount = 0
-        var rankOffset = 0
-        var files: [SelectedFile] = []
-
-        init(byteCount: Int) { self.byteCount = byteCount }
-
-        mutating func take(_ file: RankedFile, size: Int, takesAllThatIsLeft: Bool) {
-            let left = byteCount - usedByteCount
-            guard left >= minimumShareByteCount, rankOffset + files.count < maximumFileCount else { return }
-            // Files that the code names may take all; others leave room for the next one.
-            let most = takesAllThatIsLeft ? left : max(minimumShareByteCount, byteCount / 3)
-            let share = min(size, most, left)
-            usedByteCount += share
-            files.append(
-                SelectedFile(
-                    path: file.path, score: file.score, byteCount: share, rank: rankOffset + files.count
-                )
-            )
+        let best = others.sorted { ($1.value, $0.path) < ($0.value, $1.path) }
+            .prefix(ContextSelector.maximumCandidateCountPerSignal)
+        guard let highest = best.first?.value, highest > 0 else { return }
+        for (path, value) in best {
+            guard let place = snapshot.index(of: path) else { continue }
+            scores[place, default: ContextScore()].addCursor(.lexical, weights.lexicalFile * value / highest)
         }
     }
+
+    private func addDefinitions(
+        _ bySlot: [Int: Double], _ subject: Subject, to scores: inout [Int: ContextScore]
+    ) {
+        for (slot, value) in bySlot where value > 0 {
+            guard let path = index.slots[slot]?.path, path != subject.path,
+                SourceLanguage(path: path) == subject.language, let place = snapshot.index(of: path)
+            else { continue }
+            let points = min(weights.maximumDefinitions, weights.definition * value)
+            scores[place, default: ContextScore()].addCursor(.definitions, points)
+        }
+    }
+
+    /// 1 for the same folder, less for each step to a common one, 0 where only the root is common.
+    private func nearness(_ path: RelativePath, to other: RelativePath) -> Double {
+        let shared = PathIndex.sharedFolderCount(path.folder, other.folder)
+        let depth = max(path.folder.utf8.count { $0 == 0x2F }, other.folder.utf8.count { $0 == 0x2F }) + 1
+        return Double(shared) / Double(depth)
+    }
+}
+
+/// The names near the cursor with what they weigh in this repository.
+struct WeightedQuery {
+    /// Names in the order of `CursorNames`.
+    let terms: [UInt32]
+    /// For similarity: strength times inverse document frequency; 0 for names that no other file holds.
+    let lexicalWeights: [Double]
+    /// For definitions: strength by the number of definers; 0 for the current file's own names.
+    let definitionWeights: [Double]
+    /// Sum of `lexicalWeights`.
+    let total: Double
+    private let places: [UInt32: Int]
+
+    init(names: [UsedName], fileCounts: [Int], definerCounts: [Int], fileCount: Int) {
+        terms = names.map(\.term)
+        lexicalWeights = names.indices.map { place in
+            let held = Double(fileCounts[place])
+            guard held > 0 else { return 0 }
+            return names[place].strength
+                * inverseFrequency(held, of: Double(max(fileCount, fileCounts[place])))
+        }
+        definitionWeights = names.indices.map { place in
+            let count = definerCounts[place]
+            guard count > 0, count <= ContextSelector.maximumDefinerCount, !names[place].isOwn else {
+                return 0
+            }
+            return names[place].strength / Double(count)
+        }
+        total = lexicalWeights.reduce(0, +)
+        places = Dictionary(zip(terms, terms.indices), uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Place of a term among the names.
+    func place(of term: UInt32) -> Int? { places[term] }
+}
+
+/// BM25's inverse document frequency.
+private func inverseFrequency(_ held: Double, of all: Double) -> Double {
+    log1p((all - held + 0.5) / (held + 0.5))
 }

@@ -3,10 +3,12 @@
 
 /// A name used near a cursor.
 package struct UsedName: Hashable, Sendable {
-    /// `identifierHash` of the name.
-    package var name: UInt64
-    /// 1 within about a dozen lines before the cursor, else 0.5.
+    /// `identifierTerm` of the name.
+    package var term: UInt32
+    /// 1 on the cursor's line, falling with the distance in lines.
     package var strength: Double
+    /// Whether the current file defines it.
+    package var isOwn: Bool
 }
 
 /// Names used near a cursor.
@@ -14,40 +16,43 @@ struct CursorNames: Equatable {
     /// Text scanned around the cursor.
     static let maximumByteCountBefore = 6_000
     static let maximumByteCountAfter = 1_500
-    /// Names taken over, nearest first.
-    static let maximumCount = 150
+    /// Names taken over, the strongest first.
+    static let maximumCount = 96
+    /// The distance in lines at which a name counts half.
+    static let halfDistance = 8.0
+    /// Lines below the cursor count as if they were further away: they are what follows, not what is being written.
+    static let distanceFactorAfter = 2.0
 
-    /// Each name once, nearest first.
+    /// Each name once, the strongest first; among equals by term.
     let names: [UsedName]
 
-    /// Collects from a window of whole lines; names in `own` are the current file's and are left out.
+    /// Collects from a window of whole lines.
+    ///
+    /// - Parameter own: hashes of the names that the current file defines.
     init(text: [UInt8], cursor: Int, language: SourceLanguage, own: Set<UInt64>) {
         let start = CursorNames.lineStart(
             in: text, atOrAfter: max(0, cursor - CursorNames.maximumByteCountBefore))
         let latest = min(text.count, cursor + CursorNames.maximumByteCountAfter)
         let window = Array(text[min(start, cursor)..<latest])
         let localCursor = cursor - min(start, cursor)
-        let tokens = SourceLexer.tokens(window, language: language)
         let cursorLine = window[..<localCursor].count { $0 == 0x0A }
-        // On a grid of 8 lines, so that moving down a line does not change every strength.
-        let nearLine = max(0, cursorLine / 8 * 8 - 8)
-        var best: [UInt64: (strength: Double, distance: Int)] = [:]
-        for token in tokens where token.kind == .identifier {
+        var best: [UInt32: UsedName] = [:]
+        for token in SourceLexer.tokens(window, language: language) where token.kind == .identifier {
             let isBeingTyped = token.start <= localCursor && localCursor <= token.end
-            guard !isBeingTyped, token.end - token.start >= 3, !own.contains(token.hash),
+            guard !isBeingTyped, token.end - token.start >= 2,
                 !SourceLanguage.reservedWords.contains(token.hash)
             else { continue }
-            let isNear = token.line >= nearLine && token.line <= cursorLine
-            let distance = abs(token.line - cursorLine)
-            let strength = isNear ? 1.0 : 0.5
-            if let known = best[token.hash], known.strength >= strength, known.distance <= distance {
-                continue
+            let lines = Double(abs(token.line - cursorLine))
+            let distance = token.line > cursorLine ? lines * CursorNames.distanceFactorAfter : lines
+            let strength = CursorNames.halfDistance / (CursorNames.halfDistance + distance)
+            let term = identifierTerm(token.hash)
+            if (best[term]?.strength ?? 0) < strength {
+                best[term] = UsedName(term: term, strength: strength, isOwn: own.contains(token.hash))
             }
-            best[token.hash] = (max(strength, best[token.hash]?.strength ?? 0), distance)
         }
-        names = best.sorted { ($0.value.distance, $0.key) < ($1.value.distance, $1.key) }
-            .prefix(CursorNames.maximumCount)
-            .map { UsedName(name: $0.key, strength: $0.value.strength) }
+        names = Array(
+            best.values.sorted { ($1.strength, $0.term) < ($0.strength, $1.term) }.prefix(
+                CursorNames.maximumCount))
     }
 
     private static func lineStart(in text: [UInt8], atOrAfter position: Int) -> Int {

@@ -23,20 +23,21 @@ enum Binary {
     /// Runs to the end. Outputs go through files, so that neither pipe can fill and block.
     static func run(
         _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
-        folder: String = "/tmp", outputPath: String? = nil
+        folder: String = "/tmp", outputPath: String? = nil, program: String = path
     ) throws -> Result {
         let scratch = try RepositoryFixture.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: scratch) }  // best effort
         let paths = ["in", "out", "err"].map { scratch + "/" + $0 }
         for path in paths { try Data(path == paths[0] ? input : []).write(to: URL(fileURLWithPath: path)) }
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
+        process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         var variables = ProcessInfo.processInfo.environment
         for name in ["FORETOKEN_MODEL", "FORETOKEN_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] {
             variables[name] = nil
         }
+        variables["XDG_CACHE_HOME"] = scratch + "/cache"
         process.environment = variables.merging(environment) { $1 }
         process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: paths[0]))
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath ?? paths[1]))

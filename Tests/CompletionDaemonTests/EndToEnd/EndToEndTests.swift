@@ -19,7 +19,7 @@ struct EndToEndTests {
         CompletionService(
             configuration: CompletionService.Configuration(
                 engine: EngineConfiguration(modelPath: FixturePaths.defaultModel),
-                contextTokens: contextTokens))
+                contextTokens: contextTokens, cacheFolder: nil))
     }
 
     /// What `complete` prints at the project's cursor.

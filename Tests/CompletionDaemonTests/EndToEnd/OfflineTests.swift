@@ -1,0 +1,69 @@
+// The promise that nothing leaves the machine and nothing is started: the built binary under strace opens no socket
+// and makes no process, with a real model on a real repository. scripts/setup.sh installs strace.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import CompletionDaemon
+
+@Suite("Offline")
+struct OfflineTests {
+    private static let calls =
+        "socket,socketpair,connect,bind,listen,accept,accept4,execve,execveat,fork,vfork,clone,clone3"
+
+    /// Runs under strace and gives the calls that break the promise, and all that were seen.
+    private func offences(_ arguments: [String], input: [UInt8] = []) throws -> (
+        offences: [Substring], exitCode: Int32
+    ) {
+        let scratch = try RepositoryFixture.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: scratch) }  // best effort
+        let trace = scratch + "/trace"
+        let strace = "/usr/bin/strace"
+        try #require(
+            FileManager.default.isExecutableFile(atPath: strace), "run scripts/setup.sh: strace is missing")
+        let result = try Binary.run(
+            ["-f", "-qq", "-e", "trace=" + Self.calls, "-o", trace, Binary.path] + arguments, input: input,
+            environment: ["XDG_CACHE_HOME": scratch + "/cache"], program: strace)
+        let lines = String(decoding: try FixturePaths.bytes(trace), as: UTF8.self).split(separator: "\n")
+        #expect(lines.contains { $0.contains("execve(") }, "strace saw nothing: \(result.errorOutput)")
+        let offences = lines.filter { line in
+            if line.contains("execve(\"\(Binary.path)\"") || line.contains("resumed>") { return false }
+            if line.contains("CLONE_THREAD") { return false }
+            return line.contains("(") && !line.contains("+++") && !line.contains("---")
+        }
+        return (offences, result.exitCode)
+    }
+
+    @Test("complete opens no socket and starts no process")
+    func complete() throws {
+        let project = try DrawingProject()
+        let place = "\(project.filePath):\(DrawingProject.line):\(DrawingProject.column)"
+        let (offences, exitCode) = try offences([
+            "complete", place, "--model", FixturePaths.defaultModel, "--context-tokens", "512",
+            "--max-tokens", "4",
+        ])
+        #expect(offences == [] && exitCode == 0)
+    }
+
+    @Test("serve opens no socket and starts no process")
+    func serve() throws {
+        let project = try DrawingProject()
+        let uri = project.rootURI + "/" + DrawingProject.file
+        let text = String(decoding: try JSONEncoder().encode(DrawingProject.caller), as: UTF8.self)
+        let messages = [
+            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"processId":null,"capabilities":{},"#
+                + #""rootUri":"\#(project.rootURI)"}}"#,
+            #"{"jsonrpc":"2.0","method":"initialized","params":{}}"#,
+            #"{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"\#(uri)","#
+                + #""languageId":"python","version":1,"text":\#(text)}}}"#,
+            #"{"jsonrpc":"2.0","id":2,"method":"textDocument/inlineCompletion","params":{"textDocument":"#
+                + #"{"uri":"\#(uri)"},"position":{"line":6,"character":30},"context":{"triggerKind":1}}}"#,
+            #"{"jsonrpc":"2.0","id":3,"method":"shutdown"}"#, #"{"jsonrpc":"2.0","method":"exit"}"#,
+        ]
+        let input = messages.flatMap { Array("Content-Length: \($0.utf8.count)\r\n\r\n\($0)".utf8) }
+        let (offences, exitCode) = try offences(
+            ["serve", "--model", FixturePaths.defaultModel], input: input)
+        #expect(offences == [] && exitCode == 0)
+    }
+}

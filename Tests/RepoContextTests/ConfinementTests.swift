@@ -1,0 +1,219 @@
+// Repositories that try to make the daemon read files elsewhere, and rules and contents that keep files out of
+// prompts. Each hostile repository is used as a plain folder, with one line that says why.
+
+import CGit2
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import RepoContext
+
+@Suite struct ConfinementTests {
+    private static func project() throws -> RepositoryFixture {
+        let fixture = try RepositoryFixture()
+        try fixture.write("pricing.py", "def discounted_total(): pass\n")
+        try fixture.write("view.py", "x\n")
+        try fixture.commit()
+        return fixture
+    }
+
+    private static func answer(_ fixture: RepositoryFixture, text: String = "import pricing\nx = ")
+        async throws
+        -> PromptResult
+    {
+        let context = RepositoryContext(.init(queryTimeLimit: .seconds(60), onDegradation: { _ in }))
+        let query = ContextQuery(
+            filePath: fixture.absolute("view.py"), text: Array(text.utf8), cursorOffset: text.utf8.count,
+            tokenBudget: 2_000)
+        await context.prepare(file: query.filePath)
+        return try await context.prompt(for: query, tokenizer: ByteTokenizer())
+    }
+
+    /// The repository of somebody else's secrets.
+    private static func elsewhere() throws -> RepositoryFixture {
+        let fixture = try RepositoryFixture(name: "private")
+        try fixture.write("pricing.py", "def discounted_total(): top_secret_plan\n")
+        try fixture.write("rules", "view.py\n")
+        try fixture.commit()
+        return fixture
+    }
+
+    private static func expectPlainFolder(_ fixture: RepositoryFixture, _ word: String) async throws {
+        let answer = try await Self.answer(fixture)
+        #expect(answer.scope == .folder(rootPath: fixture.path), "\(word): \(answer.degradations)")
+        #expect(
+            answer.degradations.count == 1 && answer.degradations[0].contains(word), "\(answer.degradations)")
+        #expect(!answer.prompt.text.contains("top_secret_plan"))
+        #expect(answer.contextPaths.map(\.string) == ["pricing.py"])
+    }
+
+    @Test("A .git file, a common directory and a linked folder that lead elsewhere are not followed")
+    func staysInItsGitDirectory() async throws {
+        let other = try Self.elsewhere()
+        let gitFile = try Self.project()
+        try gitFile.remove(".git")
+        try gitFile.write(".git", "gitdir: \(other.absolute(".git"))\n")
+        try await Self.expectPlainFolder(gitFile, "does not belong to this folder")
+        let common = try Self.project()
+        try common.damage("commondir", with: other.absolute(".git") + "\n")
+        try await Self.expectPlainFolder(common, "commondir")
+        let linked = try Self.project()
+        try linked.remove(".git/objects")
+        try linked.link(".git/objects", to: other.absolute(".git/objects"))
+        try await Self.expectPlainFolder(linked, "objects is a link")
+    }
+
+    @Test("Objects are not borrowed from a repository elsewhere")
+    func refusesAlternates() async throws {
+        let other = try Self.elsewhere()
+        let fixture = try Self.project()
+        try fixture.damage("objects/info/alternates", with: other.absolute(".git/objects") + "\n")
+        try await Self.expectPlainFolder(fixture, "borrowed")
+    }
+
+    @Test(
+        "Configuration of a repository names no files elsewhere",
+        arguments: [
+            "[include]\n\tpath = TARGET\n", "[includeIf \"gitdir:/\"]\npath=\"TARGET\" # why not\n",
+            "[core]\n\texcludesFile = TARGET\n", "[CORE] AttributesFile = TARGET\n",
+            "[core]\n\texcludes\\\nFile = TARGET\n",
+        ])
+    func refusesConfiguration(setting: String) async throws {
+        let other = try Self.elsewhere()
+        let fixture = try Self.project()
+        let name = fixture.absolute(".git/config")
+        let config = try String(contentsOfFile: name, encoding: .utf8)
+        // The fixture's own excludes file names nothing, which is allowed.
+        let target = setting.replacingOccurrences(of: "TARGET", with: other.absolute("rules"))
+        try fixture.damage("config", with: config + target)
+        guard
+            !setting.contains("\\\n")
+                || (try await Self.answer(fixture)).scope == .folder(rootPath: fixture.path)
+        else {
+            return  // git does not continue names either
+        }
+        try await Self.expectPlainFolder(fixture, "names \(other.absolute("rules"))")
+    }
+
+    @Test("Configuration that stays inside is followed; one that includes itself ends")
+    func followsInnerConfiguration() async throws {
+        let fixture = try Self.project()
+        let config = try String(contentsOfFile: fixture.absolute(".git/config"), encoding: .utf8)
+        try fixture.damage("config", with: config + "[include]\n\tpath = ../shared.config\n")
+        try fixture.write("shared.config", "[core]\n\tignoreCase = false\n")
+        #expect(try await Self.answer(fixture).scope == .repository(rootPath: fixture.path))
+        try fixture.write("shared.config", "[include]\n\tpath = shared.config\n")
+        try await Self.expectPlainFolder(fixture, "includes itself")
+    }
+
+    @Test(
+        "A FIFO behind the configuration or among the objects does not stop the thread",
+        .timeLimit(.minutes(1)))
+    func waitsForNoFIFO() async throws {
+        for setting in ["[include]\n\tpath = TARGET\n", "[core]\n\texcludesFile = TARGET\n"] {
+            let fixture = try Self.project()
+            let config = try String(contentsOfFile: fixture.absolute(".git/config"), encoding: .utf8)
+            try fixture.makeFIFO("pipe")
+            let target = setting.replacingOccurrences(of: "TARGET", with: fixture.absolute("pipe"))
+            try fixture.damage("config", with: config + target)
+            try await Self.expectPlainFolder(fixture, "no regular file")
+        }
+        let fixture = try Self.project()
+        let object = fixture.objectFile(try fixture.blobID("pricing.py"))
+        try fixture.remove(object)
+        try fixture.makeFIFO(object)
+        try await Self.expectPlainFolder(fixture, "no regular file")
+    }
+
+    @Test("Two files whose names differ in case alone are two files")
+    func keepsCasesApart() async throws {
+        let fixture = try Self.project()
+        try fixture.write("Pricing.py", "def other_total(): pass\n")
+        try fixture.commit()
+        let answer = try await Self.answer(fixture, text: "a = other_total()\nb = discounted_total()\nc = ")
+        #expect(Set(answer.contextPaths.map(\.string)) == ["Pricing.py", "pricing.py"])
+    }
+
+    // MARK: Rules
+
+    @Test("A .foretokenignore keeps files out, tracked or not, as soon as it is saved")
+    func followsOwnRules() async throws {
+        let fixture = try Self.project()
+        let context = RepositoryContext(.init(queryTimeLimit: .seconds(60), onDegradation: { _ in }))
+        let text = "import pricing\nx = discounted_total("
+        let query = ContextQuery(
+            filePath: fixture.absolute("view.py"), text: Array(text.utf8), cursorOffset: text.utf8.count,
+            tokenBudget: 2_000)
+        let before = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(before.contextPaths.map(\.string) == ["pricing.py"])
+        try fixture.write(".foretokenignore", "pri*.py\n")
+        await context.noteSaved(fixture.absolute(".foretokenignore"))
+        let after = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(after.contextPaths == [])
+        try fixture.remove(".git")
+        #expect(try await Self.answer(fixture).contextPaths == [])
+    }
+
+    @Test(
+        "Patterns mean what they mean to git",
+        arguments: [
+            ("*.py", "a/b.py", true), ("*.py", "a.pyc", false), ("/a.py", "b/a.py", false),
+            ("/a.py", "a.py", true),
+            ("build/", "build/x.py", true), ("build/", "src/build/x.py", true), ("build/", "build", false),
+            ("a/*.py", "a/b.py", true), ("a/*.py", "a/b/c.py", false), ("a/**/c.py", "a/c.py", true),
+            ("a/**/c.py", "a/x/y/c.py", true), ("**/gen", "x/gen/a.py", true), ("a/**", "a/b/c", true),
+            ("[a-c]?.py", "b1.py", true), ("[!a-c].py", "b.py", false), ("\\#x", "#x", true),
+            ("# x", "# x", false),
+            ("*.py\n!keep.py", "keep.py", false), ("gen/\n!gen/keep.py", "gen/keep.py", true),
+            ("[x", "[x", false),
+        ])
+    func matchesPatterns(rules: String, path: String, isIgnored: Bool) throws {
+        let path = try #require(RelativePath(path))
+        #expect(IgnoreRules(Array(rules.utf8)).ignores(path) == isIgnored)
+    }
+
+    @Test("A pattern of stars ends", .timeLimit(.minutes(1)))
+    func boundsMatching() throws {
+        let rules = IgnoreRules(Array((String(repeating: "*a", count: 60) + "b\n").utf8))
+        let path = try #require(RelativePath(String(repeating: "a", count: 250)))
+        #expect(!rules.ignores(path))
+    }
+
+    // MARK: Credentials
+
+    private static let value = "q7Zp1xVt9LmB3nKc8RwD5sYh2GfJ6aQe"
+
+    @Test("Random values of secrets and marked tokens are found, and whoever completes beside them is told")
+    func findsCredentials() async throws {
+        let marked = "ghp_" + "q7Zp1xVt9LmB3nKc8RwD5sYh2GfJ6aQeX4Tu"
+        for text in [
+            "api_key = \"\(Self.value)\"",
+            "clientSecret: '\(Self.value)'".replacingOccurrences(of: "S", with: "_s"),
+            "PASSWORD=\(Self.value)", "x = '\(marked)'",
+            "secret = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b'",
+        ] {
+            #expect(SecretAssignment.isFound(in: Array(text.utf8)), "\(text)")
+        }
+        for text in [
+            "password = 'correct horse battery'", "secret = os.environ['THE_APPLICATION_SECRET']",
+            "api_key = 'abcdefghijklmnopqrstuvwxyz0123456789ABC'", "hash = '\(Self.value)'",
+            "token: \(Self.value)",
+            "password = get_password_from_the_vault_of_1Password",
+            "secret = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaA1\"",
+        ] {
+            #expect(!SecretAssignment.isFound(in: Array(text.utf8)), "\(text)")
+        }
+        let fixture = try Self.project()
+        try fixture.write("pricing.py", "def discounted_total(): pass\napi_key = '\(Self.value)'\n")
+        try fixture.commit()
+        #expect(try await Self.answer(fixture).contextPaths == [])
+        let context = RepositoryContext(.init(queryTimeLimit: .seconds(60), onDegradation: { _ in }))
+        let path = fixture.absolute("view.py")
+        await context.prepare(file: path)
+        #expect(await context.report(forFile: path).withheldPaths == ["pricing.py"])
+        await #expect(throws: RepoContextError.credential(path: path)) {
+            _ = try await Self.answer(fixture, text: "api_key = '\(Self.value)'\n")
+        }
+    }
+}
