@@ -137,7 +137,7 @@ import Testing
                 path, key: .document(byteCount: text.utf8.count, hash: identifierHash(Array(text.utf8)[...])),
                 record: record(text))
         }
-        let many = (0..<3_000).map { "name_\($0) = other_\($0)\n" }.joined()
+        let many = (0..<1_500).map { "name_\($0) = other_\($0)\n" }.joined()
         for round in 0..<60 {
             try set("a.py", many + "round_\(round) = 1\n")
             try set("b\(round % 3).py", "def kept_\(round): pass\n")
@@ -149,6 +149,6 @@ import Testing
         #expect(
             definers("kept_57") == ["b0.py"] && definers("kept_59") == ["b2.py"] && definers("kept_3") == [])
         #expect(index.fileCount == 4)
-        #expect(index.terms.count < 4 * 6_100 + (1 << 16))
+        #expect(index.terms.count < 4 * 3_100 + (1 << 16))
     }
 }

@@ -14,7 +14,7 @@ import Testing
         let fixture = try RepositoryFixture(name: "shop")
         try fixture.write(
             "shop/pricing.py", "def discounted_total(order, rate):\n    return order.total * (1 - rate)\n")
-        try fixture.write("shop/models/order.py", "class Order:\n    total = 0\n")
+        try fixture.write("shop/models/order.py", "class Purchase:\n    amount = 0\n")
         for name in ["weather", "colours", "zebra", "music"] {
             try fixture.write("unrelated/\(name).py", "def \(name)_function():\n    return '\(name)'\n")
         }

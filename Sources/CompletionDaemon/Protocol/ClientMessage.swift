@@ -23,6 +23,7 @@ enum ClientNotification: Sendable {
     case didChange(DidChangeParams)
     case didSave(DidSaveParams)
     case didClose(DidCloseParams)
+    case didFocus(DidFocusParams)
     case cancelRequest(CancelParams)
     case didFocus(DidFocusParams)
     case didChangeConfiguration(DidChangeConfigurationParams)
@@ -138,6 +139,8 @@ private struct MessageEnvelope: Decodable {
                 return .didSave(try container.decode(DidSaveParams.self, forKey: .params))
             case "textDocument/didClose":
                 return .didClose(try container.decode(DidCloseParams.self, forKey: .params))
+            case "textDocument/didFocus":
+                return .didFocus(try container.decode(DidFocusParams.self, forKey: .params))
             case "$/cancelRequest":
                 return .cancelRequest(try container.decode(CancelParams.self, forKey: .params))
             case "workspace/didChangeConfiguration":

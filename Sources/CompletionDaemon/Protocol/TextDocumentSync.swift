@@ -44,3 +44,8 @@ struct DidSaveParams: Decodable, Sendable {
 struct DidCloseParams: Decodable, Sendable {
     let textDocument: TextDocumentIdentifier
 }
+
+/// `textDocument/didFocus`, which some editors send besides: the user looks at a document, or at none.
+struct DidFocusParams: Decodable, Sendable {
+    let textDocument: TextDocumentIdentifier?
+}

@@ -228,6 +228,8 @@ final class LanguageServer {
         case .didClose(let params):
             report(documents.close(params.textDocument.uri), about: params.textDocument.uri)
             provider.documentClosed(params.textDocument.uri)
+        case .didFocus(let params):
+            if let uri = params.textDocument?.uri { documents.touch(uri) }
         case .cancelRequest(let params):
             cancel(params.id)
         case .didChangeConfiguration(let params):

@@ -95,10 +95,11 @@ enum SecretAssignment {
             return value.count >= minimumHexadecimalCount
                 && isVaried(value, entropy: minimumHexadecimalEntropy)
         }
-        let hasDigit = value.contains { $0 >= 0x30 && $0 <= 0x39 }
+        // A name may hold one digit; two of a random value's 24 characters are digits nine times in ten.
+        let hasDigits = value.count { $0 >= 0x30 && $0 <= 0x39 } >= 2
         let hasLower = value.contains { $0 >= 0x61 && $0 <= 0x7A }
         let hasUpper = value.contains { $0 >= 0x41 && $0 <= 0x5A }
-        return value.count >= minimumValueCount && hasDigit && hasLower && hasUpper
+        return value.count >= minimumValueCount && hasDigits && hasLower && hasUpper
             && isVaried(value, entropy: minimumEntropy)
     }
 

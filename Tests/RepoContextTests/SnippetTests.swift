@@ -1,0 +1,144 @@
+// Pieces of files: where texts are cut, which pieces are chosen, and that a choice stays while it is nearly as good as
+// the next.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import RepoContext
+
+@Suite struct SnippetTests {
+    private static func outline(_ text: String, _ language: SourceLanguage = .python) -> SnippetOutline {
+        SnippetOutline(Array(text.utf8), language: language)
+    }
+
+    @Test("Snippets hold every line once, begin at definitions with their comments, and stay short")
+    func cutsTexts() {
+        let functions = (0..<12).map { number in
+            "# Says \(number).\n@wraps\ndef function_\(number)(a,\n    b):\n"
+                + String(repeating: "    step(a)\n\n", count: number * 3 + 2) + "\n"
+        }
+        let outline = Self.outline("import os\n\nLIMIT = 3\n\n\n\n" + functions.joined())
+        var line = 0
+        for snippet in outline.snippets {
+            #expect(
+                snippet.lines.lowerBound == line && snippet.lines.count <= SnippetOutline.maximumLineCount)
+            line = snippet.lines.upperBound
+        }
+        #expect(line == outline.text.count { $0 == 0x0A })
+        let starts = outline.snippets.map {
+            String(decoding: outline.text[$0.bytes].prefix(7), as: UTF8.self)
+        }
+        #expect(starts.count { $0 == "# Says " } == 12)
+        let third = outline.snippets.first {
+            String(decoding: outline.text[$0.bytes], as: UTF8.self).hasPrefix("# Says 3.")
+        }
+        #expect(
+            third.map { String(decoding: outline.text[$0.signature], as: UTF8.self) }
+                == "# Says 3.\n@wraps\ndef function_3(a,\n    b):\n")
+    }
+
+    @Test(
+        "Odd texts are cut without a fault",
+        arguments: ["", "\n", "x", "\r\n\r\n", "def", "((((", "'''", "# a\n# b"])
+    func cutsOddTexts(text: String) {
+        for language in SourceLanguage.allCases {
+            let outline = Self.outline(text, language)
+            #expect(outline.snippets.reduce(0) { $0 + $1.bytes.count } == text.utf8.count)
+        }
+    }
+
+    /// A library of forty functions and a file that uses some.
+    private static func library() throws -> RepositoryFixture {
+        let fixture = try RepositoryFixture(name: "library")
+        let functions = (0..<40).map { number in
+            "def shelf_\(number)(book, reader):\n    \"\"\"Shelf \(number).\"\"\"\n"
+                + (0..<6).map { "    book.move_\(number)_\($0)(reader)\n" }.joined() + "    return book\n\n\n"
+        }
+        try fixture.write("library/shelves.py", functions.joined())
+        try fixture.write("library/desk.py", "from .shelves import shelf_1\n")
+        try fixture.commit()
+        return fixture
+    }
+
+    private static func query(_ fixture: RepositoryFixture, _ body: String, tokens: Int = 2_400)
+        -> ContextQuery
+    {
+        let text = "from .shelves import shelf_1\n\n\ndef lend(book, reader):\n" + body
+        return ContextQuery(
+            filePath: fixture.absolute("library/desk.py"), text: Array(text.utf8),
+            cursorOffset: text.utf8.count,
+            tokenBudget: tokens)
+    }
+
+    private static func context(without signals: Set<ContextSignal> = []) -> RepositoryContext {
+        RepositoryContext(
+            .init(queryTimeLimit: .seconds(60), disabledSignals: signals, onDegradation: { _ in }))
+    }
+
+    /// What was chosen; the test's tokenizer of one byte a token finds room for a part of it alone.
+    private static func shown(_ result: PromptResult) -> String {
+        result.selection.map { String(decoding: $0.text, as: UTF8.self) }.joined()
+    }
+
+    @Test("Of a long file the pieces that the cursor is about are shown, and the origins say which")
+    func choosesPieces() async throws {
+        let fixture = try Self.library()
+        let result = try await Self.context().prompt(
+            for: Self.query(fixture, "    book.move_17_2(reader)\n    shelf_31(book, reader)\n    "),
+            tokenizer: ByteTokenizer())
+        #expect(Self.shown(result).contains("def shelf_17(") && Self.shown(result).contains("def shelf_31("))
+        let origin = try #require(result.prompt.contextOrigins.first)
+        let file = result.selection[origin.file]
+        let fitting = file.lineRanges(lineCount: origin.lineCount)
+        #expect(fitting.reduce(0) { $0 + $1.count } == origin.lineCount)
+        let ranges = file.lineRanges(lineCount: .max)
+        // Eleven lines a function.
+        #expect(ranges.contains { $0.contains(17 * 11) } && ranges.contains { $0.contains(31 * 11) })
+    }
+
+    @Test("A switched-off signal is no reason", arguments: ContextSignal.allCases)
+    func switchesSignalsOff(signal: ContextSignal) async throws {
+        let fixture = try Self.library()
+        let query = Self.query(fixture, "    shelf_31(book, reader)\n    ")
+        let all = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        let some = try await Self.context(without: [signal]).prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(!some.selection.contains { $0.score.signals.contains(signal) })
+        if [.imports, .lexical, .definitions, .sameFolder].contains(signal) {
+            #expect(all.selection.contains { $0.score.signals.contains(signal) })
+        }
+    }
+
+    @Test(
+        "While lines are typed the context stays the same for most keys, and changes keep what stands before")
+    func keepsTheContext() async throws {
+        let fixture = try Self.library()
+        let context = Self.context()
+        let typed =
+            "    shelf_3(book, reader)\n    if reader.late:\n        shelf_9(book, reader)\n    return book\n"
+        var shown: [Int32]?
+        var changeCount = 0
+        for count in 0...typed.utf8.count {
+            let result = try await context.prompt(
+                for: Self.query(fixture, String(typed.prefix(count)), tokens: 4_096),
+                tokenizer: ByteTokenizer())
+            let end = result.prompt.contextOrigins.last?.tokenRange.upperBound ?? 0
+            let tokens = Array(result.prompt.tokens[..<end])
+            if let shown, shown != tokens { changeCount += 1 }
+            shown = tokens
+        }
+        #expect(changeCount * 20 <= typed.utf8.count, "\(changeCount) changes in \(typed.utf8.count) keys")
+    }
+
+    @Test("A place edited in this session counts")
+    func prefersEditedPlaces() async throws {
+        let fixture = try Self.library()
+        var query = Self.query(fixture, "    ")
+        query.recentEdits = [RecentEdit(path: fixture.absolute("library/shelves.py"), line: 25 * 11 + 3)]
+        let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(Self.shown(result).contains("def shelf_25("))
+        let plain = try await Self.context().prompt(
+            for: Self.query(fixture, "    "), tokenizer: ByteTokenizer())
+        #expect(!Self.shown(plain).contains("def shelf_25("))
+    }
+}
