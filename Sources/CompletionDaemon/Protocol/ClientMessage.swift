@@ -23,7 +23,6 @@ enum ClientNotification: Sendable {
     case didChange(DidChangeParams)
     case didSave(DidSaveParams)
     case didClose(DidCloseParams)
-    case didFocus(DidFocusParams)
     case cancelRequest(CancelParams)
     case didFocus(DidFocusParams)
     case didChangeConfiguration(DidChangeConfigurationParams)
@@ -139,8 +138,6 @@ private struct MessageEnvelope: Decodable {
                 return .didSave(try container.decode(DidSaveParams.self, forKey: .params))
             case "textDocument/didClose":
                 return .didClose(try container.decode(DidCloseParams.self, forKey: .params))
-            case "textDocument/didFocus":
-                return .didFocus(try container.decode(DidFocusParams.self, forKey: .params))
             case "$/cancelRequest":
                 return .cancelRequest(try container.decode(CancelParams.self, forKey: .params))
             case "workspace/didChangeConfiguration":

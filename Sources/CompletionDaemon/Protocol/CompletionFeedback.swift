@@ -1,6 +1,6 @@
 // What editors tell about suggestions: `workspace/executeCommand` (LSP 3.18) for the command that each item carries,
 // and the notifications that Copilot's language server documents (`didShowCompletion`,
-// `didPartiallyAcceptCompletion`, `didFocus`), so that plugins written for it can be pointed here.
+// `didPartiallyAcceptCompletion`), so that plugins written for it can be pointed here.
 
 /// The command that an editor runs after it has inserted an item.
 struct AcceptCommand: Encodable, Sendable {
@@ -66,9 +66,4 @@ struct DidPartiallyAcceptCompletionParams: Decodable, Sendable {
     let item: ReportedItem
     /// UTF-16 units from the start of `insertText`, all that was taken so far.
     let acceptedLength: Int
-}
-
-/// `textDocument/didFocus`: the user looks at this document; null when at none.
-struct DidFocusParams: Decodable, Sendable {
-    let textDocument: TextDocumentIdentifier?
 }

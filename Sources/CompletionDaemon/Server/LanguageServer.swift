@@ -234,8 +234,6 @@ final class LanguageServer {
             cancel(params.id)
         case .didChangeConfiguration(let params):
             provider.settingsChanged(params.settings)
-        case .didFocus(let params):
-            if let uri = params.textDocument?.uri { documents.touch(uri) }
         case .didShowCompletion(let params):
             if let id = params.item.suggestionID { count(ledger.noteShown(id)) }
         case .didPartiallyAcceptCompletion(let params):
