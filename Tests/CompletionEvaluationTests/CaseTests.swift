@@ -2,8 +2,8 @@
 
 import CompletionEvaluation
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Evaluation cases")
 struct CaseTests {
@@ -56,14 +56,19 @@ struct CaseTests {
         #expect(first.cases.count == 9)
     }
 
-    @Test("History has the parent's file and the parent's tree: nothing of the commit but what stands before the cursor")
+    @Test(
+        "History has the parent's file and the parent's tree: nothing of the commit but what stands before the cursor"
+    )
     func history() throws {
         let fixture = try RepositoryFixture()
         try fixture.write("a.py", "alpha = first(one)\nomega = last(two)\n")
         try fixture.write("b.py", "before = True\n")
         try fixture.commit()
         try fixture.write(
-            "a.py", "alpha = first(one)\nmiddle = second(three, four)\nbelow = future(five)\nomega = last(two)\nend = late(six)\n")
+            "a.py",
+            "alpha = first(one)\nmiddle = second(three, four)\nbelow = future(five)\n"
+                + "omega = last(two)\nend = late(six)\n"
+        )
         try fixture.write("b.py", "secret_of_the_future = True\n")
         try fixture.commit()
         let selection = try RepositoryCases(folder: fixture.path, options: options(100)).fromHistory()
@@ -81,47 +86,72 @@ struct CaseTests {
         #expect(String(decoding: other, as: UTF8.self) == "before = True\n")
     }
 
-    private static let rows: [(format: String, row: String, prefix: String, expected: String, fileCount: Int)] = [
-        (
-            "crosscodeeval",
-            #"{"prompt":"import b\nx = b.","right_context":"\n","groundtruth":"call()","crossfile_context":{"text":"","list":[{"retrieved_chunk":"def call(): pass","filename":"b.py","score":0.5}]},"metadata":{"task_id":"p/1","file":"a.py"}}"#,
-            "import b\nx = b.", "call()", 1
-        ),
-        (
-            "repobench",
-            #"{"repo_name":"r","file_path":"a.py","context":[{"identifier":"f","path":"b.py","snippet":"def f(): pass"}],"import_statement":"from b import f","token_num":9,"cropped_code":"x = 1","all_code":"","next_line":"y = f()","gold_snippet_index":0,"created_at":"","level":"2k"}"#,
-            "from b import f\nx = 1\n", "y = f()", 1
-        ),
-        (
-            "longbench",
-            #"{"input":"","context":"a = 1\nb = a","answers":["print(b)"],"length":3,"dataset":"lcc","language":"python","all_classes":null,"_id":"l1"}"#,
-            "a = 1\nb = a", "print(b)", 0
-        ),
-        (
-            "repoeval",
-            #"{"prompt":"def f():\n    ","metadata":{"task_id":"r/1","ground_truth":"return 1\n","fpath_tuple":["r","a.py"],"line_no":2}}"#,
-            "def f():\n    ", "return 1\n", 0
-        ),
-        (
-            "safim",
-            #"{"task_id":"s1","lang":"java","prompt":"","eval_prompt":"int f() { {{completion}} }","ground_truth":"return 1;","unit_tests":"[]"}"#,
-            "int f() { ", "return 1;", 0
-        ),
-        (
-            "humaneval-infilling",
-            #"{"task_id":"h1","entry_point":"f","prompt":"def f():\n","suffix":"    return x\n","canonical_solution":"    x = 1\n","test":""}"#,
-            "def f():\n", "    x = 1\n", 0
-        ),
-    ]
+    private static let rows:
+        [(format: String, row: String, prefix: String, expected: String, fileCount: Int)] = [
+            (
+                "crosscodeeval",
+                #"""
+            {"prompt":"import b\nx = b.","right_context":"\n","groundtruth":"call()",
+            "crossfile_context":{"text":"","list":[{"retrieved_chunk":"def call(): pass",
+            "filename":"b.py","score":0.5}]},"metadata":{"task_id":"p/1","file":"a.py"}}
+            """#,
+                "import b\nx = b.", "call()", 1
+            ),
+            (
+                "repobench",
+                #"""
+            {"repo_name":"r","file_path":"a.py","context":[{"identifier":"f","path":"b.py",
+            "snippet":"def f(): pass"}],"import_statement":"from b import f","token_num":9,
+            "cropped_code":"x = 1","all_code":"","next_line":"y = f()","gold_snippet_index":0,
+            "created_at":"","level":"2k"}
+            """#,
+                "from b import f\nx = 1\n", "y = f()", 1
+            ),
+            (
+                "longbench",
+                #"""
+            {"input":"","context":"a = 1\nb = a","answers":["print(b)"],"length":3,"dataset":"lcc",
+            "language":"python","all_classes":null,"_id":"l1"}
+            """#,
+                "a = 1\nb = a", "print(b)", 0
+            ),
+            (
+                "repoeval",
+                #"""
+            {"prompt":"def f():\n    ","metadata":{"task_id":"r/1","ground_truth":"return 1\n",
+            "fpath_tuple":["r","a.py"],"line_no":2}}
+            """#,
+                "def f():\n    ", "return 1\n", 0
+            ),
+            (
+                "safim",
+                #"""
+            {"task_id":"s1","lang":"java","prompt":"","eval_prompt":"int f() { {{completion}} }",
+            "ground_truth":"return 1;","unit_tests":"[]"}
+            """#,
+                "int f() { ", "return 1;", 0
+            ),
+            (
+                "humaneval-infilling",
+                #"""
+            {"task_id":"h1","entry_point":"f","prompt":"def f():\n","suffix":"    return x\n",
+            "canonical_solution":"    x = 1\n","test":""}
+            """#,
+                "def f():\n", "    x = 1\n", 0
+            ),
+        ]
 
-    @Test("Each published format's fields make the case; bad rows are counted with their lines", arguments: 0..<6)
+    @Test(
+        "Each published format's fields make the case; bad rows are counted with their lines",
+        arguments: 0..<6)
     func formats(_ place: Int) throws {
         let sample = Self.rows[place]
         let folder = try RepositoryFixture.temporaryFolder()
         let path = folder + "/rows.jsonl"
         let format = try #require(DatasetFormat.named(sample.format))
-        var bytes = Array("\(sample.row)\n\n{\"x\":1,\"prompt\":\n[1]\n{\"surprise\":1}\n".utf8)
-        bytes += [0x7B, 0xFF, 0xFE, 0x7D, 0x0A] + Array("\(sample.row)\n".utf8)
+        let row = sample.row.replacing("\n", with: "")
+        var bytes = Array("\(row)\n\n{\"x\":1,\"prompt\":\n[1]\n{\"surprise\":1}\n".utf8)
+        bytes += [0x7B, 0xFF, 0xFE, 0x7D, 0x0A] + Array("\(row)\n".utf8)
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         let selection = try format.cases(path: path, limit: 10, seed: 1)
         let subject = try #require(selection.cases.first)
@@ -150,7 +180,8 @@ struct CaseTests {
     @Test("Settings that do not exist are refused by name, and so are values that make no sense")
     func settings() throws {
         let sweep = try Sweep(
-            base: RunConfiguration(), settings: ["signal.sibling=off"], sweeps: ["context-tokens=512,1024", "context=on,off"])
+            base: RunConfiguration(), settings: ["signal.sibling=off"],
+            sweeps: ["context-tokens=512,1024", "context=on,off"])
         #expect(sweep.entries.map(\.name).count == 4)
         #expect(sweep.entries.allSatisfy { $0.configuration.disabledSignals == ["sibling"] })
         for wrong in ["telepathy=on", "context-tokens=7", "context", "signal.nothing=off", "order=sideways"] {

@@ -3,18 +3,21 @@
 
 import CompletionEvaluation
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Evaluation endpoint")
 struct EndpointTests {
     @Test("Plain http only on this machine; no user, password or query in an address")
     func addresses() throws {
-        for good in ["https://host/v1", "http://127.0.0.1:8080/v1/", "http://localhost:1/v1", "http://[::1]:80/v1"] {
+        for good in [
+            "https://host/v1", "http://127.0.0.1:8080/v1/", "http://localhost:1/v1", "http://[::1]:80/v1",
+        ] {
             #expect(throws: Never.self, "\(good)") { try EndpointURL(good) }
         }
         for bad in [
-            "http://host/v1", "ftp://127.0.0.1/", "https://user:secret@host/v1", "https://host/v1?key=secret", "host",
+            "http://host/v1", "ftp://127.0.0.1/", "https://user:secret@host/v1", "https://host/v1?key=secret",
+            "host",
             "http://127.0.0.1.example.org/v1", "",
         ] {
             let error = #expect(throws: EvaluationError.self, "\(bad)") { try EndpointURL(bad) }
@@ -44,9 +47,10 @@ struct EndpointTests {
 
     @Test("Streams come in pieces of any length", arguments: [1, 7, 10_000])
     func streams(_ pieceLength: Int) {
+        let step = #"{"id":5,"logprob":-0.5,"top_logprobs":[{"id":5,"logprob":-0.5},{"id":6,"logprob":-1.5}]}"#
         let text = """
             : a comment
-            data: {"choices":[{"text":"return ","logprobs":{"content":[{"id":5,"logprob":-0.5,"top_logprobs":[{"id":5,"logprob":-0.5},{"id":6,"logprob":-1.5}]}]}}]}
+            data: {"choices":[{"text":"return ","logprobs":{"content":[\(step)]}}]}
 
             data: {"choices":[{"text":"é","finish_reason":"stop"}],"timings":{"prompt_n":3,"cache_n":4}}
             data: [DONE]
@@ -63,12 +67,15 @@ struct EndpointTests {
     @Test("A server that does not stream, and one that reports an error")
     func others() {
         let whole = stream(
-            #"{"choices":[{"text":"x","logprobs":{"tokens":["x"],"token_logprobs":[-0.1],"top_logprobs":[{"x":-0.1,"y":-2.1}]}}],"usage":{"prompt_tokens":9}}"#,
+            #"{"choices":[{"text":"x","logprobs":{"tokens":["x"],"token_logprobs":[-0.1],"#
+                + #""top_logprobs":[{"x":-0.1,"y":-2.1}]}}],"usage":{"prompt_tokens":9}}"#,
             pieceLength: 50)
         #expect(whole.answer.text == [0x78])
         #expect(whole.answer.margins == [2])
         #expect(whole.answer.promptTokens == 9)
-        #expect(stream(#"{"error":{"message":"no such model"}}"#, pieceLength: 9).failure?.contains("no such model") == true)
+        #expect(
+            stream(#"{"error":{"message":"no such model"}}"#, pieceLength: 9).failure?.contains(
+                "no such model") == true)
     }
 
     private func endpoint(_ server: LoopbackServer) throws -> CompletionEndpoint {
@@ -78,7 +85,8 @@ struct EndpointTests {
     }
 
     private static let request = EndpointRequest(
-        prompt: .array([.number(1)]), suffix: nil, maximumTokens: 4, temperature: 0, seed: 1, wantsProbabilities: false)
+        prompt: .array([.number(1)]), suffix: nil, maximumTokens: 4, temperature: 0, seed: 1,
+        wantsProbabilities: false)
 
     @Test("A passing failure is tried again; the key goes into a header and the prompt's ids are integers")
     func retry() throws {
@@ -86,7 +94,8 @@ struct EndpointTests {
             "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 34\r\n\r\n{\"choices\":[{\"text\":\"hello\"}]}    ",
         ])
-        let answer = try endpoint(server).complete(Self.request, isCancelled: { false }, shouldStop: { _ in false })
+        let answer = try endpoint(server).complete(
+            Self.request, isCancelled: { false }, shouldStop: { _ in false })
         #expect(String(decoding: answer.text, as: UTF8.self) == "hello")
         #expect(answer.attempts == 2)
         #expect(server.requests.last?.contains("Authorization: Bearer secret") == true)

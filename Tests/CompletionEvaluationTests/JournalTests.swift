@@ -2,8 +2,8 @@
 
 import CompletionEvaluation
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Evaluation journal")
 struct JournalTests {
@@ -14,7 +14,8 @@ struct JournalTests {
     private func cases(_ count: Int) -> [EvaluationCase] {
         (0..<count).map {
             EvaluationCase(
-                id: "case \($0)", kind: .line, language: "swift", path: "a.swift", prefix: Array("let a\($0) = ".utf8),
+                id: "case \($0)", kind: .line, language: "swift", path: "a.swift",
+                prefix: Array("let a\($0) = ".utf8),
                 suffix: Array("\n".utf8), expected: Array("\($0)".utf8), context: .none)
         }
     }
@@ -23,7 +24,8 @@ struct JournalTests {
         var selection = CaseSelection()
         selection.cases = cases(count)
         return RunHeader(
-            version: "1", kind: "repo", subject: "x", selection: selection, limit: count, seed: seed, shard: shard,
+            version: "1", kind: "repo", subject: "x", selection: selection, limit: count, seed: seed,
+            shard: shard,
             engine: "e", sweep: try Sweep(base: RunConfiguration(), settings: [], sweeps: []))
     }
 
@@ -85,8 +87,12 @@ struct JournalTests {
             for place in 0..<7 where place % 3 == number - 1 { try journal.append(record(place)) }
             folders.append(part)
         }
-        #expect(throws: EvaluationError.self) { try RunMerge.merge(Array(folders.dropLast()), into: folder + "/a") }
-        #expect(throws: EvaluationError.self) { try RunMerge.merge(folders + [folders[0]], into: folder + "/b") }
+        #expect(throws: EvaluationError.self) {
+            try RunMerge.merge(Array(folders.dropLast()), into: folder + "/a")
+        }
+        #expect(throws: EvaluationError.self) {
+            try RunMerge.merge(folders + [folders[0]], into: folder + "/b")
+        }
         try RunMerge.merge(folders, into: folder + "/whole")
         let merged = try JournalReader.run(in: folder + "/whole")
         #expect(merged.records.map(\.id).sorted() == (0..<7).map { "case \($0)" })

@@ -47,7 +47,9 @@ final class LoopbackServer: Sendable {
             bytes += buffer[..<count]
         }
         received.withLock { $0.append(String(decoding: bytes, as: UTF8.self)) }
-        _ = Array(answer.utf8).withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+        _ = Array(answer.utf8).withUnsafeBytes {
+            send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+        }
     }
 
     /// Whether the body is as long as the headers say.

@@ -1,5 +1,5 @@
-// Metrics and statistics against values computed by hand. scripts/check-edit-similarity.py compares edit similarity with
-// another implementation on thousands of texts.
+// Metrics and statistics against values computed by hand. scripts/check-edit-similarity.py compares edit similarity
+// with another implementation on thousands of texts.
 
 import CompletionEvaluation
 import Testing
@@ -9,7 +9,8 @@ struct MetricsTests {
     @Test(
         "Edit similarity is 1 − indels / lengths",
         arguments: [
-            ("", "", 1.0), ("a", "", 0.0), ("abc", "abc", 1.0), ("abc", "abd", 4.0 / 6), ("kitten", "sitting", 8.0 / 13),
+            ("", "", 1.0), ("a", "", 0.0), ("abc", "abc", 1.0), ("abc", "abd", 4.0 / 6),
+            ("kitten", "sitting", 8.0 / 13),
             ("lewenstein", "levenshtein", 18.0 / 21), ("über", "uber", 6.0 / 8), ("👍🏽", "👍", 2.0 / 3),
         ])
     func editSimilarity(_ a: String, _ b: String, _ expected: Double) {

@@ -7,7 +7,8 @@ import SpecEngine
 
 struct EvalSpeedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "speed", abstract: "Measure speculative against plain decoding on LongBench and AIME rows.")
+        commandName: "speed",
+        abstract: "Measure speculative against plain decoding on LongBench and AIME rows.")
 
     @Argument(help: ArgumentHelp("Rows of LongBench or AIME, one JSON object per line.", valueName: "file"))
     var file: String
@@ -21,10 +22,14 @@ struct EvalSpeedCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Seed of the draw.", valueName: "n"))
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Generate at most this many tokens, as far as the model's context allows.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Generate at most this many tokens, as far as the model's context allows.", valueName: "n"))
     var maxTokens = 512
 
-    @Option(help: ArgumentHelp("Cut longer prompts in the middle. Default: what the model has room for.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Cut longer prompts in the middle. Default: what the model has room for.", valueName: "n"))
     var contextTokens: Int?
 
     @Flag(help: "Do not stop where the model would: the lengths that were asked for.")
@@ -40,7 +45,9 @@ struct EvalSpeedCommand: AsyncParsableCommand {
         do {
             try check()
             let (tasks, skipped, fingerprint) = try SpeedTask.draw(path: file, limit: limit, seed: seed)
-            for each in skipped.prefix(10) { StandardError.write("skipped line \(each.line): \(each.reason)") }
+            for each in skipped.prefix(10) {
+                StandardError.write("skipped line \(each.line): \(each.reason)")
+            }
             guard !tasks.isEmpty else {
                 throw EvaluationError(
                     .data, "\(file) has no row that can be used",
@@ -113,7 +120,8 @@ private struct SpeedRun {
     func settings(rows fingerprint: String) -> [String: String] {
         [
             "rows": fingerprint, "limit": "\(command.limit)", "seed": "\(command.seed)",
-            "max_tokens": "\(command.maxTokens)", "context_tokens": command.contextTokens.map { "\($0)" } ?? "model",
+            "max_tokens": "\(command.maxTokens)",
+            "context_tokens": command.contextTokens.map { "\($0)" } ?? "model",
             "speculation": mode.rawValue, "ignore_end": "\(command.ignoreEnd)",
             "chat_template": template?.name ?? "none", "threads": "\(engine.threadCount)",
             "isa": engine.instructionSet.description,
@@ -151,7 +159,8 @@ private struct SpeedRun {
                 prompt: [other], maximumTokens: 1, sampling: .greedy, endTokens: [], cancellation: interrupt))
         let request = GenerationRequest(
             prompt: prompt, maximumTokens: min(command.maxTokens, engine.positionLimit - prompt.count),
-            sampling: .greedy, endTokens: command.ignoreEnd ? [] : engine.controlTokens, cancellation: interrupt)
+            sampling: .greedy, endTokens: command.ignoreEnd ? [] : engine.controlTokens,
+            cancellation: interrupt)
         let generation =
             if let alternative {
                 try await engine.generate(request, alternative: alternative)
@@ -168,7 +177,9 @@ private struct SpeedRun {
         let before = engine.tokenizer.encode(wrap?.before ?? "", parsingSpecialTokens: true)
         let after = engine.tokenizer.encode(wrap?.after ?? "", parsingSpecialTokens: true)
         let text = engine.tokenizer.encode(task.prompt, parsingSpecialTokens: false)
-        let limit = min(command.contextTokens ?? .max, engine.positionLimit - min(command.maxTokens, engine.positionLimit / 2))
+        let limit = min(
+            command.contextTokens ?? .max,
+            engine.positionLimit - min(command.maxTokens, engine.positionLimit / 2))
         let room = max(2, limit - before.count - after.count)
         guard text.count > room else { return before + text + after }
         return before + text.prefix(room / 2) + text.suffix(room - room / 2) + after

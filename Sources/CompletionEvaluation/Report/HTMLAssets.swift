@@ -100,7 +100,8 @@ enum HTMLAssets {
         const body = (c) => {
           const box = element("div", "body");
           const code = element("pre");
-          code.append(element("span", "dim", c.before), element("span", "hole", c.expected), element("span", "dim", c.after));
+          const hole = element("span", "hole", c.expected);
+          code.append(element("span", "dim", c.before), hole, element("span", "dim", c.after));
           box.append(element("small", "", "In the file, the expected text outlined"), code);
           if (c.error) box.append(element("p", "wrong", c.error));
           const parts = diff(c.expected, c.got), two = element("div", "two");

@@ -38,7 +38,8 @@ package enum HTMLReport {
             <section aria-labelledby="cases"><h2 id="cases" tabindex="-1">Cases</h2>
             <form class="filters" id="filters" onsubmit="return false">
             <label>Configuration<select name="configuration"></select></label>
-            <label>Outcome<select name="outcome"><option value="">all</option><option value="exact">exact</option>\
+            <label>Outcome<select name="outcome"><option value="">all</option>\
+            <option value="exact">exact</option>\
             <option value="wrong">not exact</option><option value="hidden">nothing shown</option>\
             <option value="failed">failed</option></select></label>
             <label>Kind<select name="kind"><option value="">all</option></select></label>
@@ -47,7 +48,7 @@ package enum HTMLReport {
             </form>
             <p id="count" role="status"></p><div id="list"></div>
             <button id="more" type="button" hidden>Show 50 more</button>
-            <noscript><p>The list of cases needs JavaScript; journal.jsonl beside this page holds them too.</p></noscript>
+            <noscript><p>The list of cases needs JavaScript; journal.jsonl has them too.</p></noscript>
             </section>
             </main>
             <script type="application/json" id="data">\(try data(report))</script>
@@ -110,19 +111,23 @@ package enum HTMLReport {
         let run = report.run
         let shard = run.shard == .whole ? "" : ", shard \(run.shard.number)/\(run.shard.count)"
         let incomplete =
-            report.isComplete ? "" : "<p class=\"warning\">Incomplete: the same command goes on with the run.</p>"
+            report.isComplete
+            ? "" : "<p class=\"warning\">Incomplete: the same command goes on with the run.</p>"
         return """
             <p>\(run.shardCaseCount) cases of \(run.candidateCount) candidates, seed \(run.seed)\(shard), source \
             <code>\(escaped(String(run.source.prefix(12))))</code></p>
-            <p>\(escaped(run.engine)); Foretoken \(escaped(run.version)); \(escaped(report.timings.machine))</p>\(incomplete)
+            <p>\(escaped(run.engine)); Foretoken \(escaped(run.version)); \(escaped(report.timings.machine))</p>
+            \(incomplete)
             """
     }
 
     private static func tiles(_ report: EvaluationReport) -> String {
         guard let first = report.configurations.first else { return "" }
         let cost = report.timings.costs.first
-        var tiles = ["exact_match", "edit_similarity", "identifier_f1", "first_line_match"].compactMap { name -> String? in
-            guard let metric = Metric.all.first(where: { $0.name == name }), let value = first.overall.metrics[name]
+        var tiles = ["exact_match", "edit_similarity", "identifier_f1", "first_line_match"].compactMap {
+            name -> String? in
+            guard let metric = Metric.all.first(where: { $0.name == name }),
+                let value = first.overall.metrics[name]
             else { return nil }
             return tile(
                 metric.title, MarkdownReport.percent(value.mean),
@@ -144,7 +149,9 @@ package enum HTMLReport {
     private static func table(_ report: EvaluationReport) -> String {
         let rows = Metric.all.map { metric in
             [metric.title]
-                + report.configurations.map { MarkdownReport.show($0.overall.metrics[metric.name], metric: metric.name) }
+                + report.configurations.map {
+                    MarkdownReport.show($0.overall.metrics[metric.name], metric: metric.name)
+                }
         }
         return table(head: ["Metric"] + report.configurations.map(\.name), rows: rows)
             + "<p class=\"note\">In brackets: 95 % bootstrap intervals.</p>"
@@ -156,7 +163,8 @@ package enum HTMLReport {
             "<tr><th scope=\"row\">\(escaped(row.first ?? ""))</th>"
                 + row.dropFirst().map { "<td>\(escaped($0))</td>" }.joined() + "</tr>"
         }.joined()
-        return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(escaped(head.first ?? "Table"))\">"
+        return
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(escaped(head.first ?? "Table"))\">"
             + "<table><thead><tr>\(header)</tr></thead><tbody>\(body)</tbody></table></div>"
     }
 
@@ -174,10 +182,13 @@ package enum HTMLReport {
             )
         }
         charts.append(HTMLCharts.distribution("Latency: share of cases answered within", latencies))
-        charts.append(HTMLCharts.thresholds("Showing only what is probable", shown.map { ($0.name, $0.thresholds) }))
-        let depths = report.timings.costs.filter { !$0.acceptanceByDepth.isEmpty }.prefix(chartedConfigurationCount)
         charts.append(
-            HTMLCharts.depths("Accepted guesses by depth", depths.map { ($0.configuration, $0.acceptanceByDepth) }))
+            HTMLCharts.thresholds("Showing only what is probable", shown.map { ($0.name, $0.thresholds) }))
+        let depths = report.timings.costs.filter { !$0.acceptanceByDepth.isEmpty }.prefix(
+            chartedConfigurationCount)
+        charts.append(
+            HTMLCharts.depths(
+                "Accepted guesses by depth", depths.map { ($0.configuration, $0.acceptanceByDepth) }))
         return "<section aria-labelledby=\"charts\"><h2 id=\"charts\">Charts</h2><div class=\"charts\">"
             + charts.joined() + "</div></section>"
     }
@@ -193,7 +204,8 @@ package enum HTMLReport {
         }
         return table(
             head: [
-                "Configuration", "First token, ms p50 / p95", "Total, ms p50 / p95", "Prompt reused", "Tokens", "τ",
+                "Configuration", "First token, ms p50 / p95", "Total, ms p50 / p95", "Prompt reused",
+                "Tokens", "τ",
                 "Speed-up",
             ], rows: rows)
     }
@@ -203,7 +215,8 @@ package enum HTMLReport {
             let rows = comparison.lines.map { line in
                 [
                     line.title, MarkdownReport.number(line.a, 3), MarkdownReport.number(line.b, 3),
-                    "\(MarkdownReport.number(line.difference.mean, 3)) [\(MarkdownReport.number(line.difference.low, 3)), "
+                    MarkdownReport.number(line.difference.mean, 3)
+                        + " [\(MarkdownReport.number(line.difference.low, 3)), "
                         + "\(MarkdownReport.number(line.difference.high, 3))]",
                     "\(line.wins)", "\(line.losses)", MarkdownReport.number(line.pValue, 4),
                 ]
@@ -217,7 +230,9 @@ package enum HTMLReport {
         guard run.skippedCount > 0 || !run.unknownFields.isEmpty else { return "" }
         let lines =
             run.skipped.map { ($0.line > 0 ? "line \($0.line): " : "") + $0.reason }
-            + run.unknownFields.sorted { $0.key < $1.key }.map { "unknown field \($0.key) in \($0.value) rows" }
+            + run.unknownFields.sorted { $0.key < $1.key }.map {
+                "unknown field \($0.key) in \($0.value) rows"
+            }
         return "<section><h2>Left out: \(run.skippedCount)</h2><details><summary>Which and why</summary><ul>"
             + lines.map { "<li>\(escaped($0))</li>" }.joined() + "</ul></details></section>"
     }

@@ -1,5 +1,5 @@
-// How a chat model wants a question wrapped. GGUF files carry a Jinja program for it; what it does for a single question
-// is recognised by the words that each family's program must contain, and built in here. A program of another family is
+// How a chat model wants a question wrapped. GGUF files carry a Jinja program for it; what it does for one question is
+// recognised by the words that each family's program must contain, and built in here. A program of another family is
 // not run: the question then goes in plain.
 
 /// What stands before and after a question; special tokens are spelled out.

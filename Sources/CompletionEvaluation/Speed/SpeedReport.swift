@@ -31,7 +31,8 @@ package struct SpeedRecord: Codable, Sendable, Equatable {
     package let speculative: Run
 
     package init(
-        id: String, task: String, promptTokens: Int, outputTokens: Int, stopReason: String, rounds: Int, emitted: Int,
+        id: String, task: String, promptTokens: Int, outputTokens: Int, stopReason: String, rounds: Int,
+        emitted: Int,
         plain: Run, speculative: Run
     ) {
         self.id = id
@@ -75,7 +76,8 @@ package struct SpeedSummary: Encodable, Sendable {
         plainRate = tokens * 1_000 / max(1e-9, sum(\.plain.decode))
         speculativeRate = tokens * 1_000 / max(1e-9, sum(\.speculative.decode))
         latencyReduction = 1 - sum(\.speculative.total) / max(1e-9, sum(\.plain.total))
-        latencyReductionPerPrompt = Estimate(records.map { 1 - $0.speculative.total / max(1e-9, $0.plain.total) })
+        latencyReductionPerPrompt = Estimate(
+            records.map { 1 - $0.speculative.total / max(1e-9, $0.plain.total) })
     }
 
     /// All prompts, then each task.
@@ -85,17 +87,21 @@ package struct SpeedSummary: Encodable, Sendable {
             .map { SpeedSummary(task: $0.key, $0.value) }
     }
 
-    package static func markdown(_ summaries: [SpeedSummary], title: String, skipped: [SkippedInput]) -> String {
+    package static func markdown(_ summaries: [SpeedSummary], title: String, skipped: [SkippedInput])
+        -> String
+    {
         var lines = [
             "# Speed: \(title)", "",
             "Every text was the same with plain and with speculative decoding, token for token.", "",
-            "| task | prompts | prompt tokens | output tokens | τ | plain tok/s | speculative tok/s | latency reduction |",
+            "| task | prompts | prompt tokens | output tokens | τ | plain tok/s | speculative tok/s "
+                + "| latency reduction |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         for each in summaries {
             let cells = [
                 each.task, "\(each.count)", MarkdownReport.number(each.promptTokens, 0),
-                MarkdownReport.number(each.outputTokens, 0), MarkdownReport.number(each.meanAcceptedLength, 2),
+                MarkdownReport.number(each.outputTokens, 0),
+                MarkdownReport.number(each.meanAcceptedLength, 2),
                 MarkdownReport.number(each.plainRate, 1), MarkdownReport.number(each.speculativeRate, 1),
                 MarkdownReport.percent(each.latencyReduction),
             ]
@@ -157,7 +163,8 @@ package struct SpeedJournal {
         path = folder + "/speed-journal.json"
         content = Content(settings: settings, records: [])
         guard let data = FileManager.default.contents(atPath: path) else { return }
-        guard let found = try? JSONDecoder().decode(Content.self, from: data), found.settings == settings else {
+        guard let found = try? JSONDecoder().decode(Content.self, from: data), found.settings == settings
+        else {
             throw EvaluationError(
                 .usage, "\(path) belongs to another run", fix: "use another --output, or delete that folder")
         }

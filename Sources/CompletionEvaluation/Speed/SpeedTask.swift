@@ -25,7 +25,9 @@ package struct SpeedTask: Sendable, Equatable {
         file.forEach { line, value in
             do throws(DatasetRow.Unusable) {
                 let task = try SpeedTask(DatasetRow(value: value, line: line))
-                guard ids.insert(task.id).inserted else { throw DatasetRow.Unusable(reason: "a second \(task.id)") }
+                guard ids.insert(task.id).inserted else {
+                    throw DatasetRow.Unusable(reason: "a second \(task.id)")
+                }
                 draw.add(CaseCandidate(kind: .infill, id: task.id, seed: seed, payload: task))
             } catch {
                 skipped.append(SkippedInput(line: line, reason: error.reason))
@@ -38,10 +40,13 @@ package struct SpeedTask: Sendable, Equatable {
     }
 
     private init(_ row: DatasetRow) throws(DatasetRow.Unusable) {
-        if let problem = row.value["problem"]?.string ?? row.value["question"]?.string ?? row.value["Problem"]?.string {
+        if let problem = row.value["problem"]?.string ?? row.value["question"]?.string
+            ?? row.value["Problem"]?.string
+        {
             task = "aime"
             id = "aime " + (row.value["id"]?.string ?? row.value["ID"]?.string ?? "line \(row.line)")
-            prompt = problem + "\n\nThink step by step and give the answer, an integer from 0 to 999, at the end."
+            prompt =
+                problem + "\n\nThink step by step and give the answer, an integer from 0 to 999, at the end."
             isCode = false
             return
         }
@@ -58,7 +63,8 @@ package struct SpeedTask: Sendable, Equatable {
             switch name {
             case "gov_report": "Summarise this government report on one page.\n\n\(context)\n\nSummary:"
             case "multi_news": "Summarise these news articles on one page.\n\n\(context)\n\nSummary:"
-            case "qmsum": "This is a meeting's transcript.\n\n\(context)\n\nAnswer this about it: \(input)\n\nAnswer:"
+            case "qmsum":
+                "This is a meeting's transcript.\n\n\(context)\n\nAnswer this about it: \(input)\n\nAnswer:"
             default: context + input
             }
         guard prompt.utf8.count > 1 else { throw DatasetRow.Unusable(reason: "no text") }
