@@ -15,10 +15,12 @@ measured again replaces the old one. Only the standard library is needed.
 """
 
 import argparse
+import atexit
 import hashlib
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -58,6 +60,7 @@ ROW_COST_AIMS = {4: 1.9, 8: 2.6}
 
 def main():
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("run.py: ended by a signal"))  # so that nothing is left running
     if options.table:
         print(table(load(options.results)))
         return
@@ -143,6 +146,7 @@ class Contestant:
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**clean, **(environment or {})})
+        atexit.register(self.process.kill)
         self.fingerprint = None
 
     def wait_until_ready(self):
