@@ -3,6 +3,7 @@
 
   context_quality.py run BINARY OUTPUT REPOSITORY...   completions, one journal line each (--shard k/n)
   context_quality.py merge OUTPUT                      the table, from all journals in OUTPUT
+  context_quality.py shared REPOSITORY OTHER...        which share of a repository's lines stands in each other one
 
 At each cursor the rest of a line is taken away and asked for; it counts when the first line that comes back is the
 same, blanks at the end aside. Cursors are drawn with a seed from the files that git tracks: half at the first
@@ -18,6 +19,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import tarfile
 
 SIGNALS = ["imports", "definitions", "history", "recent", "lexical", "same-folder", "sibling", "path"]
 ENDINGS = {".py", ".go", ".rs", ".js", ".ts", ".tsx", ".c", ".h", ".cpp", ".cc", ".hpp", ".java", ".cs", ".kt", ".swift"}
@@ -215,6 +217,26 @@ def merge(arguments):
         print(f"| {name} | {'yes' if names[name] else 'no'} | {len(mine)} | {' | '.join(shares)} |")
 
 
+def source_lines(root):
+    """The distinct lines of a repository's source files at HEAD that say something: 24 characters and more."""
+    lines = set()
+    git = subprocess.Popen(["git", "-C", root, "archive", "HEAD"], stdout=subprocess.PIPE)
+    with tarfile.open(fileobj=git.stdout, mode="r|") as archive:
+        for member in archive:
+            if member.isfile() and os.path.splitext(member.name)[1] in ENDINGS:
+                text = archive.extractfile(member).read().decode("utf-8", "replace")
+                lines.update(line.strip() for line in text.split("\n") if len(line.strip()) >= 24)
+    git.wait()
+    return lines
+
+
+def shared(arguments):
+    mine = source_lines(arguments.repository)
+    for other in arguments.others:
+        common = len(mine & source_lines(other))
+        print(f"{100 * common / max(1, len(mine)):5.2f} % of {len(mine)} lines of {arguments.repository} are in {other}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -232,6 +254,10 @@ def main():
     command = commands.add_parser("merge")
     command.add_argument("output")
     command.set_defaults(function=merge)
+    command = commands.add_parser("shared")
+    command.add_argument("repository")
+    command.add_argument("others", nargs="+")
+    command.set_defaults(function=shared)
     arguments = parser.parse_args()
     arguments.function(arguments)
 
