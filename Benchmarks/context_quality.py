@@ -22,7 +22,7 @@ import sys
 import tarfile
 
 SIGNALS = ["imports", "definitions", "history", "recent", "lexical", "same-folder", "sibling", "path"]
-ENDINGS = {".py", ".go", ".rs", ".js", ".ts", ".tsx", ".c", ".h", ".cpp", ".cc", ".hpp", ".java", ".cs", ".kt", ".swift"}
+ENDINGS = set(".py .go .rs .js .ts .tsx .c .h .cpp .cc .hpp .java .cs .kt .swift".split())
 COMMENTS = ("#", "//", "*", "/*", '"""', "'''")
 
 
@@ -109,8 +109,9 @@ class Client:
         """The first line of the completion at a place."""
         uri = pathlib.Path(path).as_uri()
         document = {"uri": uri}
-        self.send("textDocument/didOpen",
-                  {"textDocument": {"uri": uri, "languageId": pathlib.Path(path).suffix[1:], "version": 1, "text": text}})
+        language = pathlib.Path(path).suffix[1:]
+        self.send("textDocument/didOpen", {
+            "textDocument": {"uri": uri, "languageId": language, "version": 1, "text": text}})
         answer = self.call("textDocument/inlineCompletion", {
             "textDocument": document, "position": {"line": line, "character": column}, "context": {"triggerKind": 1}})
         self.send("textDocument/didClose", {"textDocument": document})
@@ -126,7 +127,8 @@ def run(arguments):
     shard, shards = (int(part) for part in arguments.shard.split("/"))
     os.makedirs(arguments.output, exist_ok=True)
     journal = pathlib.Path(arguments.output, f"journal-{shard}-of-{shards}.jsonl")
-    done = {(r["repository"], r["number"], r["setting"]) for r in map(json.loads, journal.open())} if journal.exists() else set()
+    records = map(json.loads, journal.open()) if journal.exists() else []
+    done = {(record["repository"], record["number"], record["setting"]) for record in records}
     each = math.ceil(arguments.cursors / len(arguments.repositories))
     each_ablation = math.ceil(arguments.ablation_cursors / len(arguments.repositories))
     with journal.open("a") as out:
