@@ -4,6 +4,7 @@
 #   context-quality.sh fetch REPOSITORIES                       see context-repositories.sh
 #   context-quality.sh run BINARY REPOSITORIES OUTPUT [--shard k/n] [--cursors n] [--ablation-cursors n] [--threads n]
 #   context-quality.sh merge OUTPUT                             prints the table from all shards' journals
+#   context-quality.sh shared REPOSITORY OTHER...               share of lines that a repository has in common with others
 #
 # REPOSITORIES and OUTPUT are folders. A shard that is started again goes on where it stopped. BINARY may stand alone
 # with FORETOKEN_MODEL set (make install builds one that needs no Swift runtime).
@@ -20,6 +21,6 @@ run)
     unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
     exec python3 "$here/context_quality.py" run "$binary" "$output" "$repositories"/* "$@"
     ;;
-merge) exec python3 "$here/context_quality.py" merge "$@" ;;
+merge | shared) exec python3 "$here/context_quality.py" "$command" "$@" ;;
 *) sed -n 's/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

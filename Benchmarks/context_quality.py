@@ -3,6 +3,7 @@
 
   context_quality.py run BINARY OUTPUT REPOSITORY...   completions, one journal line each (--shard k/n)
   context_quality.py merge OUTPUT                      the table, from all journals in OUTPUT
+  context_quality.py shared REPOSITORY OTHER...        which share of a repository's lines stands in each other one
 
 At each cursor the rest of a line is taken away and asked for; it counts when the first line that comes back is the
 same, blanks at the end aside. Cursors are drawn with a seed from the files that git tracks: half at the first
@@ -18,9 +19,10 @@ import pathlib
 import random
 import subprocess
 import sys
+import tarfile
 
 SIGNALS = ["imports", "definitions", "history", "recent", "lexical", "same-folder", "sibling", "path"]
-ENDINGS = {".py", ".go", ".rs", ".js", ".ts", ".tsx", ".c", ".h", ".cpp", ".cc", ".hpp", ".java", ".cs", ".kt", ".swift"}
+ENDINGS = set(".py .go .rs .js .ts .tsx .c .h .cpp .cc .hpp .java .cs .kt .swift".split())
 COMMENTS = ("#", "//", "*", "/*", '"""', "'''")
 
 
@@ -107,8 +109,9 @@ class Client:
         """The first line of the completion at a place."""
         uri = pathlib.Path(path).as_uri()
         document = {"uri": uri}
-        self.send("textDocument/didOpen",
-                  {"textDocument": {"uri": uri, "languageId": pathlib.Path(path).suffix[1:], "version": 1, "text": text}})
+        language = pathlib.Path(path).suffix[1:]
+        self.send("textDocument/didOpen", {
+            "textDocument": {"uri": uri, "languageId": language, "version": 1, "text": text}})
         answer = self.call("textDocument/inlineCompletion", {
             "textDocument": document, "position": {"line": line, "character": column}, "context": {"triggerKind": 1}})
         self.send("textDocument/didClose", {"textDocument": document})
@@ -124,7 +127,8 @@ def run(arguments):
     shard, shards = (int(part) for part in arguments.shard.split("/"))
     os.makedirs(arguments.output, exist_ok=True)
     journal = pathlib.Path(arguments.output, f"journal-{shard}-of-{shards}.jsonl")
-    done = {(r["repository"], r["number"], r["setting"]) for r in map(json.loads, journal.open())} if journal.exists() else set()
+    records = map(json.loads, journal.open()) if journal.exists() else []
+    done = {(record["repository"], record["number"], record["setting"]) for record in records}
     each = math.ceil(arguments.cursors / len(arguments.repositories))
     each_ablation = math.ceil(arguments.ablation_cursors / len(arguments.repositories))
     with journal.open("a") as out:
@@ -215,6 +219,26 @@ def merge(arguments):
         print(f"| {name} | {'yes' if names[name] else 'no'} | {len(mine)} | {' | '.join(shares)} |")
 
 
+def source_lines(root):
+    """The distinct lines of a repository's source files at HEAD that say something: 24 characters and more."""
+    lines = set()
+    git = subprocess.Popen(["git", "-C", root, "archive", "HEAD"], stdout=subprocess.PIPE)
+    with tarfile.open(fileobj=git.stdout, mode="r|") as archive:
+        for member in archive:
+            if member.isfile() and os.path.splitext(member.name)[1] in ENDINGS:
+                text = archive.extractfile(member).read().decode("utf-8", "replace")
+                lines.update(line.strip() for line in text.split("\n") if len(line.strip()) >= 24)
+    git.wait()
+    return lines
+
+
+def shared(arguments):
+    mine = source_lines(arguments.repository)
+    for other in arguments.others:
+        common = len(mine & source_lines(other))
+        print(f"{100 * common / max(1, len(mine)):5.2f} % of {len(mine)} lines of {arguments.repository} are in {other}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -232,6 +256,10 @@ def main():
     command = commands.add_parser("merge")
     command.add_argument("output")
     command.set_defaults(function=merge)
+    command = commands.add_parser("shared")
+    command.add_argument("repository")
+    command.add_argument("others", nargs="+")
+    command.set_defaults(function=shared)
     arguments = parser.parse_args()
     arguments.function(arguments)
 

@@ -36,28 +36,30 @@ def function(rng, language, name, helpers):
     """One function that calls a few of the helpers."""
     a, b, c = (rng.choice(WORDS) for _ in range(3))
     calls = [rng.choice(helpers) for _ in range(3)]
+    given, made = a.capitalize(), c.capitalize()
     if language == "py":
-        pascal = name
         return (
-            f"def {pascal}({a}, {b}=None):\n    \"\"\"Gives the {c} of the {a}.\"\"\"\n    {c} = {calls[0]}({a})\n"
+            f"def {name}({a}, {b}=None):\n    \"\"\"Gives the {c} of the {a}.\"\"\"\n    {c} = {calls[0]}({a})\n"
             f"    if {b} is None:\n        {b} = {calls[1]}({c}, limit={rng.randrange(100)})\n"
             f"    for item_{a} in {c}.{b}s:\n        {c}.append({calls[2]}(item_{a}, {b}))\n    return {c}\n\n\n"
         )
     if language == "ts":
         return (
-            f"/** Gives the {c} of the {a}. */\nexport function {name}({a}: {a.capitalize()}, {b} = {rng.randrange(100)}) {{\n"
+            f"/** Gives the {c} of the {a}. */\nexport function {name}("
+            f"{a}: {given}, {b} = {rng.randrange(100)}) {{\n"
             f"  const {c} = {calls[0]}({a});\n  if ({b} > {c}.{a}Count) {{\n    return {calls[1]}({c}, {b});\n  }}\n"
             f"  return {c}.map((entry) => {calls[2]}(entry, {b}));\n}}\n\n"
         )
     if language == "go":
         return (
-            f"// {name} gives the {c} of the {a}.\nfunc {name}({a} *{a.capitalize()}, {b} int) ({c.capitalize()}, error) {{\n"
+            f"// {name} gives the {c} of the {a}.\nfunc {name}({a} *{given}, {b} int) ({made}, error) {{\n"
             f"\t{c}, err := {calls[0]}({a})\n\tif err != nil {{\n\t\treturn nil, err\n\t}}\n"
-            f"\tif {b} > {rng.randrange(100)} {{\n\t\treturn {calls[1]}({c}, {b})\n\t}}\n\treturn {calls[2]}({c}), nil\n}}\n\n"
+            f"\tif {b} > {rng.randrange(100)} {{\n\t\treturn {calls[1]}({c}, {b})\n\t}}\n"
+            f"\treturn {calls[2]}({c}), nil\n}}\n\n"
         )
     return (
-        f"    /** Gives the {c} of the {a}. */\n    public {c.capitalize()} {name}({a.capitalize()} {a}, int {b}) {{\n"
-        f"        {c.capitalize()} {c} = {calls[0]}({a});\n        if ({b} > {rng.randrange(100)}) {{\n"
+        f"    /** Gives the {c} of the {a}. */\n    public {made} {name}({given} {a}, int {b}) {{\n"
+        f"        {made} {c} = {calls[0]}({a});\n        if ({b} > {rng.randrange(100)}) {{\n"
         f"            return {calls[1]}({c}, {b});\n        }}\n        return {calls[2]}({c}, {a});\n    }}\n\n"
     )
 
@@ -123,7 +125,7 @@ def main():
         changes = []
         for place in range(start, min(file_count, start + rng.randrange(1, 4))):
             path, content = everything[place]
-            content += f"\n" if path.endswith(".java") else content[-1:]
+            content += "\n" if path.endswith(".java") else content[-1:]
             everything[place] = (path, content)
             changes.append(everything[place])
         commit(number, changes)

@@ -80,6 +80,21 @@ struct InlineCompletionTests {
         #expect(try await client.response(to: 2).value(at: "result.items")?[0]?["range"] == range(0, 2, 2))
     }
 
+    @Test("A document that gets the focus is more recent than those opened after it")
+    func focus() async throws {
+        let provider = ScriptedProvider { _ in .hold }
+        let client = try await started(provider)
+        for name in ["c", "b"] { try client.open("file:///work/\(name).swift", "") }
+        try client.open(uri, "")
+        try client.notify("textDocument/didFocus", ["textDocument": ["uri": "file:///work/c.swift"]])
+        try client.notify("textDocument/didFocus", [:])
+        try client.complete(1, uri)
+        var calls = provider.calls.makeAsyncIterator()
+        let paths = try #require(await calls.next()).recentPaths
+        let places = try ["/work/c.swift", "/work/b.swift"].map { try #require(paths.firstIndex(of: $0)) }
+        #expect(places[0] < places[1])
+    }
+
     @Test("There is no answer but null for documents that are not open")
     func notOpen() async throws {
         let provider = ScriptedProvider.inserting("x")
