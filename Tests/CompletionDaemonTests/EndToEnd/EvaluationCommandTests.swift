@@ -116,14 +116,13 @@ struct EvaluationCommandTests {
         #expect(report.contains("speculation=off against speculation=lookup"))
     }
 
-    @Test(
-        "Mistakes have their exit codes",
-        arguments: [
-            (["--sweep", "telepathy=on,off"], Int32(2)), (["--shard", "3/2"], 2), (["--kinds", "poem"], 2),
-            (["--engine", "http://example.org/v1"], 2), (["--model", "/nonexistent.gguf"], 3),
-            (["--limit", "0"], 2),
-            (["--languages", "cobol"], 1),
-        ])
+    private static let mistakes: [(arguments: [String], code: Int32)] = [
+        (["--sweep", "telepathy=on,off"], 2), (["--shard", "3/2"], 2), (["--kinds", "poem"], 2),
+        (["--engine", "http://example.org/v1"], 2), (["--model", "/nonexistent.gguf"], 3), (["--limit", "0"], 2),
+        (["--languages", "cobol"], 1),
+    ]
+
+    @Test("Mistakes have their exit codes", arguments: mistakes)
     func exitCodes(_ arguments: [String], _ code: Int32) throws {
         let result = try Binary.run(
             ["eval", "repo", fixture.path, "--output", scratch + "/x"] + arguments)
