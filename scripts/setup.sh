@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that everything the build needs is on this machine: a Swift toolchain, git, pkg-config, a C++ runtime to
-# link against, libgit2 and OpenBLAS. On Debian and Ubuntu it installs what is missing, after saying what; elsewhere it
+# link against, libgit2, OpenBLAS and libcurl (opened at run time). On Debian and Ubuntu it installs what is missing, after saying what; elsewhere it
 # prints the command that would. It never installs Swift itself: it prints how.
 # Exit status: 0 all is there, 1 an installation failed, 2 something is left for the user to do.
 
@@ -112,6 +112,11 @@ links_cxx() {
     printf 'int main() { return 0; }\n' | "$clangxx" -x c++ -o /dev/null -lstdc++ - >/dev/null 2>&1
 }
 
+# Whether the dynamic linker finds libcurl, which `foretoken eval --engine` opens.
+has_curl() {
+    PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -q 'libcurl\(-gnutls\)\?\.so\.4'
+}
+
 # What is missing, one word each.
 missing() {
     swift --version >/dev/null 2>&1 || echo toolchain-libraries
@@ -123,6 +128,7 @@ missing() {
     pkg-config --exists openblas 2>/dev/null || echo openblas
     # A test watches the system calls of the daemon.
     command -v strace >/dev/null || echo strace
+    has_curl || echo curl-library
 }
 
 # The Debian package for a word of `missing`.
@@ -134,6 +140,8 @@ debian_package() {
         if [ -n "$gcc" ]; then echo "libstdc++-$gcc-dev"; else echo g++; fi
         ;;
     libgit2) echo libgit2-dev ;;
+    # The development package: the library's own name differs between releases.
+    curl-library) echo libcurl4-openssl-dev ;;
     openblas) echo libopenblas-dev ;;
     # The names that are the same in every release, of what swift.org lists.
     toolchain-libraries) echo libcurl4-openssl-dev libedit2 libncurses-dev libsqlite3-0 libxml2-dev ;;
@@ -146,6 +154,7 @@ fedora_package() {
     c++) echo gcc-c++ ;;
     libgit2) echo libgit2-devel ;;
     openblas) echo openblas-devel ;;
+    curl-library) echo libcurl ;;
     pkg-config) echo pkgconf-pkg-config ;;
     toolchain-libraries) echo libcurl libedit ncurses-libs sqlite-libs libxml2 ;;
     *) echo "$1" ;;
@@ -155,6 +164,7 @@ fedora_package() {
 arch_package() {
     case $1 in
     c++) echo gcc ;;
+    curl-library) echo curl ;;
     pkg-config) echo pkgconf ;;
     toolchain-libraries) echo curl libedit ncurses sqlite libxml2-legacy ;;
     *) echo "$1" ;;

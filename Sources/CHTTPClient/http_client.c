@@ -1,5 +1,5 @@
-// See http_client.h. The numbers below are libcurl's binary interface (soname 4, unchanged since 2006); where its headers
-// are installed, the compiler compares.
+// See http_client.h. The numbers below are libcurl's binary interface (soname 4, unchanged since 2006); where its
+// headers are installed, the compiler compares.
 
 #include "http_client.h"
 
@@ -45,18 +45,27 @@ enum {
 #define CURL_DISABLE_TYPECHECK
 #define CURL_DISABLE_DEPRECATION
 #include <curl/curl.h>
-_Static_assert(OPTION_WRITEDATA == CURLOPT_WRITEDATA && OPTION_URL == CURLOPT_URL, "libcurl's numbers");
-_Static_assert(OPTION_PROXY == CURLOPT_PROXY && OPTION_ERRORBUFFER == CURLOPT_ERRORBUFFER, "libcurl's numbers");
-_Static_assert(OPTION_POSTFIELDS == CURLOPT_POSTFIELDS && OPTION_HTTPHEADER == CURLOPT_HTTPHEADER, "libcurl's numbers");
-_Static_assert(OPTION_XFERINFODATA == CURLOPT_XFERINFODATA && OPTION_NOPROGRESS == CURLOPT_NOPROGRESS, "libcurl's numbers");
-_Static_assert(OPTION_FOLLOWLOCATION == CURLOPT_FOLLOWLOCATION && OPTION_NOSIGNAL == CURLOPT_NOSIGNAL, "libcurl's numbers");
-_Static_assert(OPTION_TIMEOUT_MS == CURLOPT_TIMEOUT_MS && OPTION_PROTOCOLS == CURLOPT_PROTOCOLS, "libcurl's numbers");
-_Static_assert(OPTION_CONNECTTIMEOUT_MS == CURLOPT_CONNECTTIMEOUT_MS, "libcurl's numbers");
-_Static_assert(OPTION_WRITEFUNCTION == CURLOPT_WRITEFUNCTION, "libcurl's numbers");
-_Static_assert(OPTION_XFERINFOFUNCTION == CURLOPT_XFERINFOFUNCTION, "libcurl's numbers");
-_Static_assert(OPTION_POSTFIELDSIZE_LARGE == CURLOPT_POSTFIELDSIZE_LARGE, "libcurl's numbers");
-_Static_assert(INFO_RESPONSE_CODE == CURLINFO_RESPONSE_CODE && GLOBAL_DEFAULT == CURL_GLOBAL_DEFAULT, "libcurl's numbers");
-_Static_assert(CODE_GOT_NOTHING == CURLE_GOT_NOTHING && CODE_ABORTED_BY_CALLBACK == CURLE_ABORTED_BY_CALLBACK, "libcurl's numbers");
+#define SAME(ours, theirs) _Static_assert((int)(ours) == (int)(theirs), "libcurl's numbers")
+SAME(OPTION_WRITEDATA, CURLOPT_WRITEDATA);
+SAME(OPTION_URL, CURLOPT_URL);
+SAME(OPTION_PROXY, CURLOPT_PROXY);
+SAME(OPTION_ERRORBUFFER, CURLOPT_ERRORBUFFER);
+SAME(OPTION_POSTFIELDS, CURLOPT_POSTFIELDS);
+SAME(OPTION_HTTPHEADER, CURLOPT_HTTPHEADER);
+SAME(OPTION_XFERINFODATA, CURLOPT_XFERINFODATA);
+SAME(OPTION_NOPROGRESS, CURLOPT_NOPROGRESS);
+SAME(OPTION_FOLLOWLOCATION, CURLOPT_FOLLOWLOCATION);
+SAME(OPTION_NOSIGNAL, CURLOPT_NOSIGNAL);
+SAME(OPTION_TIMEOUT_MS, CURLOPT_TIMEOUT_MS);
+SAME(OPTION_PROTOCOLS, CURLOPT_PROTOCOLS);
+SAME(OPTION_CONNECTTIMEOUT_MS, CURLOPT_CONNECTTIMEOUT_MS);
+SAME(OPTION_WRITEFUNCTION, CURLOPT_WRITEFUNCTION);
+SAME(OPTION_XFERINFOFUNCTION, CURLOPT_XFERINFOFUNCTION);
+SAME(OPTION_POSTFIELDSIZE_LARGE, CURLOPT_POSTFIELDSIZE_LARGE);
+SAME(INFO_RESPONSE_CODE, CURLINFO_RESPONSE_CODE);
+SAME(GLOBAL_DEFAULT, CURL_GLOBAL_DEFAULT);
+SAME(CODE_GOT_NOTHING, CURLE_GOT_NOTHING);
+SAME(CODE_ABORTED_BY_CALLBACK, CURLE_ABORTED_BY_CALLBACK);
 #endif
 
 typedef struct list list;
@@ -76,7 +85,8 @@ static struct {
 static void load(void) {
     static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4", "libcurl.4.dylib"};
     void *library = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++) library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++)
+        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!library) return;
     *(void **)&curl.global_init = dlsym(library, "curl_global_init");
     *(void **)&curl.easy_init = dlsym(library, "curl_easy_init");

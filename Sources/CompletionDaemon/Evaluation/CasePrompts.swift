@@ -42,14 +42,17 @@ final class CasePrompts {
         _ configuration: RunConfiguration, folder: String?, _ report: @escaping @Sendable (String) -> Void
     ) -> RepositoryContext {
         var settings = RepositoryContext.Configuration(
-            workspaceFolders: folder.map { [$0] } ?? [], order: configuration.order, queryTimeLimit: queryTimeLimit,
+            workspaceFolders: folder.map { [$0] } ?? [], order: configuration.order,
+            queryTimeLimit: queryTimeLimit,
             onDegradation: report)
         settings.disabledSignals = configuration.signals
         return RepositoryContext(settings)
     }
 
     /// The prompt for a case, of at most `room` tokens.
-    func prompt(for subject: EvaluationCase, room: Int, cancellation: CancellationFlag) async throws -> CasePrompt {
+    func prompt(for subject: EvaluationCase, room: Int, cancellation: CancellationFlag) async throws
+        -> CasePrompt
+    {
         let budget = min(configuration.contextTokens, room)
         let clock = ContinuousClock()
         switch subject.context {
@@ -121,6 +124,7 @@ final class CasePrompts {
             currentFile: current,
             budget: PromptBudget(totalTokenCount: budget, includesContext: usesContext))
         return CasePrompt(
-            tokens: prompt.tokens.map { TokenID($0) }, contextPaths: prompt.contextPaths.map(\.string), time: .zero)
+            tokens: prompt.tokens.map { TokenID($0) }, contextPaths: prompt.contextPaths.map(\.string),
+            time: .zero)
     }
 }

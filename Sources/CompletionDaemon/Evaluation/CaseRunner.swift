@@ -68,7 +68,8 @@ struct CaseRunner {
         guard answer.promptTokenCount ?? prompt.tokens.count == prompt.tokens.count else {
             throw EvaluationError(
                 .broken,
-                "the engine read a prompt of \(answer.promptTokenCount ?? 0) tokens where \(prompt.tokens.count) were sent",
+                "the engine read a prompt of \(answer.promptTokenCount ?? 0) tokens, "
+                    + "sent were \(prompt.tokens.count)",
                 fix: "use a server with the same model file")
         }
     }

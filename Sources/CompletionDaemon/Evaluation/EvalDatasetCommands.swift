@@ -18,10 +18,12 @@ struct DatasetEvaluationArguments: ParsableArguments {
         let interrupt = InterruptFlag.install()
         do {
             guard let format = DatasetFormat.named(name) else {
-                throw EvaluationError(.usage, "there is no data set format \(name)", fix: "see foretoken eval --help")
+                throw EvaluationError(
+                    .usage, "there is no data set format \(name)", fix: "see foretoken eval --help")
             }
             try await evaluation.run(
-                kind: name, subject: file.split(separator: "/").last.map(String.init) ?? file, repositoryRoot: nil,
+                kind: name, subject: file.split(separator: "/").last.map(String.init) ?? file,
+                repositoryRoot: nil,
                 defaultMaximumTokens: Self.defaultMaximumTokens, interrupt: interrupt
             ) {
                 let selection = try format.cases(path: file, limit: evaluation.limit, seed: evaluation.seed)

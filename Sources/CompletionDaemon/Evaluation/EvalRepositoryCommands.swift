@@ -26,14 +26,16 @@ struct RepositoryEvaluationArguments: ParsableArguments {
         do {
             let (root, _) = try RepositoryCases.locate(SourceFile.absolutePath(folder))
             try await evaluation.run(
-                kind: kind, subject: root.split(separator: "/").last.map(String.init) ?? "root", repositoryRoot: root,
+                kind: kind, subject: root.split(separator: "/").last.map(String.init) ?? "root",
+                repositoryRoot: root,
                 defaultMaximumTokens: CompletionPipeline.defaultMaximumTokens, interrupt: interrupt
             ) {
                 let cases = RepositoryCases(
                     folder: root,
                     options: RepositoryCaseOptions(
                         limit: evaluation.limit, seed: evaluation.seed, kinds: try parsedKinds(),
-                        languages: Set((languages ?? "").split(separator: ",").map { String($0).lowercased() })),
+                        languages: Set(
+                            (languages ?? "").split(separator: ",").map { String($0).lowercased() })),
                     isCancelled: { interrupt.isRaised })
                 let selection = try select(cases)
                 guard !selection.cases.isEmpty else {

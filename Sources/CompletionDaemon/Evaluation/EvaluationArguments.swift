@@ -26,7 +26,8 @@ struct EvaluationArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Seed of the draw.", valueName: "n"))
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Run this part of the cases only, such as 2/8; see eval merge.", valueName: "k/n"))
+    @Option(
+        help: ArgumentHelp("Run this part of the cases only, such as 2/8; see eval merge.", valueName: "k/n"))
     var shard: String?
 
     @Option(help: ArgumentHelp("Run this many cases at once.", valueName: "n"))
@@ -35,16 +36,20 @@ struct EvaluationArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Prompt size in tokens.", valueName: "n"))
     var contextTokens: Int?
 
-    @Option(help: ArgumentHelp("Generate at most this many tokens. Default: as the editor's.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Generate at most this many tokens. Default: as the editor's.", valueName: "n"))
     var maxTokens: Int?
 
     @Flag(help: "Use the file alone, without other files.")
     var noContext = false
 
-    @Option(help: ArgumentHelp("Change a setting, such as signal.sibling=off. Repeatable.", valueName: "name=value"))
+    @Option(
+        help: ArgumentHelp(
+            "Change a setting, such as signal.sibling=off. Repeatable.", valueName: "name=value"))
     var set: [String] = []
 
-    @Option(help: ArgumentHelp("Try several values, such as context=on,off. Repeatable.", valueName: "name=a,b"))
+    @Option(
+        help: ArgumentHelp("Try several values, such as context=on,off. Repeatable.", valueName: "name=a,b"))
     var sweep: [String] = []
 
     @Flag(help: "Record how close each token's choice was.")
@@ -68,7 +73,8 @@ struct EvaluationArguments: ParsableArguments {
     private func parsedShard() throws -> Shard {
         guard let shard else { return .whole }
         guard let parsed = Shard(shard) else {
-            throw CommandError.usage("--shard is '\(shard)'", fix: "write for example 2/8: the second of eight parts")
+            throw CommandError.usage(
+                "--shard is '\(shard)'", fix: "write for example 2/8: the second of eight parts")
         }
         return parsed
     }
@@ -94,21 +100,26 @@ struct EvaluationArguments: ParsableArguments {
         let base = try engine.configuration()
         // A missing model is told before minutes are spent on the history.
         let models = try sweep.entries.map { entry in
-            try ModelLocator.locate(explicitPath: entry.configuration.model ?? base.modelPath)
+            let path = try ModelLocator.locate(explicitPath: entry.configuration.model ?? base.modelPath)
+            do { _ = try GGUFFile.open(path) } catch { throw EngineError.model(error) }
+            return path
         }
         var selection = try select()
         if interrupt.isRaised { throw InterruptFlag.error }
         report(selection)
         let shard = try parsedShard()
         let header = RunHeader(
-            version: ForetokenVersion.current, kind: kind, subject: subject, selection: selection, limit: limit,
+            version: ForetokenVersion.current, kind: kind, subject: subject, selection: selection,
+            limit: limit,
             seed: seed, shard: shard, engine: try Self.engineName(remote, models: models),
             sweep: sweep.withoutFolders())
         selection.keep(shard)
         let meter = EnergyMeter()
         let run = EvaluationRun(
-            header: header, cases: selection.cases, sweep: sweep, repositoryRoot: repositoryRoot, folder: output,
-            workerCount: jobs, recordsMargins: margins, engines: EvaluationEngines(base: base, remote: remote),
+            header: header, cases: selection.cases, sweep: sweep, repositoryRoot: repositoryRoot,
+            folder: output,
+            workerCount: jobs, recordsMargins: margins,
+            engines: EvaluationEngines(base: base, remote: remote),
             cancellation: interrupt)
         do {
             try await run.run()
@@ -151,7 +162,8 @@ struct EvaluationArguments: ParsableArguments {
 struct EndpointArguments: ParsableArguments {
     @Option(
         name: .customLong("engine"),
-        help: ArgumentHelp("Ask an OpenAI-compatible server instead, such as http://127.0.0.1:8080/v1.", valueName: "url"))
+        help: ArgumentHelp(
+            "Ask an OpenAI-compatible server instead, such as http://127.0.0.1:8080/v1.", valueName: "url"))
     var url: String?
 
     @Option(help: ArgumentHelp("The model's name at the server.", valueName: "name"))
@@ -172,13 +184,16 @@ struct EndpointArguments: ParsableArguments {
     func options() throws -> RemoteEngineOptions? {
         guard let url else { return nil }
         guard (1...86_400).contains(engineTimeout) else {
-            throw CommandError.usage("--engine-timeout is \(engineTimeout)", fix: "choose between 1 and 86400 seconds")
+            throw CommandError.usage(
+                "--engine-timeout is \(engineTimeout)", fix: "choose between 1 and 86400 seconds")
         }
         var extra: [String: AnyJSON] = [:]
         if let engineExtra {
-            guard let value = try? JSONDecoder().decode([String: AnyJSON].self, from: Data(engineExtra.utf8)) else {
+            guard let value = try? JSONDecoder().decode([String: AnyJSON].self, from: Data(engineExtra.utf8))
+            else {
                 throw CommandError.usage(
-                    "--engine-extra is no JSON object", fix: "write for example '{\"timings_per_token\":true}'")
+                    "--engine-extra is no JSON object",
+                    fix: "write for example '{\"timings_per_token\":true}'")
             }
             extra = value
         }
@@ -189,6 +204,5 @@ struct EndpointArguments: ParsableArguments {
             promptForm: enginePrompt)
     }
 }
-
 
 extension EndpointPrompt: ExpressibleByArgument {}

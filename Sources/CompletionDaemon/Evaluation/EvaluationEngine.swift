@@ -54,7 +54,8 @@ struct LocalEngine: EvaluationEngine {
     func answer(_ question: EngineQuestion) async throws -> EngineAnswer {
         var request = GenerationRequest(
             prompt: question.prompt, maximumTokens: question.maximumTokens, sampling: question.sampling,
-            endTokens: engine.controlTokens, shouldStop: question.shouldStop, cancellation: question.cancellation)
+            endTokens: engine.controlTokens, shouldStop: question.shouldStop,
+            cancellation: question.cancellation)
         request.recordsMargins = question.recordsMargins
         let generation = try await engine.generate(request)
         return EngineAnswer(

@@ -32,7 +32,8 @@ struct EvaluationProgress {
         done += 1
         if record.error == nil {
             exact +=
-                CaseMetrics(expected: record.expected, got: record.got, kind: record.kind, path: record.path).exactMatch
+                CaseMetrics(expected: record.expected, got: record.got, kind: record.kind, path: record.path)
+                .exactMatch
         } else {
             failed += 1
         }
@@ -50,7 +51,8 @@ struct EvaluationProgress {
         let perCase = (now - start) / .seconds(1) / Double(max(1, ran))
         let left = Int((perCase * Double(total - done)).rounded())
         let filled = total == 0 ? Self.barWidth : done * Self.barWidth / total
-        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: Self.barWidth - filled)
+        let bar =
+            String(repeating: "█", count: filled) + String(repeating: "░", count: Self.barWidth - filled)
         var line = "\(bar) \(done)/\(total), \(Self.time(left)) left"
         if ran > failed { line += ", exact \(Int((100 * exact / Double(ran - failed)).rounded())) %" }
         if failed > 0 { line += ", \(failed) failed" }

@@ -25,7 +25,8 @@ enum EvaluationReports {
         let failedCount = report.configurations.reduce(0) { $0 + $1.failedCount }
         guard failedCount == 0 else {
             throw EvaluationError(
-                .data, "\(failedCount) cases failed", fix: "the report says why; the same command tries them again")
+                .data, "\(failedCount) cases failed",
+                fix: "the report says why; the same command tries them again")
         }
     }
 
@@ -35,7 +36,8 @@ enum EvaluationReports {
             let percent = { (value: Double) in "\((value * 1000).rounded() / 10)" }
             return "\(name) \(percent(estimate.mean)) % [\(percent(estimate.low)), \(percent(estimate.high))]"
         }
-        return "\(configuration.name): \(configuration.answeredCount) answered, " + metrics.joined(separator: ", ")
+        return "\(configuration.name): \(configuration.answeredCount) answered, "
+            + metrics.joined(separator: ", ")
     }
 }
 

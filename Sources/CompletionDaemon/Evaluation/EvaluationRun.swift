@@ -49,7 +49,8 @@ struct EvaluationRun: Sendable {
         let runner = CaseRunner(
             entry: entry, engine: engine,
             prompts: CasePrompts(
-                configuration: entry.configuration, repositoryRoot: repositoryRoot, tokenizer: engine.tokenizer,
+                configuration: entry.configuration, repositoryRoot: repositoryRoot,
+                tokenizer: engine.tokenizer,
                 report: { StandardError.write("foretoken: \($0)") }),
             recordsMargins: recordsMargins, cancellation: cancellation)
         while let subject = queue.next() {
@@ -96,7 +97,8 @@ private actor RunLog {
         failuresInARow = record.error == nil ? 0 : failuresInARow + 1
         guard failuresInARow < EvaluationRun.maximumFailuresInARow else {
             throw EvaluationError(
-                .endpoint, "\(failuresInARow) cases in a row failed, the last one with: \(record.error ?? "")",
+                .endpoint,
+                "\(failuresInARow) cases in a row failed, the last one with: \(record.error ?? "")",
                 fix: "mend that and start again with the same --output; what is answered stays")
         }
     }

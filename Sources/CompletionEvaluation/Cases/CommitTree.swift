@@ -31,7 +31,8 @@ package final class CommitTreeExport {
         var template = Array((parent + "/foretoken-eval-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil, let resolved = realpath(template, nil) else {
             throw EvaluationError(
-                .data, "no temporary folder can be made in \(parent)", fix: "set TMPDIR to a folder you may write to")
+                .data, "no temporary folder can be made in \(parent)",
+                fix: "set TMPDIR to a folder you may write to")
         }
         defer { free(resolved) }
         scratchFolder = String(cString: resolved)
@@ -57,11 +58,15 @@ package final class CommitTreeExport {
     private func write(_ commit: String, to root: String) throws {
         guard let repository = try GitRepository.discover(fromFolder: repositoryFolder),
             let id = GitObjectID(hexadecimal: commit)
-        else { throw EvaluationError(.data, "\(repositoryFolder) is gone", fix: "start the evaluation again") }
+        else {
+            throw EvaluationError(.data, "\(repositoryFolder) is gone", fix: "start the evaluation again")
+        }
         var files: [(path: RelativePath, id: GitObjectID)] = []
         let tree = try GitTree.open(commit: id, of: repository)
         _ = tree.forEachFile(of: repository) { path, id in
-            if SourceLanguage(path: path) != nil, !SecretPolicy.isDenied(path: path) { files.append((path, id)) }
+            if SourceLanguage(path: path) != nil, !SecretPolicy.isDenied(path: path) {
+                files.append((path, id))
+            }
             return files.count < Self.maximumFileCount
         }
         var byteCount = 0

@@ -25,7 +25,8 @@ struct CursorFinder {
         "import", "from", "use", "using", "package", "include", "require", "extern", "module",
     ]
     private static let typeWords: Set<String> = [
-        "class", "struct", "enum", "interface", "protocol", "trait", "impl", "extension", "namespace", "module",
+        "class", "struct", "enum", "interface", "protocol", "trait", "impl", "extension", "namespace",
+        "module",
         "union", "record", "mod", "type",
     ]
 
@@ -85,10 +86,13 @@ struct CursorFinder {
         else { return false }
         // What stands before the first token is indentation, behind the last one at most a quote.
         let before = text[range.lowerBound..<first.range.lowerBound]
-        let isIndented = before.allSatisfy { $0 <= 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "'") }
+        let isIndented = before.allSatisfy {
+            $0 <= 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "'")
+        }
         let end = min(max(last.range.upperBound, range.lowerBound), range.upperBound)
         guard isIndented, last.range.upperBound <= range.upperBound,
-            text[end..<range.upperBound].count <= 3, !text[end..<range.upperBound].contains(where: \.isWordByte)
+            text[end..<range.upperBound].count <= 3,
+            !text[end..<range.upperBound].contains(where: \.isWordByte)
         else { return false }
         let firstWord = String(decoding: text[first.range], as: UTF8.self)
         if Self.importWords.contains(firstWord) { return false }
@@ -145,13 +149,17 @@ struct CursorFinder {
         let first = 1 + draw(line, "first", below: tokens.count - 3)
         let most = min(6, tokens.count - 1 - first)
         let last = first + draw(line, "last", below: most)
-        guard tokens[first...last].allSatisfy({ $0.kind != .string }), last < tokens.count - 1 else { return nil }
+        guard tokens[first...last].allSatisfy({ $0.kind != .string }), last < tokens.count - 1 else {
+            return nil
+        }
         return tokens[first].range.lowerBound..<tokens[last].range.upperBound
     }
 
     // MARK: Blocks
 
-    private func indentation(_ line: Int) -> Int { text[lineRanges[line]].prefix { $0 == 0x20 || $0 == 0x09 }.count }
+    private func indentation(_ line: Int) -> Int {
+        text[lineRanges[line]].prefix { $0 == 0x20 || $0 == 0x09 }.count
+    }
 
     private func isBlank(_ line: Int) -> Bool { trimmed(line).isEmpty }
 
@@ -187,10 +195,13 @@ struct CursorFinder {
             while above > 0, line - above < 20, isBlank(above) || indentation(above) > base { above -= 1 }
             line = max(0, above)
         }
-        guard outline.definitionLines.binarySearchContains(line), text[trimmed(line)].contains(UInt8(ascii: "(")),
+        guard outline.definitionLines.binarySearchContains(line),
+            text[trimmed(line)].contains(UInt8(ascii: "(")),
             let places = tokensByLine[line]
         else { return false }
-        return !outline.tokens[places].contains { $0.kind == .reservedWord && Self.typeWords.contains(string($0)) }
+        return !outline.tokens[places].contains {
+            $0.kind == .reservedWord && Self.typeWords.contains(string($0))
+        }
     }
 }
 
@@ -211,7 +222,8 @@ enum LineRanges {
 extension UInt8 {
     /// A letter, a digit, or part of a character beyond ASCII.
     var isWordByte: Bool {
-        (0x30...0x39).contains(self) || (0x41...0x5A).contains(self) || (0x61...0x7A).contains(self) || self >= 0x80
+        (0x30...0x39).contains(self) || (0x41...0x5A).contains(self) || (0x61...0x7A).contains(self)
+            || self >= 0x80
     }
 }
 

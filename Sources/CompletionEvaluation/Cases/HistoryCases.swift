@@ -65,12 +65,14 @@ extension RepositoryCases {
             let finder = CursorFinder(text, language: language(of: change.path), seed: options.seed)
             for hunk in change.hunks where !hunk.newLines.isEmpty {
                 for place in finder.places(kinds: options.kinds, lines: hunk.newLines) {
-                    let id = "\("\(commitID)".prefix(12)):\(change.path):\(place.line + 1):\(place.kind.rawValue)"
+                    let id =
+                        "\("\(commitID)".prefix(12)):\(change.path):\(place.line + 1):\(place.kind.rawValue)"
                     draw.add(
                         CaseCandidate(
                             kind: place.kind, id: id, seed: options.seed,
                             payload: HistoryPlace(
-                                commitOrder: order, parent: parent, path: change.path, oldBlobID: change.oldBlobID,
+                                commitOrder: order, parent: parent, path: change.path,
+                                oldBlobID: change.oldBlobID,
                                 newBlobID: change.newBlobID, hunk: hunk, range: place.range)))
                 }
             }
@@ -90,13 +92,15 @@ extension RepositoryCases {
         let lineEnd = new[place.range.upperBound...].firstIndex(of: 0x0A) ?? new.count
         // The rest of the cursor's own line belongs to a span; lines below it are not written yet.
         let prefix =
-            Array(old[..<lineStart(place.hunk.oldLines.lowerBound, in: old)]) + new[hunkStart..<place.range.lowerBound]
+            Array(old[..<lineStart(place.hunk.oldLines.lowerBound, in: old)])
+            + new[hunkStart..<place.range.lowerBound]
         let suffix =
             Array(new[place.range.upperBound..<lineEnd]) + [0x0A]
             + old[lineStart(place.hunk.oldLines.upperBound, in: old)...]
         return EvaluationCase(
             id: id, kind: kind, language: LanguageName.of(path: place.path.string), path: place.path.string,
-            prefix: prefix, suffix: suffix, expected: Array(new[place.range]), context: .commit("\(place.parent)"))
+            prefix: prefix, suffix: suffix, expected: Array(new[place.range]),
+            context: .commit("\(place.parent)"))
     }
 
     private static func lineStart(_ line: Int, in text: [UInt8]) -> Int {

@@ -7,9 +7,11 @@ import RepoContext
 package enum LanguageName {
     private static let byExtension: [String: String] = [
         "py": "python", "pyi": "python", "pyx": "python", "ts": "typescript", "tsx": "typescript",
-        "mts": "typescript", "cts": "typescript", "js": "javascript", "jsx": "javascript", "mjs": "javascript",
+        "mts": "typescript", "cts": "typescript", "js": "javascript", "jsx": "javascript",
+        "mjs": "javascript",
         "cjs": "javascript", "swift": "swift", "go": "go", "rs": "rust", "java": "java", "kt": "kotlin",
-        "kts": "kotlin", "c": "c", "h": "c", "cc": "c++", "cpp": "c++", "cxx": "c++", "hh": "c++", "hpp": "c++",
+        "kts": "kotlin", "c": "c", "h": "c", "cc": "c++", "cpp": "c++", "cxx": "c++", "hh": "c++",
+        "hpp": "c++",
         "hxx": "c++", "cs": "c#", "rb": "ruby", "php": "php", "scala": "scala", "dart": "dart", "lua": "lua",
         "sh": "shell", "bash": "shell", "sql": "sql",
     ]

@@ -35,7 +35,8 @@ package struct RepositoryCases: Sendable {
     let isCancelled: @Sendable () -> Bool
 
     package init(
-        folder: String, options: RepositoryCaseOptions, isCancelled: @escaping @Sendable () -> Bool = { false }
+        folder: String, options: RepositoryCaseOptions,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
         self.folder = folder
         self.options = options
@@ -50,7 +51,8 @@ package struct RepositoryCases: Sendable {
                     .data, "\(folder) is in no git repository", fix: "name a folder of a repository")
             }
             guard let root = repository.workTreePath else {
-                throw EvaluationError(.data, "\(folder) is a bare repository", fix: "clone it and name the clone")
+                throw EvaluationError(
+                    .data, "\(folder) is a bare repository", fix: "clone it and name the clone")
             }
             guard let head = try repository.headCommitID() else {
                 throw EvaluationError(.data, "\(root) has no commit yet", fix: "commit something first")
@@ -114,7 +116,8 @@ package struct RepositoryCases: Sendable {
                     id: candidate.id, kind: candidate.kind,
                     language: LanguageName.of(path: candidate.payload.path.string),
                     path: candidate.payload.path.string, prefix: Array(text[..<range.lowerBound]),
-                    suffix: Array(text[range.upperBound...]), expected: Array(text[range]), context: .repository))
+                    suffix: Array(text[range.upperBound...]), expected: Array(text[range]),
+                    context: .repository))
         }
         return selection
     }
@@ -122,7 +125,8 @@ package struct RepositoryCases: Sendable {
     // MARK: What is read
 
     func isWanted(_ path: RelativePath) -> Bool {
-        guard let language = SourceLanguage(path: path), language != .plainText, !SecretPolicy.isDenied(path: path)
+        guard let language = SourceLanguage(path: path), language != .plainText,
+            !SecretPolicy.isDenied(path: path)
         else { return false }
         return options.languages.isEmpty || options.languages.contains(LanguageName.of(path: path.string))
     }

@@ -39,7 +39,11 @@ package enum AnyJSON: Codable, Sendable, Equatable {
         case .bool(let value): try container.encode(value)
         case .number(let value):
             // Whole numbers without a fraction: servers want token ids as integers.
-            if let whole = Int(exactly: value) { try container.encode(whole) } else { try container.encode(value) }
+            if let whole = Int(exactly: value) {
+                try container.encode(whole)
+            } else {
+                try container.encode(value)
+            }
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)
         case .object(let value): try container.encode(value)
@@ -48,7 +52,9 @@ package enum AnyJSON: Codable, Sendable, Equatable {
 
     /// The member of an object; nil for anything else and for null.
     package subscript(name: String) -> AnyJSON? {
-        guard case .object(let members) = self, let member = members[name], member != .null else { return nil }
+        guard case .object(let members) = self, let member = members[name], member != .null else {
+            return nil
+        }
         return member
     }
 

@@ -30,7 +30,9 @@ package struct DatasetFormat: Sendable {
             }
             do throws(DatasetRow.Unusable) {
                 let made = try makeCase(row)
-                guard ids.insert(made.id).inserted else { throw DatasetRow.Unusable(reason: "a second \(made.id)") }
+                guard ids.insert(made.id).inserted else {
+                    throw DatasetRow.Unusable(reason: "a second \(made.id)")
+                }
                 draw.add(CaseCandidate(kind: made.kind, id: made.id, seed: seed, payload: line))
             } catch {
                 selection.skipped.append(SkippedInput(line: line, reason: error.reason))
@@ -69,7 +71,9 @@ struct DatasetRow {
         return text
     }
 
-    func optionalText(_ name: String) throws(Unusable) -> String? { value[name] == nil ? nil : try text(name) }
+    func optionalText(_ name: String) throws(Unusable) -> String? {
+        value[name] == nil ? nil : try text(name)
+    }
 
     /// The first text of a list of texts, or the text itself.
     func firstText(_ name: String) throws(Unusable) -> String {
@@ -85,7 +89,9 @@ struct DatasetRow {
         id: String?, kind: CaseKind, path: String?, language: String?, prefix: String, suffix: String = "",
         expected: String, files: [CaseContext.File] = []
     ) throws(Unusable) -> EvaluationCase {
-        guard expected.contains(where: { !$0.isWhitespace }) else { throw Unusable(reason: "nothing is expected") }
+        guard expected.contains(where: { !$0.isWhitespace }) else {
+            throw Unusable(reason: "nothing is expected")
+        }
         guard !prefix.isEmpty || !suffix.isEmpty else { throw Unusable(reason: "no text around the cursor") }
         let known = language.map { $0.lowercasedASCIIName() }
         let path = path ?? known.map(LanguageName.fileName) ?? "main.py"

@@ -71,22 +71,27 @@ extension DatasetFormat {
         let components = (metadata["fpath_tuple"]?.array ?? []).compactMap(\.string)
         let isOneLine = !expected.trimmingLineFeeds.contains("\n")
         return try row.makeCase(
-            id: metadata["task_id"]?.string.map { "\($0) line \(row.line)" }, kind: isOneLine ? .line : .functionBody,
-            path: components.isEmpty ? nil : components.dropFirst().joined(separator: "/"), language: "python",
+            id: metadata["task_id"]?.string.map { "\($0) line \(row.line)" },
+            kind: isOneLine ? .line : .functionBody,
+            path: components.isEmpty ? nil : components.dropFirst().joined(separator: "/"),
+            language: "python",
             prefix: try row.text("prompt"), expected: expected)
     }
 
     /// https://github.com/gonglinyuan/safim: the hole in `eval_prompt`.
     static let safim = DatasetFormat(
         name: "safim", title: "SAFIM",
-        knownFields: ["task_id", "lang", "prompt", "eval_prompt", "ground_truth", "unit_tests", "result", "type"]
+        knownFields: [
+            "task_id", "lang", "prompt", "eval_prompt", "ground_truth", "unit_tests", "result", "type",
+        ]
     ) { row throws(DatasetRow.Unusable) in
         let text = try row.text("eval_prompt")
         guard let hole = text.firstRange(of: "{{completion}}") else {
             throw DatasetRow.Unusable(reason: "eval_prompt has no {{completion}}")
         }
         return try row.makeCase(
-            id: row.value["task_id"]?.string, kind: .infill, path: nil, language: try row.optionalText("lang"),
+            id: row.value["task_id"]?.string, kind: .infill, path: nil,
+            language: try row.optionalText("lang"),
             prefix: String(text[..<hole.lowerBound]), suffix: String(text[hole.upperBound...]),
             expected: try row.text("ground_truth"))
     }
@@ -99,7 +104,8 @@ extension DatasetFormat {
         let expected = try row.text("canonical_solution")
         let isOneLine = !expected.trimmingLineFeeds.contains("\n")
         return try row.makeCase(
-            id: row.value["task_id"]?.string, kind: isOneLine ? .line : .infill, path: nil, language: "python",
+            id: row.value["task_id"]?.string, kind: isOneLine ? .line : .infill, path: nil,
+            language: "python",
             prefix: try row.text("prompt"), suffix: try row.text("suffix"), expected: expected)
     }
 }

@@ -24,7 +24,8 @@ package struct JSONLines {
         do {
             data = try Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)
         } catch {
-            throw EvaluationError(.data, "\(path) cannot be read: \(error.localizedSummary)", fix: "check the path")
+            throw EvaluationError(
+                .data, "\(path) cannot be read: \(error.localizedSummary)", fix: "check the path")
         }
         guard data.count <= Self.maximumFileByteCount else {
             throw EvaluationError(.data, "\(path) is larger than 8 GiB", fix: "split it")
@@ -62,7 +63,9 @@ package struct JSONLines {
 
     /// The object at a line, as `forEach` gave it.
     package func object(line: Int) -> AnyJSON? {
-        guard lines.indices.contains(line - 1), case .success(let value) = parse(lines[line - 1]) else { return nil }
+        guard lines.indices.contains(line - 1), case .success(let value) = parse(lines[line - 1]) else {
+            return nil
+        }
         return value
     }
 
@@ -75,7 +78,9 @@ package struct JSONLines {
         var bytes = [UInt8](data[(data.startIndex + range.lowerBound)..<(data.startIndex + range.upperBound)])
         if range.lowerBound == 0, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }  // a byte order mark
         if bytes.allSatisfy({ $0 <= 0x20 }) { return .success(nil) }
-        guard String(validating: bytes, as: UTF8.self) != nil else { return .failure(Reason(text: "not UTF-8")) }
+        guard String(validating: bytes, as: UTF8.self) != nil else {
+            return .failure(Reason(text: "not UTF-8"))
+        }
         guard let value = try? JSONDecoder().decode(AnyJSON.self, from: Data(bytes)) else {
             return .failure(Reason(text: "not JSON"))
         }

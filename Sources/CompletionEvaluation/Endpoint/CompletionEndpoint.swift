@@ -73,7 +73,8 @@ package struct CompletionEndpoint: Sendable {
     let extra: [String: AnyJSON]
     let client: HTTPClient
 
-    package init(url: EndpointURL, model: String?, key: String?, extra: [String: AnyJSON], timeout: Duration) {
+    package init(url: EndpointURL, model: String?, key: String?, extra: [String: AnyJSON], timeout: Duration)
+    {
         self.url = url
         self.model = model
         self.key = key
@@ -156,7 +157,9 @@ package enum EndpointKey {
     /// Nil when there is none. An error never shows the key.
     package static func find(file: String?) throws -> String? {
         if let file { return try read(file) }
-        guard let value = getenv(environmentVariable).map({ String(cString: $0) }), !value.isEmpty else { return nil }
+        guard let value = getenv(environmentVariable).map({ String(cString: $0) }), !value.isEmpty else {
+            return nil
+        }
         return try check(value, source: environmentVariable)
     }
 
@@ -171,7 +174,8 @@ package enum EndpointKey {
             status.st_mode & 0o077 == 0, status.st_uid == geteuid()
         else {
             throw EvaluationError(
-                .usage, "others may read the key file \(path), or it is not yours", fix: "chmod 600 '\(path)'")
+                .usage, "others may read the key file \(path), or it is not yours", fix: "chmod 600 '\(path)'"
+            )
         }
         var buffer = [UInt8](repeating: 0, count: 8_192)
         let count = Glibc.read(descriptor, &buffer, buffer.count)
@@ -182,7 +186,8 @@ package enum EndpointKey {
         let key = text.trimmingBlanks
         guard !key.isEmpty, key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw EvaluationError(
-                .usage, "\(source) holds no key of printable ASCII characters", fix: "put the key alone into it")
+                .usage, "\(source) holds no key of printable ASCII characters",
+                fix: "put the key alone into it")
         }
         return key
     }

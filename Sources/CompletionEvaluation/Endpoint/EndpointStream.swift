@@ -1,4 +1,4 @@
-// A server's streamed answer ("data: {…}" lines; or one JSON object from a server that does not stream) as it comes in.
+// A server's streamed answer as it comes in: "data: {…}" lines, or one JSON object from a server that does not stream.
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -46,7 +46,8 @@ package struct EndpointStream {
             let event = try? JSONDecoder().decode(AnyJSON.self, from: Data(content))  // a comment or "[DONE]"
         else { return }
         if let error = event["error"] {
-            failure = "the server reports: " + (error["message"]?.string ?? error.string ?? "an error").prefix(300)
+            failure =
+                "the server reports: " + (error["message"]?.string ?? error.string ?? "an error").prefix(300)
             return
         }
         if let choice = event["choices"]?.array?.first { take(choice: choice) }

@@ -25,13 +25,15 @@ package struct EndpointURL: Sendable, Equatable, CustomStringConvertible {
         else { throw EvaluationError(.usage, "'\(text)' is no address of a server", fix: fix) }
         guard url.user() == nil, url.password() == nil, url.query() == nil, url.fragment() == nil else {
             throw EvaluationError(
-                .usage, "the server's address holds a user, a password or a query", fix: "give keys in a file; \(fix)")
+                .usage, "the server's address holds a user, a password or a query",
+                fix: "give keys in a file; \(fix)")
         }
         let name = host.lowercased().filter { $0 != "[" && $0 != "]" }
         isLoopback = name == "localhost" || name == "::1" || Self.isLoopbackAddress(name)
         guard scheme == "https" || isLoopback else {
             throw EvaluationError(
-                .usage, "\(text) is not encrypted and not on this machine", fix: "use https, or a server on 127.0.0.1")
+                .usage, "\(text) is not encrypted and not on this machine",
+                fix: "use https, or a server on 127.0.0.1")
         }
         self.text = text.hasSuffix("/") ? String(text.dropLast()) : text
     }
@@ -69,7 +71,9 @@ package struct HTTPClient: Sendable {
         _ url: EndpointURL, path: String, body: [UInt8], key: String?, isCancelled: () -> Bool,
         onBody: (UnsafeRawBufferPointer) -> Bool
     ) throws(HTTPFailure) {
-        var headers = ["Content-Type: application/json", "Accept: text/event-stream, application/json", "Expect:"]
+        var headers = [
+            "Content-Type: application/json", "Accept: text/event-stream, application/json", "Expect:",
+        ]
         if let key { headers.append("Authorization: Bearer \(key)") }
         let result = withoutActuallyEscaping(isCancelled) { isCancelled in
             withoutActuallyEscaping(onBody) { onBody in
@@ -122,7 +126,8 @@ package struct HTTPClient: Sendable {
                     }
                     request.should_stop = { context in
                         guard let context else { return 1 }
-                        return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().isCancelled() ? 1 : 0
+                        return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().isCancelled()
+                            ? 1 : 0
                     }
                     foretoken_http_perform(&request, &result)
                 }
@@ -132,10 +137,13 @@ package struct HTTPClient: Sendable {
     }
 
     private func check(_ result: foretoken_http_result, firstBytes: [UInt8]) throws(HTTPFailure) {
-        let words = withUnsafeBytes(of: result.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let words = withUnsafeBytes(of: result.message) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
         switch result.outcome {
         case FORETOKEN_HTTP_NO_LIBRARY:
-            throw HTTPFailure(message: "libcurl is not installed (Debian: apt-get install libcurl4)", isPassing: false)
+            throw HTTPFailure(
+                message: "libcurl is not installed (Debian: apt-get install libcurl4)", isPassing: false)
         case FORETOKEN_HTTP_UNREACHABLE:
             throw HTTPFailure(message: "the server cannot be reached: \(words)", isPassing: true)
         case FORETOKEN_HTTP_TIMEOUT:
@@ -154,6 +162,7 @@ package struct HTTPClient: Sendable {
         // A stopped transfer has no status before the first line of the answer.
         if status == 0, result.outcome == FORETOKEN_HTTP_STOPPED { return }
         let text = String(decoding: firstBytes.prefix(300), as: UTF8.self)
-        throw HTTPFailure(message: "the server answered \(status): \(text)", isPassing: status == 429 || status >= 500)
+        throw HTTPFailure(
+            message: "the server answered \(status): \(text)", isPassing: status == 429 || status >= 500)
     }
 }

@@ -1,5 +1,5 @@
 // What became of one case: one line of a journal. Nothing derived is in it; metrics are computed when a report is
-// written, so an old journal can be reported again. All that may differ between two runs of one seed is under `timings`.
+// written, so an old journal can be reported again. What may differ between two runs of one seed is under `timings`.
 
 /// The answer to one case under one configuration.
 package struct CaseRecord: Codable, Sendable, Equatable {
@@ -41,7 +41,8 @@ package struct CaseRecord: Codable, Sendable, Equatable {
         package var acceptedByDepth: [Int]
 
         package init(
-            rounds: Int, emitted: Int, drafted: Int, accepted: Int, draftedByDepth: [Int], acceptedByDepth: [Int]
+            rounds: Int, emitted: Int, drafted: Int, accepted: Int, draftedByDepth: [Int],
+            acceptedByDepth: [Int]
         ) {
             self.rounds = rounds
             self.emitted = emitted
@@ -88,7 +89,8 @@ package struct CaseRecord: Codable, Sendable, Equatable {
     package var timings: Timings
 
     enum CodingKeys: String, CodingKey {
-        case configuration, id, kind, language, path, line, column, before, after, expected, got, tokens, margins, error
+        case configuration, id, kind, language, path, line, column, before, after, expected, got, tokens,
+            margins, error
         case timings
         case stopReason = "stop_reason"
         case promptTokens = "prompt_tokens"
@@ -132,7 +134,9 @@ enum Excerpt {
     static func end(of text: [UInt8]) -> String {
         var start = max(0, text.count - maximumByteCount)
         let lineFeeds = text.indices.reversed().lazy.filter { text[$0] == 0x0A }.prefix(lineCounts.before)
-        if let last = Array(lineFeeds).last, lineFeeds.count == lineCounts.before { start = max(start, last + 1) }
+        if let last = Array(lineFeeds).last, lineFeeds.count == lineCounts.before {
+            start = max(start, last + 1)
+        }
         while start < text.count, text[start] & 0xC0 == 0x80 { start += 1 }
         return String(decoding: text[start...], as: UTF8.self)
     }

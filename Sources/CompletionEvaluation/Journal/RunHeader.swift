@@ -56,7 +56,8 @@ package struct RunHeader: Codable, Sendable, Equatable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case schema, version, kind, subject, source, limit, seed, shard, fingerprint, engine, configurations, skipped
+        case schema, version, kind, subject, source, limit, seed, shard, fingerprint, engine, configurations,
+            skipped
         case caseCount = "case_count"
         case shardCaseCount = "shard_case_count"
         case candidateCount = "candidate_count"

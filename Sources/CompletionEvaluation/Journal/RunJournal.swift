@@ -1,5 +1,5 @@
 // The append-only record of a run: a header line, then one line per answer, each on disk before the next case begins.
-// After a crash or a power cut the journal is read again: a torn last line is cut off, answered cases are not run again.
+// After a crash or a power cut the journal is read again: a torn last line is cut off, answered cases are not rerun.
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -43,7 +43,8 @@ package final class RunJournal {
         do {
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 throw EvaluationError(
-                    .data, "\(path) is being written by another evaluation", fix: "wait for it or use another --output")
+                    .data, "\(path) is being written by another evaluation",
+                    fix: "wait for it or use another --output")
             }
             try takeUp(header)
         } catch {
@@ -66,7 +67,9 @@ package final class RunJournal {
                 throw RunFolder.error("cannot be cut back to its last whole line", path)
             }
             answered = Set(
-                content.records.filter { $0.error == nil }.map { Key(configuration: $0.configuration, id: $0.id) })
+                content.records.filter { $0.error == nil }.map {
+                    Key(configuration: $0.configuration, id: $0.id)
+                })
         } else {
             guard ftruncate(descriptor, 0) == 0 else { throw RunFolder.error("cannot be emptied", path) }
             try write(header)
@@ -125,7 +128,9 @@ package enum JournalReader {
                 let key = RunJournal.Key(configuration: record.configuration, id: record.id)
                 if let place = places[key] {
                     // A failed attempt never replaces an answer.
-                    if record.error == nil || content.records[place].error != nil { content.records[place] = record }
+                    if record.error == nil || content.records[place].error != nil {
+                        content.records[place] = record
+                    }
                 } else {
                     places[key] = content.records.count
                     content.records.append(record)
@@ -176,7 +181,8 @@ package enum RunFolder {
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch {
-            throw EvaluationError(.data, "the folder \(folder) cannot be made: \(error)", fix: "choose another --output")
+            throw EvaluationError(
+                .data, "the folder \(folder) cannot be made: \(error)", fix: "choose another --output")
         }
     }
 
@@ -186,7 +192,8 @@ package enum RunFolder {
 
     static func error(_ what: String, _ path: String) -> EvaluationError {
         EvaluationError(
-            .data, "\(path) \(what): \(String(cString: strerror(errno)))", fix: "check the folder and the disk")
+            .data, "\(path) \(what): \(String(cString: strerror(errno)))",
+            fix: "check the folder and the disk")
     }
 
     /// Brings a folder's own entries to disk.
@@ -218,7 +225,9 @@ package enum RunFolder {
         guard descriptor >= 0 else { throw error("cannot be written", temporary) }
         defer { close(descriptor) }
         try write(bytes, to: descriptor, path: temporary)
-        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw error("cannot be written", path) }
+        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+            throw error("cannot be written", path)
+        }
         try synchronize(parent(of: path))
     }
 }

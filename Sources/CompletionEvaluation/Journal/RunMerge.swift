@@ -27,7 +27,9 @@ package enum RunMerge {
         let numbers = runs.map(\.run.header.shard.number).sorted()
         guard numbers == Array(1...first.shard.count) else {
             throw EvaluationError(
-                .data, "of \(first.shard.count) shards these are there: \(numbers.map(String.init).joined(separator: ", "))",
+                .data,
+                "of \(first.shard.count) shards these are there: "
+                    + numbers.map(String.init).joined(separator: ", "),
                 fix: "name each shard's folder once")
         }
         for (folder, run) in runs {
@@ -35,7 +37,8 @@ package enum RunMerge {
             let wanted = run.header.shardCaseCount * run.header.configurations.count
             guard answers == wanted else {
                 throw EvaluationError(
-                    .data, "\(folder) has \(answers) of \(wanted) answers", fix: "run that shard again; it resumes")
+                    .data, "\(folder) has \(answers) of \(wanted) answers",
+                    fix: "run that shard again; it resumes")
             }
         }
         var hash = StableHash()

@@ -76,7 +76,8 @@ extension String {
     /// Without blanks and line breaks at both ends.
     var trimmingBlanks: String {
         let isBlank = { (byte: UInt8) in byte == 0x20 || (0x09...0x0D).contains(byte) }
-        guard let first = utf8.firstIndex(where: { !isBlank($0) }), let last = utf8.lastIndex(where: { !isBlank($0) })
+        guard let first = utf8.firstIndex(where: { !isBlank($0) }),
+            let last = utf8.lastIndex(where: { !isBlank($0) })
         else { return "" }
         return String(decoding: Array(utf8[first...last]), as: UTF8.self)
     }

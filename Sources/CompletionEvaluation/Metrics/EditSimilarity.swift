@@ -22,7 +22,8 @@ package enum EditSimilarity {
         let wordCount = (a.count + 63) / 64
         var masks: [Unicode.Scalar: [UInt64]] = [:]
         for (place, scalar) in a.enumerated() {
-            masks[scalar, default: [UInt64](repeating: 0, count: wordCount)][place / 64] |= 1 << UInt64(place % 64)
+            masks[scalar, default: [UInt64](repeating: 0, count: wordCount)][place / 64] |=
+                1 << UInt64(place % 64)
         }
         var state = [UInt64](repeating: .max, count: wordCount)
         for scalar in b {

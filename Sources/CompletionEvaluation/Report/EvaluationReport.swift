@@ -1,5 +1,5 @@
-// What a report says, as values: the same for JSON, Markdown and HTML. Everything that depends on the machine or on what
-// ran before is under `timings`; the rest is the same for every run of one seed.
+// What a report says, as values: the same for JSON, Markdown and HTML. Everything that depends on the machine or on
+// what ran before is under `timings`; the rest is the same for every run of one seed.
 
 /// A run's results.
 package struct EvaluationReport: Encodable, Sendable {

@@ -33,7 +33,8 @@ package enum MarkdownReport {
         let run = report.run
         let shard = run.shard == .whole ? "" : ", shard \(run.shard.number)/\(run.shard.count)"
         var lines = [
-            "\(run.shardCaseCount) cases of \(run.candidateCount) candidates, seed \(run.seed)\(shard), source \(run.source.prefix(12)).",
+            "\(run.shardCaseCount) cases of \(run.candidateCount) candidates, seed \(run.seed)\(shard), "
+                + "source \(run.source.prefix(12)).",
             "Engine: \(run.engine). Foretoken \(run.version). \(report.timings.machine).",
         ]
         if !report.isComplete { lines.append("**Incomplete**: run the same command again; it resumes.") }
@@ -44,16 +45,23 @@ package enum MarkdownReport {
         let head = report.configurations.map(\.name)
         var lines = [row(["metric"] + head), row(["---"] + head.map { _ in "---" })]
         for metric in Metric.all {
-            let cells = report.configurations.map { show($0.overall.metrics[metric.name], metric: metric.name) }
+            let cells = report.configurations.map {
+                show($0.overall.metrics[metric.name], metric: metric.name)
+            }
             lines.append(row([metric.title] + cells))
         }
-        lines.append(row(["Answered / failed"] + report.configurations.map { "\($0.answeredCount) / \($0.failedCount)" }))
+        lines.append(
+            row(
+                ["Answered / failed"]
+                    + report.configurations.map { "\($0.answeredCount) / \($0.failedCount)" }))
         lines += ["", "In brackets: 95 % bootstrap intervals."]
         return lines
     }
 
     private static func groupTable(_ title: String, _ groups: [EvaluationReport.Group]) -> [String] {
-        var lines = ["", "### \(title)", "", row(["group", "cases", "exact match", "edit similarity", "first line"])]
+        var lines = [
+            "", "### \(title)", "", row(["group", "cases", "exact match", "edit similarity", "first line"]),
+        ]
         lines.append(row(["---", "---", "---", "---", "---"]))
         for group in groups {
             lines.append(
@@ -70,7 +78,8 @@ package enum MarkdownReport {
     private static func costTable(_ report: EvaluationReport) -> [String] {
         var lines = [
             row([
-                "configuration", "first token ms p50 / p95", "total ms p50 / p95", "prompt tokens", "reused", "τ",
+                "configuration", "first token ms p50 / p95", "total ms p50 / p95", "prompt tokens", "reused",
+                "τ",
                 "speculative speed-up",
             ]), row([String](repeating: "---", count: 7)),
         ]
@@ -93,7 +102,8 @@ package enum MarkdownReport {
             "## \(comparison.nameA) against \(comparison.nameB)", "",
             "\(count) cases, \(comparison.identicalTextCount) identical texts"
                 + (count > 0 ? " (\(percent(Double(comparison.identicalTextCount) / Double(count))))" : "")
-                + ", \(comparison.identicalPromptCount) identical prompts, \(comparison.unpairedCount) without a partner.",
+                + ", \(comparison.identicalPromptCount) identical prompts, "
+                + "\(comparison.unpairedCount) without a partner.",
             "", row(["metric", "A", "B", "B − A", "wins", "losses", "p"]),
             row([String](repeating: "---", count: 7)),
         ]
@@ -120,14 +130,15 @@ package enum MarkdownReport {
         let flipped = comparison.differences.count(where: \.isFlipped)
         var lines = [
             "", "### Cases that differ: \(comparison.differences.count), \(flipped) of them flipped", "",
-            row(["case", "expected", "A", "B", "token", "margin A / B"]), row([String](repeating: "---", count: 6)),
+            row(["case", "expected", "A", "B", "token", "margin A / B"]),
+            row([String](repeating: "---", count: 6)),
         ]
         for each in comparison.differences.prefix(listedDifferenceCount) {
             lines.append(
                 row([
                     each.id, code(each.expected), code(each.a) + (each.aIsExact ? " ✓" : ""),
                     code(each.b) + (each.bIsExact ? " ✓" : ""), each.token.map(String.init) ?? "–",
-                    "\(each.aMargin.map { number(Double($0), 3) } ?? "–") / \(each.bMargin.map { number(Double($0), 3) } ?? "–")",
+                    "\(margin(each.aMargin)) / \(margin(each.bMargin))",
                 ]))
         }
         if comparison.differences.count > listedDifferenceCount {
@@ -151,9 +162,11 @@ package enum MarkdownReport {
 
     // MARK: Words
 
+    private static func margin(_ value: Float?) -> String { value.map { number(Double($0), 3) } ?? "–" }
+
     private static func row(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
 
-    private static func show(_ estimate: Estimate?, metric: String) -> String {
+    static func show(_ estimate: Estimate?, metric: String) -> String {
         guard let estimate else { return "–" }
         if metric == "accepted_characters" {
             return "\(number(estimate.mean, 1)) [\(number(estimate.low, 1)), \(number(estimate.high, 1))]"
@@ -161,7 +174,7 @@ package enum MarkdownReport {
         return "\(percent(estimate.mean)) [\(percent(estimate.low)), \(percent(estimate.high))]"
     }
 
-    private static func pair(_ spread: EvaluationReport.Spread?) -> String {
+    static func pair(_ spread: EvaluationReport.Spread?) -> String {
         spread.map { "\(number($0.p50, 0)) / \(number($0.p95, 0))" } ?? "–"
     }
 
@@ -182,6 +195,7 @@ package enum MarkdownReport {
         let sign = value < 0 && scaled != 0 ? "−" : ""
         guard digits > 0 else { return sign + "\(scaled)" }
         let fraction = String(scaled % Int(scale))
-        return "\(sign)\(scaled / Int(scale))." + String(repeating: "0", count: digits - fraction.count) + fraction
+        return "\(sign)\(scaled / Int(scale))." + String(repeating: "0", count: digits - fraction.count)
+            + fraction
     }
 }

@@ -17,7 +17,8 @@ package enum ReportBuilder {
         header: RunHeader, records: [CaseRecord], machine: String, energyJoules: Double? = nil
     ) -> EvaluationReport {
         let places = Dictionary(
-            header.configurations.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+            header.configurations.enumerated().map { ($0.element.name, $0.offset) },
+            uniquingKeysWith: { first, _ in first })
         let cases = records.sorted {
             (places[$0.configuration] ?? 0, $0.path, $0.line, $0.column, $0.id)
                 < (places[$1.configuration] ?? 0, $1.path, $1.line, $1.column, $1.id)
@@ -30,7 +31,8 @@ package enum ReportBuilder {
             for other in header.configurations.dropFirst() {
                 comparisons.append(
                     RunComparison(
-                        first.name, byConfiguration[first.name] ?? [], other.name, byConfiguration[other.name] ?? []))
+                        first.name, byConfiguration[first.name] ?? [], other.name,
+                        byConfiguration[other.name] ?? []))
             }
         }
         let answerCount = cases.count { $0.metrics != nil }
@@ -44,7 +46,8 @@ package enum ReportBuilder {
     package static func measured(_ record: CaseRecord) -> EvaluationReport.Case {
         let metrics =
             record.error == nil
-            ? CaseMetrics(expected: record.expected, got: record.got, kind: record.kind, path: record.path) : nil
+            ? CaseMetrics(expected: record.expected, got: record.got, kind: record.kind, path: record.path)
+            : nil
         let values = record.logProbabilities.map(Double.init)
         return EvaluationReport.Case(
             record: record, metrics: metrics,
@@ -112,7 +115,8 @@ package enum ReportBuilder {
             generatedTokens: records.reduce(0) { $0 + $1.timings.generatedTokens },
             meanAcceptedLength: rounds == 0
                 ? nil : Double(speculation.reduce(0) { $0 + $1.emitted }) / Double(rounds),
-            acceptanceByDepth: acceptance(speculation), speculativeSpeedUp: speedUp(entry, byConfiguration, entries))
+            acceptanceByDepth: acceptance(speculation),
+            speculativeSpeedUp: speedUp(entry, byConfiguration, entries))
     }
 
     private static func acceptance(_ all: [CaseRecord.Speculation]) -> [Double] {
@@ -131,12 +135,17 @@ package enum ReportBuilder {
     private static func speedUp(
         _ entry: Sweep.Entry, _ byConfiguration: [String: [EvaluationReport.Case]], _ entries: [Sweep.Entry]
     ) -> Double? {
-        guard let pair = SpeculationCheck.pairs(entries).first(where: { $0.1.name == entry.name }) else { return nil }
+        guard let pair = SpeculationCheck.pairs(entries).first(where: { $0.1.name == entry.name }) else {
+            return nil
+        }
         let plain = Dictionary(
-            (byConfiguration[pair.0.name] ?? []).map { ($0.record.id, $0.record) }, uniquingKeysWith: { first, _ in first })
+            (byConfiguration[pair.0.name] ?? []).map { ($0.record.id, $0.record) },
+            uniquingKeysWith: { first, _ in first })
         var (before, after) = (0.0, 0.0)
         for each in byConfiguration[entry.name] ?? [] {
-            guard let other = plain[each.record.id], other.error == nil, each.record.error == nil else { continue }
+            guard let other = plain[each.record.id], other.error == nil, each.record.error == nil else {
+                continue
+            }
             before += other.timings.totalMilliseconds
             after += each.record.timings.totalMilliseconds
         }

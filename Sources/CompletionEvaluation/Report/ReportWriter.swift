@@ -19,7 +19,8 @@ package enum ReportWriter {
     package static func write(_ comparison: RunComparison, to folder: String) throws {
         try RunFolder.make(folder)
         try RunFolder.replace(folder + "/comparison.json", with: try json(comparison))
-        try RunFolder.replace(folder + "/comparison.md", with: Array(MarkdownReport.text(of: comparison).utf8))
+        try RunFolder.replace(
+            folder + "/comparison.md", with: Array(MarkdownReport.text(of: comparison).utf8))
     }
 
     static func json(_ value: some Encodable) throws -> [UInt8] {

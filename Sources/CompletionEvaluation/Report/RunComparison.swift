@@ -91,7 +91,8 @@ package struct RunComparison: Encodable, Sendable {
         _ nameA: String, _ a: [EvaluationReport.Case], _ nameB: String, _ b: [EvaluationReport.Case]
     ) {
         let answersB = Dictionary(
-            b.filter { $0.metrics != nil }.map { ($0.record.id, $0) }, uniquingKeysWith: { first, _ in first })
+            b.filter { $0.metrics != nil }.map { ($0.record.id, $0) }, uniquingKeysWith: { first, _ in first }
+        )
         let answeredA = a.filter { $0.metrics != nil }
         let pairs = answeredA.compactMap { each in answersB[each.record.id].map { (each, $0) } }
         self.nameA = nameA
@@ -108,7 +109,8 @@ package struct RunComparison: Encodable, Sendable {
         timings = Timings(
             firstTokenA: .init(recordsA.compactMap(\.firstTokenMilliseconds)),
             firstTokenB: .init(recordsB.compactMap(\.firstTokenMilliseconds)),
-            totalA: .init(recordsA.map(\.totalMilliseconds)), totalB: .init(recordsB.map(\.totalMilliseconds)))
+            totalA: .init(recordsA.map(\.totalMilliseconds)), totalB: .init(recordsB.map(\.totalMilliseconds))
+        )
     }
 
     private static func line(
@@ -138,7 +140,8 @@ package struct RunComparison: Encodable, Sendable {
             a.tokens.isEmpty || b.tokens.isEmpty ? nil : zip(a.tokens, b.tokens).prefix { $0 == $1 }.count
         return Difference(
             id: a.id, kind: a.kind.rawValue, expected: a.expected, a: a.got, b: b.got,
-            aIsExact: pair.0.metrics?.exactMatch == 1, bIsExact: pair.1.metrics?.exactMatch == 1, token: place,
+            aIsExact: pair.0.metrics?.exactMatch == 1, bIsExact: pair.1.metrics?.exactMatch == 1,
+            token: place,
             aMargin: place.flatMap { a.margins.dropFirst($0).first },
             bMargin: place.flatMap { b.margins.dropFirst($0).first })
     }

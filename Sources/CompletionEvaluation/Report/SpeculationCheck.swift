@@ -12,7 +12,8 @@ package enum SpeculationCheck {
                 records.filter { $0.configuration == first.name && $0.error == nil }.map { ($0.id, $0) },
                 uniquingKeysWith: { $1 })
             let different = records.filter { record in
-                guard record.configuration == second.name, record.error == nil, let other = answers[record.id] else {
+                guard record.configuration == second.name, record.error == nil, let other = answers[record.id]
+                else {
                     return false
                 }
                 return record.tokens != other.tokens || record.got != other.got

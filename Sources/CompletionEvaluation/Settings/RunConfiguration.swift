@@ -42,8 +42,10 @@ package struct Setting: Sendable {
             configuration.model = value
             return !value.isEmpty
         },
-        Setting(name: "context-tokens", values: "tokens of a prompt, 128 to 1048576") { configuration, value in
-            guard let count = Int(value), (PromptBudget.minimumTotalTokenCount...(1 << 20)).contains(count) else {
+        Setting(name: "context-tokens", values: "tokens of a prompt, 128 to 1048576") {
+            configuration, value in
+            guard let count = Int(value), (PromptBudget.minimumTotalTokenCount...(1 << 20)).contains(count)
+            else {
                 return false
             }
             configuration.contextTokens = count
@@ -120,11 +122,13 @@ package struct Sweep: Sendable {
         for text in sweeps {
             let (setting, list) = try Self.parse(text)
             guard names.insert(setting.name).inserted else {
-                throw EvaluationError(.usage, "\(setting.name) is swept twice", fix: "give its values in one --sweep")
+                throw EvaluationError(
+                    .usage, "\(setting.name) is swept twice", fix: "give its values in one --sweep")
             }
             let values = list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
             guard Set(values).count == values.count else {
-                throw EvaluationError(.usage, "--sweep \(text) has a value twice", fix: "give each value once")
+                throw EvaluationError(
+                    .usage, "--sweep \(text) has a value twice", fix: "give each value once")
             }
             var next: [(parts: [String], configuration: RunConfiguration)] = []
             for entry in entries {
@@ -137,19 +141,23 @@ package struct Sweep: Sendable {
             entries = next
             guard entries.count <= Self.maximumCount else {
                 throw EvaluationError(
-                    .usage, "the sweep has more than \(Self.maximumCount) combinations", fix: "sweep less at once")
+                    .usage, "the sweep has more than \(Self.maximumCount) combinations",
+                    fix: "sweep less at once")
             }
         }
         self.entries = entries.map {
             Entry(
-                name: $0.parts.isEmpty ? "default" : $0.parts.joined(separator: " "), configuration: $0.configuration)
+                name: $0.parts.isEmpty ? "default" : $0.parts.joined(separator: " "),
+                configuration: $0.configuration)
         }
     }
 
     private static func parse(_ text: String) throws -> (Setting, String) {
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         guard parts.count == 2 else {
-            throw EvaluationError(.usage, "'\(text)' is not NAME=VALUE", fix: "write for example context-tokens=1024")
+            throw EvaluationError(
+                .usage, "'\(text)' is not NAME=VALUE", fix: "write for example context-tokens=1024")
         }
         guard let setting = Setting.all.first(where: { $0.name == parts[0] }) else {
             throw EvaluationError(

@@ -16,7 +16,9 @@ package struct Estimate: Codable, Sendable, Equatable {
     static let seed: UInt64 = 1
 
     /// Nil for no values.
-    package init?(_ values: [Double], resampleCount: Int = Estimate.resampleCount, seed: UInt64 = Estimate.seed) {
+    package init?(
+        _ values: [Double], resampleCount: Int = Estimate.resampleCount, seed: UInt64 = Estimate.seed
+    ) {
         guard !values.isEmpty, resampleCount > 0 else { return nil }
         count = values.count
         mean = values.reduce(0, +) / Double(values.count)
