@@ -134,11 +134,11 @@ import Testing
     func prefersEditedPlaces() async throws {
         let fixture = try Self.library()
         var query = Self.query(fixture, "    ")
-        query.recentEdits = [RecentEdit(path: fixture.absolute("library/shelves.py"), line: 25 * 11 + 3)]
+        query.recentEdits = [RecentEdit(path: fixture.absolute("library/shelves.py"), line: 38 * 11 + 3)]
         let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
-        #expect(Self.shown(result).contains("def shelf_25("))
+        #expect(Self.shown(result).contains("def shelf_38("))
         let plain = try await Self.context().prompt(
             for: Self.query(fixture, "    "), tokenizer: ByteTokenizer())
-        #expect(!Self.shown(plain).contains("def shelf_25("))
+        #expect(!Self.shown(plain).contains("def shelf_38("))
     }
 }

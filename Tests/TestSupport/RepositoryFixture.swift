@@ -140,13 +140,6 @@ package final class RepositoryFixture {
     /// Overwrites a file of the git directory.
     package func damage(_ file: String, with text: String) throws { try write(".git/" + file, text) }
 
-    /// The loose object of the commit that HEAD names.
-    package func headObjectFile() throws -> String {
-        var head = git_oid()
-        try Self.check(git_reference_name_to_id(&head, repository, "HEAD"))
-        return objectFile(head)
-    }
-
     /// Path of a loose object.
     package func objectFile(_ id: git_oid) -> String {
         var id = id

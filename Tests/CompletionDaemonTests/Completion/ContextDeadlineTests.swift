@@ -85,14 +85,16 @@ struct StuckRepositoryTests {
         // A process of its own, because the thread stays stuck.
         await #expect(processExitsWith: .success) {
             alarm(60)
+            // The user's own configuration is not looked at before libgit2 reads it.
+            let home = try RepositoryFixture.temporaryFolder()
+            setenv("HOME", home, 1)
+            unsetenv("XDG_CONFIG_HOME")
             let stuck = try DrawingProject()
-            let object = try stuck.repository.headObjectFile()
-            try stuck.repository.remove(object)
-            try stuck.repository.makeFIFO(object)
             let other = try DrawingProject()
+            guard mkfifo(home + "/.gitconfig", 0o600) == 0 else { _exit(EXIT_FAILURE) }
             let service = CompletionService(
                 configuration: CompletionService.Configuration(
-                    engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: 512),
+                    engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: 512, cacheFolder: nil),
                 logger: silentLogger, contextTimeLimit: .milliseconds(300))
             for project in [stuck, other, stuck, other, other, other, other] {
                 let outcome = await service.complete(Self.request(project))
