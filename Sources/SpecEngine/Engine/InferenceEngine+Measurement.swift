@@ -31,8 +31,8 @@ extension InferenceEngine {
     /// A pass of a few rows is shorter than what waking the threads may take: that many are timed together.
     private static let passesPerTiming = 8
 
-    /// Seconds for `work` on `tokens[depth...]`, behind the tokens before; those are read first, untimed, unless they are
-    /// resident. For `.rows` the mean of a few passes. Leaves the first `depth` tokens resident.
+    /// Seconds for `work` on `tokens[depth...]`, behind the tokens before; those are read first, untimed, unless they
+    /// are resident. For `.rows` the mean of a few passes. Leaves the first `depth` tokens resident.
     package func seconds(for work: TimedWork, of tokens: [TokenID], behind depth: Int) -> Double {
         let model = languageModel
         let end = depth + work.tokenCount
