@@ -168,50 +168,39 @@ final class TransformerModel: LanguageModel {
     ) -> Bool {
         let hidden = configuration.hiddenSize
         let residual = scratch.residual + firstRow * hidden
-        switch matrix.storage {
-        case .q4:
+        guard matrix.isFloat else {
             return spec_add_norm_quantize(
                 team.pool, residual, addend, weight, configuration.rmsNormEpsilon, scratch.quantized,
                 Int32(rows),
                 Int32(hidden))
-        case .f32:
-            if let addend {
-                for index in 0..<rows * hidden { residual[index] += addend[index] }
-            }
-            spec_rms_norm(
-                team.instructionSet.raw, residual, hidden, weight, configuration.rmsNormEpsilon,
-                scratch.floats,
-                hidden, Int32(rows), Int32(hidden))
-            return true
         }
+        if let addend {
+            for index in 0..<rows * hidden { residual[index] += addend[index] }
+        }
+        spec_rms_norm(
+            team.instructionSet.raw, residual, hidden, weight, configuration.rmsNormEpsilon, scratch.floats,
+            hidden, Int32(rows), Int32(hidden))
+        return true
     }
 
     /// Rows that are not normalised on their way into `matrix`.
     private func prepare(
         _ x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, for matrix: PackedMatrix
     ) -> Bool {
-        switch matrix.storage {
-        case .q4:
+        guard matrix.isFloat else {
             return spec_quantize(
                 team.pool, x, stride, scratch.quantized, Int32(rows), Int32(matrix.inputCount))
-        case .f32:
-            for row in 0..<rows {
-                (scratch.floats + row * matrix.inputCount).update(
-                    from: x + row * stride, count: matrix.inputCount)
-            }
-            return true
         }
+        for row in 0..<rows {
+            (scratch.floats + row * matrix.inputCount).update(
+                from: x + row * stride, count: matrix.inputCount)
+        }
+        return true
     }
 
     /// out [M, N] = prepared rows · matrixᵀ.
     private func linear(_ matrix: PackedMatrix, rows: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
-        switch matrix.storage {
-        case .q4(var q4):
-            return spec_linear_q4(team.pool, &q4, scratch.quantized, Int32(rows), out, matrix.outputCount)
-        case .f32(var f32):
-            return spec_linear_f32(
-                team.pool, &f32, scratch.floats, matrix.inputCount, Int32(rows), out, matrix.outputCount)
-        }
+        matrix.multiply(quantized: scratch.quantized, floats: scratch.floats, rows: rows, into: out, on: team)
     }
 
     private func finishProjections(
@@ -248,7 +237,8 @@ final class TransformerModel: LanguageModel {
             out_stride: c.headCount * c.headDimension, blocks: cache.blockTable,
             layer_offset: layerIndex * cache.layerByteCount, m: Int32(rows),
             first_position: Int32(firstPosition + firstRow), head_count: Int32(c.headCount),
-            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension), window: 0,
+            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension),
+            window: Int32(c.window(ofLayer: layerIndex)),
             scale: 1 / Float(c.headDimension).squareRoot(), partials: scratch.attentionPartials)
         return spec_attention_run(team.pool, &step)
     }
@@ -264,7 +254,7 @@ final class TransformerModel: LanguageModel {
                 layer_offset: layerIndex * cache.layerByteCount, committed: Int32(base),
                 staged: staging.rows(layer: layerIndex), paths: paths, lengths: lengths, m: Int32(rows),
                 head_count: Int32(c.headCount), kv_head_count: Int32(c.kvHeadCount),
-                head_dimension: Int32(c.headDimension), window: 0,
+                head_dimension: Int32(c.headDimension), window: Int32(c.window(ofLayer: layerIndex)),
                 scale: 1 / Float(c.headDimension).squareRoot(),
                 partials: scratch.attentionPartials)
             return spec_tree_attention_run(team.pool, &step)
@@ -272,15 +262,7 @@ final class TransformerModel: LanguageModel {
     }
 
     private func feedForward(_ layer: TransformerWeights.Layer, rows: Int) -> Bool {
-        switch (layer.gate.storage, layer.up.storage) {
-        case (.q4(var gate), .q4(var up)):
-            guard spec_gated_linear_q4(team.pool, &gate, &up, scratch.quantized, Int32(rows), scratch.gated)
-            else { return false }
-            guard case .q4(var down) = layer.down.storage else { return false }
-            return spec_linear_q4(
-                team.pool, &down, scratch.gated, Int32(rows), scratch.feedForwardOutput,
-                layer.down.outputCount)
-        default:
+        if layer.gate.isFloat || layer.down.isFloat {
             let size = configuration.feedForwardSize
             guard linear(layer.gate, rows: rows, into: scratch.gateFloats),
                 linear(layer.up, rows: rows, into: scratch.upFloats)
@@ -288,8 +270,19 @@ final class TransformerModel: LanguageModel {
             spec_swiglu(
                 team.instructionSet.raw, scratch.gateFloats, scratch.upFloats, scratch.gateFloats,
                 Int32(rows * size))
-            return prepare(scratch.gateFloats, stride: size, rows: rows, for: layer.down)
-                && linear(layer.down, rows: rows, into: scratch.feedForwardOutput)
+            guard
+                layer.down.isFloat
+                    || spec_quantize(
+                        team.pool, scratch.gateFloats, size, scratch.gated, Int32(rows), Int32(size))
+            else { return false }
+        } else {
+            guard
+                layer.gate.gate(
+                    layer.up, quantized: scratch.quantized, rows: rows, into: scratch.gated, on: team)
+            else { return false }
         }
+        return layer.down.multiply(
+            quantized: scratch.gated, floats: scratch.gateFloats, rows: rows,
+            into: scratch.feedForwardOutput, on: team)
     }
 }

@@ -34,21 +34,18 @@ final class TransformerWeights {
     /// Bytes of weights in memory.
     let byteCount: Int
 
-    init(file: GGUFFile, configuration: ModelConfiguration) throws(EngineError) {
-        var loader = Loader(file: file, configuration: configuration)
+    /// `team`, if given, shares the work; it must be live.
+    init(file: GGUFFile, configuration: ModelConfiguration, team: ThreadTeam? = nil) throws(EngineError) {
+        var loader = Loader(file: file, configuration: configuration, team: team)
         layers = try loader.layers()
         outputNorm = try loader.norm("output_norm.weight", count: configuration.hiddenSize)
         let embedding = try loader.tensor(
             "token_embd.weight", [configuration.hiddenSize, configuration.vocabularySize])
-        guard embedding.type == .q4_0 || embedding.type == .f32 else {
-            throw EngineError.unsupportedTensorType(
-                path: file.path, tensor: embedding.name, type: embedding.type)
-        }
         let headTensor =
             configuration.hasTiedEmbeddings
             ? embedding
             : try loader.tensor("output.weight", [configuration.hiddenSize, configuration.vocabularySize])
-        head = try PackedMatrix(stacking: [headTensor], of: file)
+        head = PackedMatrix(stacking: [headTensor], of: file, team: team)
         norms = loader.norms
         embeddingType = embedding.type
         embeddingRows = AlignedBuffer(byteCount: embedding.byteCount)
@@ -63,11 +60,8 @@ final class TransformerWeights {
         let hiddenSize = configuration.hiddenSize
         let rowByteCount = hiddenSize / embeddingType.blockElementCount * embeddingType.blockByteCount
         let row = embeddingRows.base + Int(token.rawValue) * rowByteCount
-        if embeddingType == .q4_0 {
-            spec_q4_dequantize_row(row.assumingMemoryBound(to: UInt8.self), out, Int32(hiddenSize))
-        } else {
-            memcpy(out, row, rowByteCount)
-        }
+        spec_dequantize_row(
+            embeddingType.kernelType, row.assumingMemoryBound(to: UInt8.self), out, Int32(hiddenSize))
     }
 }
 
@@ -103,11 +97,13 @@ extension TransformerWeights {
         let file: GGUFFile
         let configuration: ModelConfiguration
         let norms: AlignedBuffer
+        private let team: ThreadTeam?
         private var usedNormFloats = 0
         private(set) var packedByteCount = 0
 
-        init(file: GGUFFile, configuration: ModelConfiguration) {
+        init(file: GGUFFile, configuration: ModelConfiguration, team: ThreadTeam?) {
             self.file = file
+            self.team = team
             self.configuration = configuration
             let perLayer = 2 * configuration.hiddenSize + 2 * configuration.headDimension
             // What the header claims and the file cannot hold is found when the tensors are asked for.
@@ -127,30 +123,20 @@ extension TransformerWeights {
         /// A vector of norm weights, copied so that it is aligned.
         mutating func norm(_ name: String, count: Int) throws(EngineError) -> UnsafePointer<Float> {
             let tensor = try tensor(name, [count])
-            guard tensor.type == .f32 else {
+            guard tensor.type.isFloat else {
                 throw EngineError.unsupportedTensorType(path: file.path, tensor: name, type: tensor.type)
             }
             let destination = norms.pointer(to: Float.self) + usedNormFloats
-            memcpy(destination, file.bytes(of: tensor).baseAddress!, count * 4)
+            file.dequantize(tensor, into: destination)
             usedNormFloats += count
             return UnsafePointer(destination)
         }
 
-        private mutating func matrix(_ tensors: [GGUFTensor]) throws(EngineError) -> PackedMatrix {
-            let matrix = try PackedMatrix(stacking: tensors, of: file)
+        private mutating func matrix(_ tensors: [GGUFTensor], asFloat: Bool = false) -> PackedMatrix {
+            let matrix = PackedMatrix(stacking: tensors, of: file, asFloat: asFloat, team: team)
             packedByteCount += matrix.byteCount
             for tensor in tensors { file.adviseDontNeed(tensor) }
             return matrix
-        }
-
-        /// The gated network is one kernel: its three matrices are all quantised or all float.
-        private func requireOneType(_ names: [String]) throws(EngineError) {
-            let types = Set(names.compactMap { file.tensors[$0]?.type })
-            guard types.count <= 1 else {
-                throw EngineError.unsupportedShape(
-                    path: file.path,
-                    reason: "\(names.joined(separator: ", ")) are stored in different formats")
-            }
         }
 
         mutating func layers() throws(EngineError) -> [Layer] {
@@ -165,21 +151,23 @@ extension TransformerWeights {
                 c.hiddenSize, c.headCount * c.headDimension, c.kvHeadCount * c.headDimension
             )
             let prefix = "blk.\(index)."
-            try requireOneType(["ffn_gate", "ffn_up", "ffn_down"].map { prefix + $0 + ".weight" })
+            let gate = try tensor(prefix + "ffn_gate.weight", [hidden, c.feedForwardSize])
+            let up = try tensor(prefix + "ffn_up.weight", [hidden, c.feedForwardSize])
+            // Gate and up read the same rows.
+            let gatesAreFloat = gate.type.isFloat || up.type.isFloat
             return Layer(
                 attentionNorm: try norm(prefix + "attn_norm.weight", count: hidden),
-                queryKeyValue: try matrix([
+                queryKeyValue: matrix([
                     try tensor(prefix + "attn_q.weight", [hidden, queries]),
                     try tensor(prefix + "attn_k.weight", [hidden, keys]),
                     try tensor(prefix + "attn_v.weight", [hidden, keys]),
                 ]),
                 queryNorm: try norm(prefix + "attn_q_norm.weight", count: c.headDimension),
                 keyNorm: try norm(prefix + "attn_k_norm.weight", count: c.headDimension),
-                attentionOutput: try matrix([try tensor(prefix + "attn_output.weight", [queries, hidden])]),
+                attentionOutput: matrix([try tensor(prefix + "attn_output.weight", [queries, hidden])]),
                 feedForwardNorm: try norm(prefix + "ffn_norm.weight", count: hidden),
-                gate: try matrix([try tensor(prefix + "ffn_gate.weight", [hidden, c.feedForwardSize])]),
-                up: try matrix([try tensor(prefix + "ffn_up.weight", [hidden, c.feedForwardSize])]),
-                down: try matrix([try tensor(prefix + "ffn_down.weight", [c.feedForwardSize, hidden])]))
+                gate: matrix([gate], asFloat: gatesAreFloat), up: matrix([up], asFloat: gatesAreFloat),
+                down: matrix([try tensor(prefix + "ffn_down.weight", [c.feedForwardSize, hidden])]))
         }
     }
 }
