@@ -26,7 +26,7 @@ typedef struct spec_isa spec_isa;
 /// The best set this CPU and operating system support.
 const spec_isa *spec_isa_best(void);
 
-/// The set of that name ("avx512-bf16", "avx512", "avx2", "neon", "portable"), or NULL where unknown or unsupported here.
+/// The set of that name ("avx512-bf16", "avx512", "avx2", "neon", "portable"), or NULL where unknown or unsupported.
 const spec_isa *_Nullable spec_isa_named(const char *name);
 
 const char *spec_isa_name(const spec_isa *isa);
@@ -113,7 +113,8 @@ size_t spec_panel_bytes(spec_weight_type type, int32_t k);
 
 /// Repacks rows of a GGUF matrix [N, K] into all of its panels, shared between the threads (NULL: the caller alone).
 /// False when cancelled.
-bool spec_repack(spec_pool *_Nullable pool, spec_weight_type type, const uint8_t *rows, int32_t n, int32_t k, uint8_t *out);
+bool spec_repack(spec_pool *_Nullable pool, spec_weight_type type, const uint8_t *rows, int32_t n, int32_t k,
+                 uint8_t *out);
 
 /// One row of a GGUF matrix to f32, with the bits of ggml's own conversion. `row` points at the row's first byte.
 void spec_dequantize_row(spec_weight_type type, const uint8_t *row, float *out, int32_t k);

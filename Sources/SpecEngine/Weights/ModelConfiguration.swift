@@ -182,7 +182,8 @@ private struct ConfigurationReader {
             return [Int](repeating: window, count: layerCount)
         case .numberArray(let pattern):
             guard pattern.count == layerCount else {
-                throw invalid(name, "one value for each of the \(layerCount) layers", "\(pattern.count) values")
+                throw invalid(
+                    name, "one value for each of the \(layerCount) layers", "\(pattern.count) values")
             }
             return try (0..<layerCount).map { index throws(GGUFError) in
                 guard let value = pattern.integer(at: index), value == 0 || value == 1 else {

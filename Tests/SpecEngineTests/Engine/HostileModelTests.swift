@@ -83,7 +83,9 @@ struct HostileModelTests {
         #expect(names.allSatisfy(text.contains), "\(text)")
     }
 
-    @Test("A model of mixed formats with damaged tensor infos is refused or loads", arguments: 0..<4 as Range<UInt64>)
+    @Test(
+        "A model of mixed formats with damaged tensor infos is refused or loads",
+        arguments: 0..<4 as Range<UInt64>)
     func damagedTensorInfos(seed: UInt64) throws {
         let kind = TensorTypeModel(
             type: .q4_K, exceptions: ["attn_v": .q6_K, "ffn_up": .q5_K, "attn_k": .q8_0, "ffn_down": .f16])

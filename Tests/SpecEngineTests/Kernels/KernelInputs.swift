@@ -32,7 +32,9 @@ extension SeededRandom {
         }
     }
 
-    private static func half(_ value: Float) -> [UInt8] { GGUFBuilder.littleEndian(Float16(value).bitPattern) }
+    private static func half(_ value: Float) -> [UInt8] {
+        GGUFBuilder.littleEndian(Float16(value).bitPattern)
+    }
 }
 
 /// Every instruction set this machine can run.

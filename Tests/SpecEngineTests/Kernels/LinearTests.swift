@@ -40,7 +40,8 @@ struct LinearTests {
         }
     }
 
-    @Test("Matrices of several formats stacked give each one's own bits; float and quantised ones become float")
+    @Test(
+        "Matrices of several formats stacked give each one's own bits; float and quantised ones become float")
     func stacked() throws {
         var random = SeededRandom(seed: 5)
         let k = 512
@@ -75,7 +76,8 @@ struct LinearTests {
         var builder = GGUFBuilder()
         for (index, part) in parts.enumerated() {
             builder.addTensor(
-                "\(index)", type: part.type.rawValue, dimensions: [UInt64(k), UInt64(part.n)], data: part.rows)
+                "\(index)", type: part.type.rawValue, dimensions: [UInt64(k), UInt64(part.n)], data: part.rows
+            )
         }
         let temporary = try TemporaryFile(builder.bytes)
         let file = try GGUFFile.open(temporary.path)
@@ -101,7 +103,8 @@ struct LinearTests {
         }
     }
 
-    @Test("The gated unit equals two products, SwiGLU and quantisation, also where its halves differ in format")
+    @Test(
+        "The gated unit equals two products, SwiGLU and quantisation, also where its halves differ in format")
     func gatedEqualsItsParts() throws {
         var random = SeededRandom(seed: 3)
         let (n, k, m) = (96, 256, 11)
@@ -111,7 +114,8 @@ struct LinearTests {
             let input = LinearInput(rowCount: m, k: k, &random)
             for isa in availableInstructionSets {
                 var activations = try input.product(gate, m: m, isa)
-                spec_swiglu(isa.raw, activations, try input.product(up, m: m, isa), &activations, Int32(m * n))
+                spec_swiglu(
+                    isa.raw, activations, try input.product(up, m: m, isa), &activations, Int32(m * n))
                 let rowBytes = spec_q8_row_bytes(Int32(n))
                 var expected = [UInt8](repeating: 0, count: m * rowBytes)
                 spec_quantize_rows(isa.raw, activations, n, &expected, Int32(m), Int32(n))

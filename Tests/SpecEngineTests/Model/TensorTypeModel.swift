@@ -41,7 +41,9 @@ struct TensorTypeModel: Sendable {
         vector(&builder, "output_norm.weight", hidden, &random)
         for layer in 0..<2 {
             let prefix = "blk.\(layer)."
-            for name in ["attn_norm", "ffn_norm"] { vector(&builder, prefix + name + ".weight", hidden, &random) }
+            for name in ["attn_norm", "ffn_norm"] {
+                vector(&builder, prefix + name + ".weight", hidden, &random)
+            }
             for name in ["attn_q_norm", "attn_k_norm"] {
                 vector(&builder, prefix + name + ".weight", Self.heads.dimension, &random)
             }
