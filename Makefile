@@ -17,7 +17,7 @@ unexport OPENBLAS_CORETYPE
 unexport OPENBLAS_L2_SIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak test-long test-training install uninstall bench format clean
+.PHONY: help setup build demo test soak test-long test-training test-neon install uninstall bench format clean
 
 help: ## print this list
 	@echo 'Foretoken: repository-level code completion on your own machine'
@@ -45,6 +45,9 @@ test-long: setup ## compare target and draft with PyTorch at 15,360 tokens in 32
 
 test-training: ## run the training pipeline's tests (needs Python 3.11 with training/pyproject.toml's packages)
 	cd training && python3 -m pytest tests
+
+test-neon: ## test the arm64 kernels under emulation (needs gcc-aarch64-linux-gnu and qemu-user)
+	scripts/test-neon.sh
 
 install: setup ## install binary and model (PREFIX=/usr/local, DESTDIR=)
 	$(SWIFT) build -c release --static-swift-stdlib --product foretoken --scratch-path $(STATIC_BUILD) -Xlinker -s

@@ -4,6 +4,9 @@
 
 #include <pthread.h>
 #include <string.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #if defined(__x86_64__)
 
@@ -11,9 +14,9 @@ static spec_isa avx2, avx512, avx512_bf16;
 
 static void fill_tables(void) {
     avx2 = spec_isa_generic_avx2;
-    avx2.q4_tile = spec_q4_tile_avx2;
+    spec_use_avx2_tiles(&avx2);
     avx512 = spec_isa_generic_avx512;
-    avx512.q4_tile = spec_q4_tile_avx512;
+    spec_use_avx512_tiles(&avx512);
     avx512_bf16 = avx512;
     avx512_bf16.name = "avx512-bf16";
     avx512_bf16.attention_chunk = spec_attention_chunk_avx512_bf16;
@@ -41,6 +44,23 @@ const spec_isa *spec_isa_named(const char *name) {
     return NULL;
 }
 
+#elif defined(__aarch64__)
+
+static spec_isa neon;
+
+static void fill_tables(void) {
+    neon = spec_isa_portable;
+    neon.name = "neon";
+    spec_use_neon_tiles(&neon);
+}
+
+const spec_isa *spec_isa_named(const char *name) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_tables);
+    if (strcmp(name, "neon") == 0 && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP)) return &neon;
+    return strcmp(name, "portable") == 0 ? &spec_isa_portable : NULL;
+}
+
 #else
 
 const spec_isa *spec_isa_named(const char *name) {
@@ -50,7 +70,7 @@ const spec_isa *spec_isa_named(const char *name) {
 #endif
 
 const spec_isa *spec_isa_best(void) {
-    static const char *const names[] = {"avx512-bf16", "avx512", "avx2"};
+    static const char *const names[] = {"avx512-bf16", "avx512", "avx2", "neon"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const spec_isa *isa = spec_isa_named(names[i]);
         if (isa) return isa;

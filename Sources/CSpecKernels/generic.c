@@ -2,6 +2,7 @@
 
 #include "half.h"
 #include "isa.h"
+#include "panels.h"
 #include "tables.h"
 #include "vectors.h"
 

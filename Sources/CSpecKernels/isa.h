@@ -37,15 +37,20 @@ typedef void spec_attention_chunk_fn(const float *queries, int32_t rows, const s
 void spec_attention_merge_group(const spec_isa *isa, const float *partials, int32_t chunk_count, int32_t query_rows,
                                 int32_t first, int32_t group, int32_t d, float *out);
 
+/// One panel of 16 outputs for 1…8 rows. x: quantised rows; y: 16 values per row at y_stride.
+typedef void spec_int8_tile_fn(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k, int32_t rows,
+                               float *y, size_t y_stride);
+/// The same with x in f32.
+typedef void spec_float_tile_fn(const uint8_t *panel, const float *x, size_t x_stride, int32_t k, int32_t rows,
+                                float *y, size_t y_stride);
+
 struct spec_isa {
     const char *name;
-    /// One panel of 16 outputs for 1…8 rows. y: 16 values per row at y_stride.
-    void (*q4_tile)(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k, int32_t rows, float *y,
-                    size_t y_stride);
-    void (*f32_tile)(const float *panel, const float *x, size_t x_stride, int32_t k, int32_t rows, float *y,
-                     size_t y_stride);
+    spec_int8_tile_fn *q4_0_tile, *q8_0_tile, *q4_k_tile, *q5_k_tile, *q6_k_tile;
+    spec_float_tile_fn *f32_tile, *f16_tile, *bf16_tile;
     void (*quantize_row)(const float *x, uint8_t *out, int32_t k);
-    void (*gated_quantize)(const float *gate, const float *up, uint8_t *values, float *scale, int32_t *sum);
+    /// One block of silu(gate) ⊙ up into block `block` of the quantised row `out` of K values.
+    void (*gated_quantize)(const float *gate, const float *up, uint8_t *out, int32_t block, int32_t k);
     void (*rms_norm)(const float *x, const float *weight, float epsilon, float *out, int32_t k);
     void (*add_norm_quantize)(float *residual, const float *_Nullable addend, const float *weight, float epsilon,
                               uint8_t *out, int32_t k);
@@ -65,7 +70,8 @@ static inline const int32_t *spec_q8_sums(const uint8_t *row, int32_t k) {
     return (const int32_t *)(row + k + (size_t)(k / SPEC_BLOCK) * 4);
 }
 
-/// Panel layout: nibbles of all blocks, then the scales of all blocks.
-static inline size_t spec_q4_scale_offset(int32_t k) { return (size_t)(k / SPEC_BLOCK) * 256; }
+static inline const int32_t *spec_q8_half_sums(const uint8_t *row, int32_t k) {
+    return (const int32_t *)(row + k + (size_t)(k / SPEC_BLOCK) * 8);
+}
 
 #pragma clang assume_nonnull end

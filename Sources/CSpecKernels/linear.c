@@ -1,66 +1,42 @@
-// Linear layers: repacking into panels, and the drivers that cut a product into tickets of panels. N is split
-// between threads, K never, so a row's bits do not depend on the thread count.
+// The drivers of linear layers: they cut a product into tickets of panels. N is split between threads, K never, so a
+// row's bits do not depend on the thread count.
 
-#include "half.h"
 #include "isa.h"
 
 #include <string.h>
 
-/// Tickets per thread: enough to even out a helper that was taken off its core, few enough that claiming them
-/// costs nothing.
+/// Tickets per thread, at least: enough to even out a helper that was taken off its core, few enough that claiming
+/// them costs nothing.
 #define TICKETS_PER_THREAD 8
+/// Multiplications of one ticket, at most: below a millisecond in f32 on AVX2, the slowest tuned kernel.
+#define TICKET_PRODUCTS ((int64_t)1 << 24)
 
-size_t spec_q8_row_bytes(int32_t k) { return ((size_t)k + (size_t)(k / SPEC_BLOCK) * 8 + 63) / 64 * 64; }
+size_t spec_q8_row_bytes(int32_t k) { return ((size_t)k + (size_t)(k / SPEC_BLOCK) * 12 + 63) / 64 * 64; }
 
-size_t spec_q4_panel_bytes(int32_t k) {
-    return spec_q4_scale_offset(k) + ((size_t)(k / SPEC_BLOCK) * 32 + 63) / 64 * 64;
-}
-
-// A GGUF Q4_0 block: f16 scale, then 16 bytes; byte j holds input j in its low and input j + 16 in its high nibble.
-#define Q4_BLOCK_BYTES 18
-
-void spec_q4_repack(const uint8_t *rows, int32_t n, int32_t k, uint8_t *out, int32_t panel_begin,
-                    int32_t panel_end) {
-    const int32_t blocks = k / SPEC_BLOCK;
-    const size_t row_bytes = (size_t)blocks * Q4_BLOCK_BYTES, panel_bytes = spec_q4_panel_bytes(k);
-    for (int32_t panel = panel_begin; panel < panel_end; panel++) {
-        uint8_t *weights = out + (size_t)panel * panel_bytes, *scales = weights + spec_q4_scale_offset(k);
-        if ((panel + 1) * SPEC_PANEL > n) memset(weights, 0, panel_bytes);
-        for (int32_t lane = 0; lane < SPEC_PANEL && panel * SPEC_PANEL + lane < n; lane++) {
-            const uint8_t *source = rows + (size_t)(panel * SPEC_PANEL + lane) * row_bytes;
-            for (int32_t b = 0; b < blocks; b++, source += Q4_BLOCK_BYTES) {
-                memcpy(scales + (size_t)b * 32 + (size_t)lane * 2, source, 2);
-                for (int32_t v = 0; v < 4; v++)
-                    memcpy(weights + (size_t)b * 256 + (size_t)v * 64 + (size_t)lane * 4, source + 2 + v * 4, 4);
-            }
-        }
-    }
-}
-
-void spec_q4_dequantize_row(const uint8_t *row, float *out, int32_t k) {
-    for (int32_t b = 0; b < k / SPEC_BLOCK; b++, row += Q4_BLOCK_BYTES) {
-        uint16_t half;
-        memcpy(&half, row, 2);
-        const float scale = spec_f16_to_f32(half);
-        for (int32_t j = 0; j < 16; j++) {
-            out[b * 32 + j] = (float)((row[2 + j] & 15) - 8) * scale;
-            out[b * 32 + 16 + j] = (float)((row[2 + j] >> 4) - 8) * scale;
-        }
-    }
-}
-
-void spec_f32_repack(const float *rows, int32_t n, int32_t k, float *out) {
-    for (int32_t panel = 0; panel < (n + SPEC_PANEL - 1) / SPEC_PANEL; panel++)
-        for (int32_t i = 0; i < k; i++)
-            for (int32_t lane = 0; lane < SPEC_PANEL; lane++) {
-                const int32_t row = panel * SPEC_PANEL + lane;
-                *out++ = row < n ? rows[(size_t)row * (size_t)k + (size_t)i] : 0;
-            }
-}
-
-static uint32_t ticket_count(const spec_pool *pool, int32_t units) {
-    const int32_t wanted = spec_pool_thread_count(pool) * TICKETS_PER_THREAD;
+// For `units` of `products` multiplications each.
+static uint32_t ticket_count(const spec_pool *pool, int32_t units, int64_t products) {
+    const int64_t even = (int64_t)spec_pool_thread_count(pool) * TICKETS_PER_THREAD;
+    const int64_t short_enough = units * products / TICKET_PRODUCTS;
+    const int64_t wanted = even > short_enough ? even : short_enough;
     return (uint32_t)(units < wanted ? units : wanted);
+}
+
+static spec_int8_tile_fn *int8_tile(const spec_isa *isa, spec_weight_type type) {
+    switch (type) {
+    case SPEC_Q8_0: return isa->q8_0_tile;
+    case SPEC_Q4_K: return isa->q4_k_tile;
+    case SPEC_Q5_K: return isa->q5_k_tile;
+    case SPEC_Q6_K: return isa->q6_k_tile;
+    default: return isa->q4_0_tile;
+    }
+}
+
+static spec_float_tile_fn *float_tile(const spec_isa *isa, spec_weight_type type) {
+    switch (type) {
+    case SPEC_F16: return isa->f16_tile;
+    case SPEC_BF16: return isa->bf16_tile;
+    default: return isa->f32_tile;
+    }
 }
 
 // The units [begin, end) of ticket `index` out of `count`: sizes differ by one at most.
@@ -69,13 +45,13 @@ static void share(int32_t units, uint32_t count, uint32_t index, int32_t *begin,
     *end = (int32_t)((int64_t)units * (index + 1) / count);
 }
 
+// MARK: Products
+
 typedef struct linear_job {
     const spec_isa *isa;
-    const spec_q4_matrix *q4;
-    const spec_f32_matrix *f32;
-    const uint8_t *x8;
-    const float *x32;
-    size_t x_stride;
+    const spec_matrix *parts;
+    const void *x;    // rows of spec_q8_row_bytes(k), or f32
+    size_t x_stride;  // bytes, or elements
     int32_t m;
     float *y;
     size_t y_stride;
@@ -83,54 +59,82 @@ typedef struct linear_job {
     uint32_t tickets;
 } linear_job;
 
-// The last panel may reach past N: it goes through a buffer, so that y needs no padding.
-static void linear_ticket(void *context, uint32_t index) {
-    const linear_job *job = context;
-    const int32_t n = job->q4 ? job->q4->n : job->f32->n, k = job->q4 ? job->q4->k : job->f32->k;
-    const size_t x8_bytes = spec_q8_row_bytes(k), panel_bytes = spec_q4_panel_bytes(k);
-    int32_t begin, end;
-    share(job->panels, job->tickets, index, &begin, &end);
-    for (int32_t panel = begin; panel < end; panel++) {
-        const int32_t outputs = n - panel * SPEC_PANEL < SPEC_PANEL ? n - panel * SPEC_PANEL : SPEC_PANEL;
-        for (int32_t r = 0; r < job->m; r += SPEC_TILE_ROWS) {
-            const int32_t rows = job->m - r < SPEC_TILE_ROWS ? job->m - r : SPEC_TILE_ROWS;
-            float tail[SPEC_TILE_ROWS * SPEC_PANEL];
-            float *y = job->y + (size_t)r * job->y_stride + (size_t)panel * SPEC_PANEL;
-            float *target = outputs == SPEC_PANEL ? y : tail;
-            const size_t stride = outputs == SPEC_PANEL ? job->y_stride : SPEC_PANEL;
-            if (job->q4)
-                job->isa->q4_tile(job->q4->panels + (size_t)panel * panel_bytes, job->x8 + (size_t)r * x8_bytes,
-                                  x8_bytes, k, rows, target, stride);
-            else
-                job->isa->f32_tile(job->f32->panels + (size_t)panel * (size_t)k * SPEC_PANEL,
-                                   job->x32 + (size_t)r * job->x_stride, job->x_stride, k, rows, target, stride);
-            if (outputs < SPEC_PANEL)
-                for (int32_t i = 0; i < rows; i++)
-                    memcpy(y + (size_t)i * job->y_stride, tail + i * SPEC_PANEL, (size_t)outputs * 4);
-        }
+// Rows [0, rows) of x, at most SPEC_TILE_ROWS of them, by one panel of a matrix.
+static void run_tile(const linear_job *job, const spec_matrix *w, const uint8_t *panel, int32_t first_row,
+                     int32_t rows, float *y, size_t y_stride) {
+    if (spec_type_is_float(w->type)) {
+        const float *x = (const float *)job->x + (size_t)first_row * job->x_stride;
+        float_tile(job->isa, w->type)(panel, x, job->x_stride, w->k, rows, y, y_stride);
+    } else {
+        const uint8_t *x = (const uint8_t *)job->x + (size_t)first_row * job->x_stride;
+        int8_tile(job->isa, w->type)(panel, x, job->x_stride, w->k, rows, y, y_stride);
     }
 }
 
-bool spec_linear_q4(spec_pool *pool, const spec_q4_matrix *w, const uint8_t *x, int32_t m, float *y,
-                    size_t y_stride) {
-    linear_job job = {.isa = spec_pool_isa(pool), .q4 = w, .x8 = x, .m = m, .y = y, .y_stride = y_stride};
-    job.panels = (w->n + SPEC_PANEL - 1) / SPEC_PANEL;
-    job.tickets = ticket_count(pool, job.panels);
-    return spec_pool_run(pool, linear_ticket, &job, job.tickets);
+// One panel of a matrix whose outputs begin at `y`. The last panel may reach past N: it goes through a buffer, so that
+// y needs no padding.
+static void run_panel(const linear_job *job, const spec_matrix *w, int32_t panel, float *y) {
+    const uint8_t *weights = w->panels + (size_t)panel * spec_panel_bytes(w->type, w->k);
+    const int32_t outputs = w->n - panel * SPEC_PANEL < SPEC_PANEL ? w->n - panel * SPEC_PANEL : SPEC_PANEL;
+    y += (size_t)panel * SPEC_PANEL;
+    for (int32_t r = 0; r < job->m; r += SPEC_TILE_ROWS) {
+        const int32_t rows = job->m - r < SPEC_TILE_ROWS ? job->m - r : SPEC_TILE_ROWS;
+        float *out = y + (size_t)r * job->y_stride;
+        if (outputs == SPEC_PANEL) {
+            run_tile(job, w, weights, r, rows, out, job->y_stride);
+            continue;
+        }
+        float tail[SPEC_TILE_ROWS * SPEC_PANEL];
+        run_tile(job, w, weights, r, rows, tail, SPEC_PANEL);
+        for (int32_t i = 0; i < rows; i++)
+            memcpy(out + (size_t)i * job->y_stride, tail + i * SPEC_PANEL, (size_t)outputs * 4);
+    }
 }
 
-bool spec_linear_f32(spec_pool *pool, const spec_f32_matrix *w, const float *x, size_t x_stride, int32_t m,
-                     float *y, size_t y_stride) {
-    linear_job job = {.isa = spec_pool_isa(pool), .f32 = w, .x32 = x, .x_stride = x_stride, .m = m, .y = y,
-                      .y_stride = y_stride};
-    job.panels = (w->n + SPEC_PANEL - 1) / SPEC_PANEL;
-    job.tickets = ticket_count(pool, job.panels);
-    return spec_pool_run(pool, linear_ticket, &job, job.tickets);
+static int32_t panel_count(const spec_matrix *w) { return (w->n + SPEC_PANEL - 1) / SPEC_PANEL; }
+
+static void linear_ticket(void *context, uint32_t index) {
+    const linear_job *job = context;
+    int32_t begin, end;
+    share(job->panels, job->tickets, index, &begin, &end);
+    const spec_matrix *w = job->parts;
+    float *y = job->y;
+    int32_t first = 0;  // panel of w
+    for (int32_t panel = begin; panel < end; panel++) {
+        while (panel - first >= panel_count(w)) {
+            first += panel_count(w);
+            y += w->n;
+            w++;
+        }
+        run_panel(job, w, panel - first, y);
+    }
 }
+
+static bool run_linear(spec_pool *pool, linear_job *job, int32_t part_count) {
+    job->isa = spec_pool_isa(pool);
+    for (int32_t i = 0; i < part_count; i++) job->panels += panel_count(job->parts + i);
+    job->tickets = ticket_count(pool, job->panels, (int64_t)SPEC_PANEL * job->parts->k * job->m);
+    return spec_pool_run(pool, linear_ticket, job, job->tickets);
+}
+
+bool spec_linear_int8(spec_pool *pool, const spec_matrix *parts, int32_t part_count, const uint8_t *x, int32_t m,
+                      float *y, size_t y_stride) {
+    linear_job job = {.parts = parts, .x = x, .x_stride = spec_q8_row_bytes(parts->k), .m = m, .y = y,
+                      .y_stride = y_stride};
+    return run_linear(pool, &job, part_count);
+}
+
+bool spec_linear_float(spec_pool *pool, const spec_matrix *parts, int32_t part_count, const float *x,
+                       size_t x_stride, int32_t m, float *y, size_t y_stride) {
+    linear_job job = {.parts = parts, .x = x, .x_stride = x_stride, .m = m, .y = y, .y_stride = y_stride};
+    return run_linear(pool, &job, part_count);
+}
+
+// MARK: The gated unit
 
 typedef struct gated_job {
     const spec_isa *isa;
-    const spec_q4_matrix *gate, *up;
+    const spec_matrix *gate, *up;
     const uint8_t *x;
     int32_t m;
     uint8_t *out;
@@ -141,35 +145,31 @@ typedef struct gated_job {
 static void gated_ticket(void *context, uint32_t index) {
     const gated_job *job = context;
     const int32_t n = job->gate->n, k = job->gate->k;
-    const size_t x_bytes = spec_q8_row_bytes(k), panel_bytes = spec_q4_panel_bytes(k), out_bytes = spec_q8_row_bytes(n);
+    const size_t x_bytes = spec_q8_row_bytes(k), out_bytes = spec_q8_row_bytes(n);
+    const size_t gate_bytes = spec_panel_bytes(job->gate->type, k), up_bytes = spec_panel_bytes(job->up->type, k);
+    spec_int8_tile_fn *gate_tile = int8_tile(job->isa, job->gate->type);
+    spec_int8_tile_fn *up_tile = int8_tile(job->isa, job->up->type);
     int32_t begin, end;
     share(n / SPEC_BLOCK, job->tickets, index, &begin, &end);
     _Alignas(64) float gate[SPEC_TILE_ROWS * SPEC_BLOCK], up[SPEC_TILE_ROWS * SPEC_BLOCK];
-    for (int32_t block = begin; block < end; block++) {
-        const uint8_t *gate_panel = job->gate->panels + (size_t)block * 2 * panel_bytes;
-        const uint8_t *up_panel = job->up->panels + (size_t)block * 2 * panel_bytes;
+    for (int32_t block = begin; block < end; block++)
         for (int32_t r = 0; r < job->m; r += SPEC_TILE_ROWS) {
             const int32_t rows = job->m - r < SPEC_TILE_ROWS ? job->m - r : SPEC_TILE_ROWS;
             const uint8_t *x = job->x + (size_t)r * x_bytes;
             for (int32_t half = 0; half < 2; half++) {
-                const size_t panel = (size_t)half * panel_bytes, column = (size_t)half * SPEC_PANEL;
-                job->isa->q4_tile(gate_panel + panel, x, x_bytes, k, rows, gate + column, SPEC_BLOCK);
-                job->isa->q4_tile(up_panel + panel, x, x_bytes, k, rows, up + column, SPEC_BLOCK);
+                const size_t panel = (size_t)(block * 2 + half), column = (size_t)half * SPEC_PANEL;
+                gate_tile(job->gate->panels + panel * gate_bytes, x, x_bytes, k, rows, gate + column, SPEC_BLOCK);
+                up_tile(job->up->panels + panel * up_bytes, x, x_bytes, k, rows, up + column, SPEC_BLOCK);
             }
-            for (int32_t i = 0; i < rows; i++) {
-                uint8_t *row = job->out + (size_t)(r + i) * out_bytes;
-                float *scale = (float *)(row + n) + block;
-                int32_t *sum = (int32_t *)(row + n + (size_t)(n / SPEC_BLOCK) * 4) + block;
-                job->isa->gated_quantize(gate + i * SPEC_BLOCK, up + i * SPEC_BLOCK, row + (size_t)block * SPEC_BLOCK,
-                                         scale, sum);
-            }
+            for (int32_t i = 0; i < rows; i++)
+                job->isa->gated_quantize(gate + i * SPEC_BLOCK, up + i * SPEC_BLOCK,
+                                         job->out + (size_t)(r + i) * out_bytes, block, n);
         }
-    }
 }
 
-bool spec_gated_linear_q4(spec_pool *pool, const spec_q4_matrix *gate, const spec_q4_matrix *up, const uint8_t *x,
-                          int32_t m, uint8_t *out) {
+bool spec_gated_linear(spec_pool *pool, const spec_matrix *gate, const spec_matrix *up, const uint8_t *x, int32_t m,
+                       uint8_t *out) {
     gated_job job = {.isa = spec_pool_isa(pool), .gate = gate, .up = up, .x = x, .m = m, .out = out};
-    job.tickets = ticket_count(pool, gate->n / SPEC_BLOCK);
+    job.tickets = ticket_count(pool, gate->n / SPEC_BLOCK, (int64_t)2 * SPEC_BLOCK * gate->k * m);
     return spec_pool_run(pool, gated_ticket, &job, job.tickets);
 }

@@ -7,52 +7,143 @@
 #include <math.h>
 #include <string.h>
 
-void spec_naive_linear_q4(const uint8_t *gguf_rows, int32_t n, int32_t k, const uint8_t *x, int32_t m, float *y,
-                          size_t y_stride) {
+// MARK: Weights, by the definitions of ggml's blocks
+
+// What element `index` of a row is: scale · code − minimum. The scale is a product of at most 18 bits, so exact.
+typedef struct naive_element {
+    int32_t code;
+    float scale, minimum;
+} naive_element;
+
+static float half_at(const uint8_t *p) {
+    uint16_t half;
+    memcpy(&half, p, 2);
+    return spec_f16_to_f32(half);
+}
+
+static naive_element naive_q45_k(const uint8_t *block, int32_t index, bool is_q5) {
+    const int32_t j = index / 32, in_pair = index % 64, l = index % 32;
+    const uint8_t *scales = block + 4, *codes = block + (is_q5 ? 48 : 16);
+    const int32_t small_scale = j < 4 ? scales[j] % 64 : scales[j + 4] % 16 + scales[j - 4] / 64 * 16;
+    const int32_t small_minimum = j < 4 ? scales[j + 4] % 64 : scales[j + 4] / 16 + scales[j] / 64 * 16;
+    const uint8_t byte = codes[index / 64 * 32 + l];
+    int32_t code = in_pair < 32 ? byte % 16 : byte / 16;
+    if (is_q5) code += (block[16 + l] >> j) % 2 * 16;
+    return (naive_element){code, half_at(block) * (float)small_scale, half_at(block + 2) * (float)small_minimum};
+}
+
+static naive_element naive_q6_k(const uint8_t *block, int32_t index) {
+    const int32_t half = index / 128, in_half = index % 128, l = in_half % 32;
+    const uint8_t lower = block[half * 64 + in_half % 64], upper = block[128 + half * 32 + l];
+    const int32_t code = (in_half < 64 ? lower % 16 : lower / 16) + (upper >> in_half / 32 * 2) % 4 * 16 - 32;
+    return (naive_element){code, half_at(block + 208) * (float)(int8_t)block[192 + index / 16], 0};
+}
+
+static naive_element naive_element_at(spec_weight_type type, const uint8_t *row, int32_t index) {
+    const int32_t in_block = index % 32, in_super = index % 256;
+    const uint8_t *q4 = row + (size_t)(index / 32) * 18, *q8 = row + (size_t)(index / 32) * 34;
+    const size_t super = (size_t)(index / 256);
+    switch (type) {
+    case SPEC_Q4_0: return (naive_element){(q4[2 + in_block % 16] >> in_block / 16 * 4) % 16 - 8, half_at(q4), 0};
+    case SPEC_Q8_0: return (naive_element){(int8_t)q8[2 + in_block], half_at(q8), 0};
+    case SPEC_Q4_K: return naive_q45_k(row + super * 144, in_super, false);
+    case SPEC_Q5_K: return naive_q45_k(row + super * 176, in_super, true);
+    case SPEC_Q6_K: return naive_q6_k(row + super * 210, in_super);
+    default: return (naive_element){0};
+    }
+}
+
+static size_t naive_row_bytes(spec_weight_type type, int32_t k) {
+    switch (type) {
+    case SPEC_F32: return (size_t)k * 4;
+    case SPEC_F16:
+    case SPEC_BF16: return (size_t)k * 2;
+    case SPEC_Q4_0: return (size_t)k / 32 * 18;
+    case SPEC_Q8_0: return (size_t)k / 32 * 34;
+    case SPEC_Q4_K: return (size_t)k / 256 * 144;
+    case SPEC_Q5_K: return (size_t)k / 256 * 176;
+    case SPEC_Q6_K: return (size_t)k / 256 * 210;
+    }
+    return 0;
+}
+
+float spec_naive_weight(spec_weight_type type, const uint8_t *row, int32_t index) {
+    float value;
+    uint16_t half;
+    switch (type) {
+    case SPEC_F32: memcpy(&value, row + (size_t)index * 4, 4); return value;
+    case SPEC_F16: return half_at(row + (size_t)index * 2);
+    case SPEC_BF16: memcpy(&half, row + (size_t)index * 2, 2); return spec_bf16_to_f32(half);
+    default: break;
+    }
+    const naive_element element = naive_element_at(type, row, index);
+    return element.scale * (float)element.code - element.minimum;
+}
+
+// MARK: Products
+
+// Block b of one row by one output. The minimum multiplies the sum of the inputs, the scale their integer products.
+static float naive_block(spec_weight_type type, const uint8_t *weights, const uint8_t *row, int32_t k, int32_t b,
+                         float accumulator) {
+    const int8_t *q = (const int8_t *)row + b * 32;
+    int32_t dots[2] = {0, 0}, sum = 0;
+    naive_element element = {0}, halves[2];
+    for (int32_t i = 0; i < 32; i++) {
+        element = naive_element_at(type, weights, b * 32 + i);
+        halves[i / 16] = element;
+        dots[i / 16] += element.code * q[i];
+        sum += q[i];
+    }
+    const float x_scale = spec_q8_scales(row, k)[b], dot = (float)(dots[0] + dots[1]);
+    if (type == SPEC_Q6_K)
+        return fmaf(fmaf(halves[1].scale, (float)dots[1], halves[0].scale * (float)dots[0]), x_scale, accumulator);
+    if (type == SPEC_Q4_K || type == SPEC_Q5_K)
+        return fmaf(fmaf(element.scale, dot, -element.minimum * (float)sum), x_scale, accumulator);
+    return fmaf(dot, element.scale * x_scale, accumulator);
+}
+
+void spec_naive_linear_int8(spec_weight_type type, const uint8_t *gguf_rows, int32_t n, int32_t k, const uint8_t *x,
+                            int32_t m, float *y, size_t y_stride) {
     for (int32_t r = 0; r < m; r++)
         for (int32_t o = 0; o < n; o++) {
-            const uint8_t *row = x + (size_t)r * spec_q8_row_bytes(k);
-            const uint8_t *block = gguf_rows + (size_t)o * (size_t)(k / 32) * 18;
+            const uint8_t *weights = gguf_rows + (size_t)o * naive_row_bytes(type, k);
             float accumulator = 0;
-            for (int32_t b = 0; b < k / 32; b++, block += 18) {
-                uint16_t scale;
-                memcpy(&scale, block, 2);
-                int32_t dot = 0;
-                for (int32_t j = 0; j < 16; j++) {
-                    dot += ((block[2 + j] & 15) - 8) * (int8_t)row[b * 32 + j];
-                    dot += ((block[2 + j] >> 4) - 8) * (int8_t)row[b * 32 + 16 + j];
-                }
-                accumulator = fmaf((float)dot, spec_f16_to_f32(scale) * spec_q8_scales(row, k)[b], accumulator);
-            }
+            for (int32_t b = 0; b < k / 32; b++)
+                accumulator = naive_block(type, weights, x + (size_t)r * spec_q8_row_bytes(k), k, b, accumulator);
             y[(size_t)r * y_stride + (size_t)o] = accumulator;
         }
 }
 
-void spec_naive_linear_f32(const float *rows, int32_t n, int32_t k, const float *x, size_t x_stride, int32_t m,
-                           float *y, size_t y_stride) {
+void spec_naive_linear_float(spec_weight_type type, const uint8_t *gguf_rows, int32_t n, int32_t k, const float *x,
+                             size_t x_stride, int32_t m, float *y, size_t y_stride) {
     for (int32_t r = 0; r < m; r++)
         for (int32_t o = 0; o < n; o++) {
-            float accumulator = 0;
+            const uint8_t *weights = gguf_rows + (size_t)o * naive_row_bytes(type, k);
+            float sums[2] = {0, 0};
+            const float *row = x + (size_t)r * x_stride;
             for (int32_t i = 0; i < k; i++)
-                accumulator = fmaf(rows[(size_t)o * (size_t)k + (size_t)i], x[(size_t)r * x_stride + (size_t)i],
-                                   accumulator);
-            y[(size_t)r * y_stride + (size_t)o] = accumulator;
+                sums[i % 2] = fmaf(spec_naive_weight(type, weights, i), row[i], sums[i % 2]);
+            y[(size_t)r * y_stride + (size_t)o] = sums[0] + sums[1];
         }
 }
+
+// MARK: Row operations
 
 void spec_naive_quantize_row(const float *x, uint8_t *out, int32_t k) {
     for (int32_t b = 0; b < k / 32; b++) {
         float greatest = 0;
         for (int32_t i = 0; i < 32; i++) greatest = fmaxf(greatest, fabsf(x[b * 32 + i]));
         const float inverse = greatest > 0 ? 127.0f / greatest : 0;
-        int32_t sum = 0;
+        int32_t sum = 0, half_sum = 0;
         for (int32_t i = 0; i < 32; i++) {
             const int32_t q = (int32_t)nearbyintf(x[b * 32 + i] * inverse);
             ((int8_t *)out)[b * 32 + i] = (int8_t)q;
             sum += q;
+            if (i < 16) half_sum += q;
         }
         ((float *)(out + k))[b] = greatest / 127.0f;
-        ((int32_t *)(out + k + (size_t)(k / 32) * 4))[b] = -8 * sum;
+        ((int32_t *)(out + k))[k / 32 + b] = -8 * sum;
+        ((int32_t *)(out + k))[2 * (k / 32) + b] = -8 * half_sum;
     }
 }
 

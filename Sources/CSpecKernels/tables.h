@@ -12,10 +12,10 @@ extern const spec_isa spec_isa_generic_avx2;
 extern const spec_isa spec_isa_generic_avx512;
 #endif
 
-void spec_q4_tile_avx2(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k, int32_t rows, float *y,
-                       size_t y_stride);
-void spec_q4_tile_avx512(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k, int32_t rows,
-                         float *y, size_t y_stride);
+/// Replaces a table's linear tiles by hand-written ones.
+void spec_use_avx2_tiles(spec_isa *isa);
+void spec_use_avx512_tiles(spec_isa *isa);
+void spec_use_neon_tiles(spec_isa *isa);
 spec_attention_chunk_fn spec_attention_chunk_avx512_bf16;
 
 #pragma clang assume_nonnull end

@@ -26,7 +26,7 @@ typedef struct spec_isa spec_isa;
 /// The best set this CPU and operating system support.
 const spec_isa *spec_isa_best(void);
 
-/// The set of that name ("avx512-bf16", "avx512", "avx2", "portable"), or NULL where unknown or unsupported here.
+/// The set of that name ("avx512-bf16", "avx512", "avx2", "neon", "portable"), or NULL where unknown or unsupported.
 const spec_isa *_Nullable spec_isa_named(const char *name);
 
 const char *spec_isa_name(const spec_isa *isa);
@@ -76,11 +76,12 @@ void spec_thread_set_name(const char *name);
 
 // MARK: Quantised rows (activations)
 
-/// Values per quantisation block, of activations and of Q4_0 weights alike.
+/// Values per quantisation block of activations; every weight format is a multiple of it.
 #define SPEC_BLOCK 32
 
-/// Bytes of one quantised activation row of K values: K int8, then K/32 f32 scales, then K/32 int32 sums
-/// (minus eight times the sum of a block's values: the offset of unsigned 4-bit weights). A multiple of 64.
+/// Bytes of one quantised activation row of K values: K int8, then per block of 32 an f32 scale, then per block an
+/// int32 sum, then per block the int32 sum of its first half. Sums are times −8: the offset of unsigned 4-bit weights,
+/// from which those of other formats follow by a shift. A multiple of 64.
 size_t spec_q8_row_bytes(int32_t k);
 
 /// x [rows, K] f32 with row stride `x_stride` (elements) → out: rows of spec_q8_row_bytes(k). K % 32 == 0.
@@ -89,46 +90,53 @@ void spec_quantize_rows(const spec_isa *isa, const float *x, size_t x_stride, ui
 
 // MARK: Weight matrices
 
-/// W [N, K] in panels of 16 output rows. Per panel: for each block of 32 inputs 256 bytes of nibbles
-/// (4 vectors; lane = output row, 4 consecutive inputs per lane; low nibble k, high nibble k + 16), then the
-/// f16 scales [K/32, 16]. Rows past N are zero.
-typedef struct spec_q4_matrix {
-    const uint8_t *panels;  // [ceil(N/16), spec_q4_panel_bytes(K)], 64-byte aligned
+/// How a matrix's elements are stored in a GGUF file. Values are ggml's type numbers.
+typedef enum spec_weight_type {
+    SPEC_F32 = 0,
+    SPEC_F16 = 1,
+    SPEC_Q4_0 = 2,  // 32 values: f16 scale, 4-bit codes
+    SPEC_Q8_0 = 8,  // 32 values: f16 scale, int8 codes
+    SPEC_Q4_K = 12, // 256 values: f16 scales of 6-bit scales and minima per 32, 4-bit codes
+    SPEC_Q5_K = 13, // as Q4_K with 5-bit codes
+    SPEC_Q6_K = 14, // 256 values: f16 scale of int8 scales per 16, 6-bit codes
+    SPEC_BF16 = 30,
+} spec_weight_type;
+
+/// Float types multiply f32 activations, all others quantised ones.
+bool spec_type_is_float(spec_weight_type type);
+
+/// W [N, K] in panels of 16 output rows (layouts: panels.h). Rows past N are zero. K is a multiple of the type's block.
+typedef struct spec_matrix {
+    const uint8_t *panels;  // [ceil(N/16), spec_panel_bytes(type, K)], 64-byte aligned
+    spec_weight_type type;
     int32_t n;
     int32_t k;
-} spec_q4_matrix;
+} spec_matrix;
 
-size_t spec_q4_panel_bytes(int32_t k);
+size_t spec_panel_bytes(spec_weight_type type, int32_t k);
 
-/// Repacks rows [panel_begin*16, panel_end*16) of a GGUF Q4_0 matrix. `rows` points at row 0; `out` at panel 0.
-void spec_q4_repack(const uint8_t *rows, int32_t n, int32_t k, uint8_t *out, int32_t panel_begin,
-                    int32_t panel_end);
+/// Repacks rows of a GGUF matrix [N, K] into all of its panels, shared between the threads (NULL: the caller alone).
+/// False when cancelled.
+bool spec_repack(spec_pool *_Nullable pool, spec_weight_type type, const uint8_t *rows, int32_t n, int32_t k,
+                 uint8_t *out);
 
-/// One row of a GGUF Q4_0 matrix to f32. `row` points at the row's first block.
-void spec_q4_dequantize_row(const uint8_t *row, float *out, int32_t k);
+/// One row of a GGUF matrix to f32, with the bits of ggml's own conversion. `row` points at the row's first byte.
+void spec_dequantize_row(spec_weight_type type, const uint8_t *row, float *out, int32_t k);
 
-/// y [M, N] = x [M, K] · Wᵀ with x quantised. K is reduced block by block in ascending order, one f32 fused
-/// multiply-add per block. y_stride in elements, ≥ N. False when cancelled.
-bool spec_linear_q4(spec_pool *pool, const spec_q4_matrix *w, const uint8_t *x, int32_t m, float *y,
-                    size_t y_stride);
+/// y [M, N] = x [M, K] · Wᵀ with x quantised, where W is `part_count` matrices of quantised types and one K stacked
+/// along N, all but the last with N % 16 == 0. K is reduced block by block in ascending order; what happens to the
+/// exact integer product of a block is in docs/NUMERICS.md. y_stride in elements, ≥ N. False when cancelled.
+bool spec_linear_int8(spec_pool *pool, const spec_matrix *parts, int32_t part_count, const uint8_t *x, int32_t m,
+                      float *y, size_t y_stride);
 
-/// The gated unit of SwiGLU in one pass: out = quantise(silu(x·Wgᵀ) ⊙ (x·Wuᵀ)), both matrices [N, K], N % 32 == 0.
-/// `out` holds M rows of spec_q8_row_bytes(N).
-bool spec_gated_linear_q4(spec_pool *pool, const spec_q4_matrix *gate, const spec_q4_matrix *up,
-                          const uint8_t *x, int32_t m, uint8_t *out);
+/// The same for parts of float types: one fused multiply-add per input in f32, even and odd inputs in two sums.
+bool spec_linear_float(spec_pool *pool, const spec_matrix *parts, int32_t part_count, const float *x,
+                       size_t x_stride, int32_t m, float *y, size_t y_stride);
 
-/// F32 weights [N, K] in panels of 16 output rows: [ceil(N/16), K, 16], 64-byte aligned, rows past N zero.
-typedef struct spec_f32_matrix {
-    const float *panels;
-    int32_t n;
-    int32_t k;
-} spec_f32_matrix;
-
-void spec_f32_repack(const float *rows, int32_t n, int32_t k, float *out);
-
-/// y [M, N] = x [M, K] · Wᵀ in f32, K ascending, one fused multiply-add per input.
-bool spec_linear_f32(spec_pool *pool, const spec_f32_matrix *w, const float *x, size_t x_stride, int32_t m,
-                     float *y, size_t y_stride);
+/// The gated unit of SwiGLU in one pass: out = quantise(silu(x·Wgᵀ) ⊙ (x·Wuᵀ)), both matrices [N, K] of quantised
+/// types, N % 32 == 0. `out` holds M rows of spec_q8_row_bytes(N).
+bool spec_gated_linear(spec_pool *pool, const spec_matrix *gate, const spec_matrix *up, const uint8_t *x, int32_t m,
+                       uint8_t *out);
 
 // MARK: Row operations
 
@@ -274,10 +282,12 @@ bool spec_reference_attention(spec_pool *pool, const float *queries, size_t quer
 
 // MARK: Naive twins (never vectorised by hand; the tests' oracle)
 
-void spec_naive_linear_q4(const uint8_t *gguf_rows, int32_t n, int32_t k, const uint8_t *x, int32_t m, float *y,
-                          size_t y_stride);
-void spec_naive_linear_f32(const float *rows, int32_t n, int32_t k, const float *x, size_t x_stride, int32_t m,
-                           float *y, size_t y_stride);
+/// One element of a GGUF row, by the format's definition.
+float spec_naive_weight(spec_weight_type type, const uint8_t *row, int32_t index);
+void spec_naive_linear_int8(spec_weight_type type, const uint8_t *gguf_rows, int32_t n, int32_t k, const uint8_t *x,
+                            int32_t m, float *y, size_t y_stride);
+void spec_naive_linear_float(spec_weight_type type, const uint8_t *gguf_rows, int32_t n, int32_t k, const float *x,
+                             size_t x_stride, int32_t m, float *y, size_t y_stride);
 void spec_naive_quantize_row(const float *x, uint8_t *out, int32_t k);
 void spec_naive_rms_norm(const float *x, const float *weight, float epsilon, float *out, int32_t k);
 void spec_naive_rope(float *x, const float *cosines, const float *sines, int32_t d);

@@ -6,7 +6,7 @@ package enum EngineError: Error, CustomStringConvertible {
     case model(GGUFError)
     /// The model file's tokenizer is damaged or of a kind that is not supported.
     case tokenizer(TokenizerError)
-    /// A tensor is stored in a format that the engine does not compute with.
+    /// A vector is stored in a quantised format, which converters use for matrices only.
     case unsupportedTensorType(path: String, tensor: String, type: TensorType)
     /// A shape that the kernels cannot compute with.
     case unsupportedShape(path: String, reason: String)
@@ -26,7 +26,7 @@ package enum EngineError: Error, CustomStringConvertible {
         case .model(let error): error.message
         case .tokenizer(let error): error.message
         case .unsupportedTensorType(let path, let tensor, let type):
-            "\(path): tensor \(tensor) is stored as \(type.name), which the engine does not compute with yet"
+            "\(path): tensor \(tensor) is stored as \(type.name); norms and biases must be F32, F16 or BF16"
         case .unsupportedShape(let path, let reason): "\(path): \(reason)"
         case .draftDoesNotFit(let path, let reason): "\(path): the draft does not fit the model: \(reason)"
         case .noDraft(let path): "there is no draft model beside \(path)"
@@ -45,7 +45,7 @@ package enum EngineError: Error, CustomStringConvertible {
         switch self {
         case .model(let error): error.fix
         case .tokenizer(let error): error.fix
-        case .unsupportedTensorType: "use a model quantised to Q4_0 (or F32)"
+        case .unsupportedTensorType: "convert the model again with a current GGUF converter"
         case .unsupportedShape: "use another model"
         case .draftDoesNotFit: "use the draft that was trained for this model, or --speculation lookup"
         case .noDraft: "name one with --draft, or use --speculation lookup"

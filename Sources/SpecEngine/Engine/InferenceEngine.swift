@@ -53,9 +53,9 @@ package actor InferenceEngine {
             speculator = nil
             alternatives = []
         } else {
+            let weights = try Self.weights(of: file, configuration, team: team)
             let quantized = try TransformerModel(
-                weights: try TransformerWeights(file: file, configuration: configuration), team: team,
-                positionLimit: positionLimit, path: modelPath)
+                weights: weights, team: team, positionLimit: positionLimit, path: modelPath)
             model = .quantized(quantized)
             speculator = try Self.speculator(
                 options.speculation, model: quantized, in: options, modelPath: modelPath)
@@ -75,6 +75,18 @@ package actor InferenceEngine {
         self.modelPath = modelPath
         instructionSet = options.instructionSet
         thread = ComputeThread(name: "compute")
+    }
+
+    /// Repacks the weights on all threads.
+    private static func weights(
+        of file: GGUFFile, _ configuration: ModelConfiguration, team: ThreadTeam
+    ) throws(EngineError) -> TransformerWeights {
+        let loaded = team.withLiveRequest(cancellation: nil) {
+            Result { () throws(EngineError) in
+                try TransformerWeights(file: file, configuration: configuration, team: team)
+            }
+        }
+        return try loaded.get()
     }
 
     private static func speculator(

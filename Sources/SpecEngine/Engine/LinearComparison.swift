@@ -74,10 +74,8 @@ private struct LinearTiming {
     }
 
     private func multiplyByOwnKernels() {
-        guard case .f32(var f32) = matrix.storage else { return }
-        _ = spec_linear_f32(
-            team.pool, &f32, input.pointer(to: Float.self), matrix.inputCount, Int32(rows),
-            output.pointer(to: Float.self), matrix.outputCount)
+        _ = matrix.multiply(
+            floats: input.pointer(to: Float.self), rows: rows, into: output.pointer(to: Float.self), on: team)
     }
 
     /// Each thread takes a range of columns, as prefill would.

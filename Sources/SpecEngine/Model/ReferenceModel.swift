@@ -138,7 +138,8 @@ final class ReferenceModel: LanguageModel {
         guard
             spec_reference_attention(
                 team.pool, queries, heads, layerKeys, layerValues, kvSize, attended, heads, Int32(rows),
-                Int32(firstPosition), Int32(c.headCount), Int32(c.kvHeadCount), Int32(c.headDimension), 0,
+                Int32(firstPosition), Int32(c.headCount), Int32(c.kvHeadCount), Int32(c.headDimension),
+                Int32(c.window(ofLayer: index)),
                 1 / Float(c.headDimension).squareRoot()),
             multiply(attended, layer.attentionOutput, rows: rows, firstPosition: firstPosition, into: output)
         else { return false }

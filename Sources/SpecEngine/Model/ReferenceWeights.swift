@@ -1,11 +1,5 @@
 // The model's weights dequantised to f32, row-major as in the file, for the float reference.
 
-import CSpecKernels
-
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// Four bytes a weight. Immutable after loading; engine thread only.
 final class ReferenceWeights {
     /// [N, K], row-major.
@@ -40,20 +34,7 @@ final class ReferenceWeights {
                 throw .model(error)
             }
             let buffer = AlignedBuffer(byteCount: tensor.elementCount * 4)
-            let source = file.bytes(of: tensor).baseAddress!
-            switch tensor.type {
-            case .f32:
-                memcpy(buffer.base, source, tensor.byteCount)
-            case .q4_0:
-                let rowByteCount = dimensions[0] / 32 * tensor.type.blockByteCount
-                for row in 0..<tensor.elementCount / dimensions[0] {
-                    spec_q4_dequantize_row(
-                        (source + row * rowByteCount).assumingMemoryBound(to: UInt8.self),
-                        buffer.pointer(to: Float.self) + row * dimensions[0], Int32(dimensions[0]))
-                }
-            case .f16, .bf16, .q8_0, .q4_K, .q5_K, .q6_K:
-                throw .unsupportedTensorType(path: file.path, tensor: name, type: tensor.type)
-            }
+            file.dequantize(tensor, into: buffer.pointer(to: Float.self))
             memory.append(buffer)
             return UnsafePointer(buffer.pointer(to: Float.self))
         }

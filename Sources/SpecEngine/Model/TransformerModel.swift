@@ -172,39 +172,34 @@ final class TransformerModel: LanguageModel {
     ) -> Bool {
         let hidden = configuration.hiddenSize
         let residual = scratch.residual + firstRow * hidden
-        switch matrix.storage {
-        case .q4:
+        guard matrix.isFloat else {
             return spec_add_norm_quantize(
                 team.pool, residual, addend, weight, configuration.rmsNormEpsilon, scratch.quantized,
                 Int32(rows),
                 Int32(hidden))
-        case .f32:
-            if let addend {
-                for index in 0..<rows * hidden { residual[index] += addend[index] }
-            }
-            spec_rms_norm(
-                team.instructionSet.raw, residual, hidden, weight, configuration.rmsNormEpsilon,
-                scratch.floats,
-                hidden, Int32(rows), Int32(hidden))
-            return true
         }
+        if let addend {
+            for index in 0..<rows * hidden { residual[index] += addend[index] }
+        }
+        spec_rms_norm(
+            team.instructionSet.raw, residual, hidden, weight, configuration.rmsNormEpsilon, scratch.floats,
+            hidden, Int32(rows), Int32(hidden))
+        return true
     }
 
     /// Rows that are not normalised on their way into `matrix`.
     private func prepare(
         _ x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, for matrix: PackedMatrix
     ) -> Bool {
-        switch matrix.storage {
-        case .q4:
+        guard matrix.isFloat else {
             return spec_quantize(
                 team.pool, x, stride, scratch.quantized, Int32(rows), Int32(matrix.inputCount))
-        case .f32:
-            for row in 0..<rows {
-                (scratch.floats + row * matrix.inputCount).update(
-                    from: x + row * stride, count: matrix.inputCount)
-            }
-            return true
         }
+        for row in 0..<rows {
+            (scratch.floats + row * matrix.inputCount).update(
+                from: x + row * stride, count: matrix.inputCount)
+        }
+        return true
     }
 
     /// out [M, N] = prepared rows · matrixᵀ + bias.
@@ -212,23 +207,22 @@ final class TransformerModel: LanguageModel {
         _ matrix: PackedMatrix, bias: UnsafePointer<Float>?, rows: Int, into out: UnsafeMutablePointer<Float>
     ) -> Bool {
         guard linear(matrix, rows: rows, into: out) else { return false }
-        guard let bias else { return true }
-        for row in 0..<rows {
-            let values = out + row * matrix.outputCount
-            for index in 0..<matrix.outputCount { values[index] += bias[index] }
-        }
+        add(bias, count: matrix.outputCount, rows: rows, to: out)
         return true
+    }
+
+    /// Adds a bias to each row of out [M, count].
+    private func add(_ bias: UnsafePointer<Float>?, count: Int, rows: Int, to out: UnsafeMutablePointer<Float>) {
+        guard let bias else { return }
+        for row in 0..<rows {
+            let values = out + row * count
+            for index in 0..<count { values[index] += bias[index] }
+        }
     }
 
     /// out [M, N] = prepared rows · matrixᵀ.
     private func linear(_ matrix: PackedMatrix, rows: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
-        switch matrix.storage {
-        case .q4(var q4):
-            return spec_linear_q4(team.pool, &q4, scratch.quantized, Int32(rows), out, matrix.outputCount)
-        case .f32(var f32):
-            return spec_linear_f32(
-                team.pool, &f32, scratch.floats, matrix.inputCount, Int32(rows), out, matrix.outputCount)
-        }
+        matrix.multiply(quantized: scratch.quantized, floats: scratch.floats, rows: rows, into: out, on: team)
     }
 
     private func finishProjections(
@@ -276,7 +270,8 @@ final class TransformerModel: LanguageModel {
             out_stride: c.headCount * c.headDimension, blocks: cache.blockTable,
             layer_offset: layerIndex * cache.layerByteCount, m: Int32(rows),
             first_position: Int32(firstPosition + firstRow), head_count: Int32(c.headCount),
-            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension), window: 0,
+            kv_head_count: Int32(c.kvHeadCount), head_dimension: Int32(c.headDimension),
+            window: Int32(c.window(ofLayer: layerIndex)),
             scale: 1 / Float(c.headDimension).squareRoot(), partials: scratch.attentionPartials)
         return spec_attention_run(team.pool, &step)
     }
@@ -292,7 +287,7 @@ final class TransformerModel: LanguageModel {
                 layer_offset: layerIndex * cache.layerByteCount, committed: Int32(base),
                 staged: staging.rows(layer: layerIndex), paths: paths, lengths: lengths, m: Int32(rows),
                 head_count: Int32(c.headCount), kv_head_count: Int32(c.kvHeadCount),
-                head_dimension: Int32(c.headDimension), window: 0,
+                head_dimension: Int32(c.headDimension), window: Int32(c.window(ofLayer: layerIndex)),
                 scale: 1 / Float(c.headDimension).squareRoot(),
                 partials: scratch.attentionPartials)
             return spec_tree_attention_run(team.pool, &step)
@@ -300,16 +295,7 @@ final class TransformerModel: LanguageModel {
     }
 
     private func feedForward(_ layer: TransformerWeights.Layer, rows: Int) -> Bool {
-        switch (layer.gate.storage, layer.up.storage) {
-        case (.q4(var gate), .q4(var up))
-        where layer.gateBias == nil && layer.upBias == nil && layer.downBias == nil:
-            guard spec_gated_linear_q4(team.pool, &gate, &up, scratch.quantized, Int32(rows), scratch.gated)
-            else { return false }
-            guard case .q4(var down) = layer.down.storage else { return false }
-            return spec_linear_q4(
-                team.pool, &down, scratch.gated, Int32(rows), scratch.feedForwardOutput,
-                layer.down.outputCount)
-        default:
+        if layer.gate.isFloat || layer.down.isFloat || layer.gateBias != nil || layer.upBias != nil {
             let size = configuration.feedForwardSize
             guard linear(layer.gate, bias: layer.gateBias, rows: rows, into: scratch.gateFloats),
                 linear(layer.up, bias: layer.upBias, rows: rows, into: scratch.upFloats)
@@ -317,8 +303,23 @@ final class TransformerModel: LanguageModel {
             spec_swiglu(
                 team.instructionSet.raw, scratch.gateFloats, scratch.upFloats, scratch.gateFloats,
                 Int32(rows * size))
-            return prepare(scratch.gateFloats, stride: size, rows: rows, for: layer.down)
-                && linear(layer.down, bias: layer.downBias, rows: rows, into: scratch.feedForwardOutput)
+            guard
+                layer.down.isFloat
+                    || spec_quantize(
+                        team.pool, scratch.gateFloats, size, scratch.gated, Int32(rows), Int32(size))
+            else { return false }
+        } else {
+            guard
+                layer.gate.gate(
+                    layer.up, quantized: scratch.quantized, rows: rows, into: scratch.gated, on: team)
+            else { return false }
         }
+        guard
+            layer.down.multiply(
+                quantized: scratch.gated, floats: scratch.gateFloats, rows: rows,
+                into: scratch.feedForwardOutput, on: team)
+        else { return false }
+        add(layer.downBias, count: layer.down.outputCount, rows: rows, to: scratch.feedForwardOutput)
+        return true
     }
 }

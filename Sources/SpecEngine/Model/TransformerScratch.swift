@@ -11,8 +11,8 @@ final class TransformerScratch {
     let feedForwardOutput: UnsafeMutablePointer<Float>  // [M, hidden]
     let quantized: UnsafeMutablePointer<UInt8>  // M int8 rows of the widest linear input
     let gated: UnsafeMutablePointer<UInt8>  // M int8 rows of the feed-forward size
-    let floats: UnsafeMutablePointer<Float>  // [M, widest linear input], for F32 weights
-    let gateFloats: UnsafeMutablePointer<Float>  // [M, feed-forward], for F32 weights and for biases
+    let floats: UnsafeMutablePointer<Float>  // [M, widest linear input], for float weights
+    let gateFloats: UnsafeMutablePointer<Float>  // [M, feed-forward], for float weights and for biases
     let upFloats: UnsafeMutablePointer<Float>
     let cosines: UnsafeMutablePointer<Float>  // [M, D/2]
     let sines: UnsafeMutablePointer<Float>

@@ -1,12 +1,6 @@
 // The weights of a LongSpec draft layer in kernel layout. Optional tensors (biases of the queries, keys and values,
 // head norms, the output norm) are read where they are, so that both our layer and the published ones run.
 
-import CSpecKernels
-
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// Immutable after loading; engine thread only.
 final class DraftWeights {
     let selfNorm: UnsafePointer<Float>
@@ -55,8 +49,10 @@ final class DraftWeights {
         crossQueryNorm = try loader.optionalVector(["cross_attn_q_norm.weight"], [c.headDimension])
         crossOutput = try loader.matrix(["cross_attn_output"], heads, [hidden])
         feedForwardNorm = try loader.vector("ffn_norm.weight", hidden)
-        gate = try loader.matrix(["ffn_gate"], hidden, [size])
-        up = try loader.matrix(["ffn_up"], hidden, [size])
+        // Gate and up read the same rows.
+        let gatesAreFloat = ["ffn_gate", "ffn_up"].contains { loader.isFloat($0) }
+        gate = try loader.matrix(["ffn_gate"], hidden, [size], asFloat: gatesAreFloat)
+        up = try loader.matrix(["ffn_up"], hidden, [size], asFloat: gatesAreFloat)
         down = try loader.matrix(["ffn_down"], size, [hidden])
         outputNorm = try loader.optionalVector(["output_norm.weight"], [hidden])
         byteCount = loader.byteCount
@@ -82,6 +78,10 @@ private struct DraftLoader {
         }
     }
 
+    func isFloat(_ name: String) -> Bool {
+        file.tensors["draft." + name + ".weight"]?.type.isFloat ?? false
+    }
+
     mutating func vector(_ name: String, _ count: Int) throws(EngineError) -> UnsafePointer<Float> {
         try joined([name], [count])
     }
@@ -98,53 +98,29 @@ private struct DraftLoader {
         Float
     > {
         let buffer = AlignedBuffer(byteCount: counts.reduce(0, +) * 4)
-        var place = buffer.base
+        var place = buffer.pointer(to: Float.self)
         for (name, count) in zip(names, counts) {
             let tensor = try tensor(name, [count])
-            guard tensor.type == .f32 else {
+            guard tensor.type.isFloat else {
                 throw .unsupportedTensorType(path: file.path, tensor: tensor.name, type: tensor.type)
             }
-            memcpy(place, file.bytes(of: tensor).baseAddress!, count * 4)
-            place += count * 4
+            file.dequantize(tensor, into: place)
+            place += count
         }
         vectors.append(buffer)
         byteCount += buffer.byteCount
         return UnsafePointer(buffer.pointer(to: Float.self))
     }
 
-    mutating func matrix(_ names: [String], _ inputs: Int, _ outputs: [Int]) throws(EngineError)
-        -> PackedMatrix
-    {
+    mutating func matrix(
+        _ names: [String], _ inputs: Int, _ outputs: [Int], asFloat: Bool = false
+    ) throws(EngineError) -> PackedMatrix {
         var tensors: [GGUFTensor] = []
         for (name, count) in zip(names, outputs) {
             tensors.append(try tensor(name + ".weight", [inputs, count]))
         }
-        let matrix = dequantizing ? try dequantized(tensors) : try PackedMatrix(stacking: tensors, of: file)
+        let matrix = PackedMatrix(stacking: tensors, of: file, asFloat: dequantizing || asFloat)
         byteCount += matrix.byteCount
         return matrix
-    }
-
-    private func dequantized(_ tensors: [GGUFTensor]) throws(EngineError) -> PackedMatrix {
-        let inputs = tensors[0].dimensions[0]
-        let outputs = tensors.reduce(0) { $0 + $1.dimensions[1] }
-        let rows = AlignedBuffer(byteCount: inputs * outputs * 4)
-        var place = rows.pointer(to: Float.self)
-        for tensor in tensors {
-            let source = file.bytes(of: tensor).baseAddress!
-            guard tensor.type == .q4_0 || tensor.type == .f32 else {
-                throw .unsupportedTensorType(path: file.path, tensor: tensor.name, type: tensor.type)
-            }
-            let rowByteCount = tensor.byteCount / tensor.dimensions[1]
-            for row in 0..<tensor.dimensions[1] {
-                let bytes = source + row * rowByteCount
-                if tensor.type == .q4_0 {
-                    spec_q4_dequantize_row(bytes.assumingMemoryBound(to: UInt8.self), place, Int32(inputs))
-                } else {
-                    memcpy(place, bytes, rowByteCount)
-                }
-                place += inputs
-            }
-        }
-        return PackedMatrix(rows: rows.pointer(to: Float.self), outputCount: outputs, inputCount: inputs)
     }
 }

@@ -248,15 +248,8 @@ final class LongSpecDraft {
     }
 
     private func linear(_ matrix: PackedMatrix, rows: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
-        switch matrix.storage {
-        case .q4(var q4):
-            return spec_linear_q4(
-                target.team.pool, &q4, scratch.quantized, Int32(rows), out, matrix.outputCount)
-        case .f32(var f32):
-            return spec_linear_f32(
-                target.team.pool, &f32, scratch.floats, matrix.inputCount, Int32(rows), out,
-                matrix.outputCount)
-        }
+        matrix.multiply(
+            quantized: scratch.quantized, floats: scratch.floats, rows: rows, into: out, on: target.team)
     }
 
     private func project(_ matrix: PackedMatrix, bias: UnsafePointer<Float>?, rows: Int) -> Bool {
@@ -319,33 +312,29 @@ final class LongSpecDraft {
     }
 
     private func feedForward(rows: Int) -> Bool {
-        if case .q4(var gate) = weights.gate.storage, case .q4(var up) = weights.up.storage,
-            case .q4(var down) = weights.down.storage
-        {
-            return spec_gated_linear_q4(
-                target.team.pool, &gate, &up, scratch.quantized, Int32(rows), scratch.gated)
-                && spec_linear_q4(
-                    target.team.pool, &down, scratch.gated, Int32(rows), scratch.blockOutput, hidden)
+        let team = target.team
+        let size = weights.down.inputCount
+        if weights.gate.isFloat || weights.down.isFloat {
+            guard linear(weights.gate, rows: rows, into: scratch.gateFloats),
+                linear(weights.up, rows: rows, into: scratch.upFloats)
+            else { return false }
+            spec_swiglu(
+                team.instructionSet.raw, scratch.gateFloats, scratch.upFloats, scratch.gateFloats,
+                Int32(rows * size))
+            guard
+                weights.down.isFloat
+                    || spec_quantize(
+                        team.pool, scratch.gateFloats, size, scratch.gated, Int32(rows), Int32(size))
+            else { return false }
+        } else {
+            guard
+                weights.gate.gate(
+                    weights.up, quantized: scratch.quantized, rows: rows, into: scratch.gated, on: team)
+            else { return false }
         }
-        let size = configuration.feedForwardSize
-        guard linear(weights.gate, rows: rows, into: scratch.gateFloats),
-            linear(weights.up, rows: rows, into: scratch.upFloats)
-        else { return false }
-        spec_swiglu(
-            target.team.instructionSet.raw, scratch.gateFloats, scratch.upFloats, scratch.gateFloats,
-            Int32(rows * size))
-        return prepare(scratch.gateFloats, stride: size, rows: rows, for: weights.down)
-            && linear(weights.down, rows: rows, into: scratch.blockOutput)
-    }
-}
-
-extension PackedMatrix {
-    /// Reads f32 rows, not int8 ones.
-    var isFloat: Bool {
-        switch storage {
-        case .q4: false
-        case .f32: true
-        }
+        return weights.down.multiply(
+            quantized: scratch.gated, floats: scratch.gateFloats, rows: rows, into: scratch.blockOutput,
+            on: team)
     }
 }
 

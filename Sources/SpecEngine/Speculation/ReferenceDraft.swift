@@ -84,11 +84,9 @@ final class ReferenceDraft {
     private func linear(
         _ x: [Float], _ matrix: PackedMatrix, bias: UnsafePointer<Float>? = nil
     ) -> [Float] {
-        guard case .f32(var f32) = matrix.storage else { preconditionFailure("dequantised at load") }
         let rows = x.count / matrix.inputCount
         var out = [Float](repeating: 0, count: rows * matrix.outputCount)
-        let isDone = spec_linear_f32(
-            target.team.pool, &f32, x, matrix.inputCount, Int32(rows), &out, matrix.outputCount)
+        let isDone = matrix.multiply(floats: x, rows: rows, into: &out, on: target.team)
         precondition(isDone, "the reference runs without a cancellation flag")
         if let bias {
             for index in out.indices { out[index] += bias[index % matrix.outputCount] }

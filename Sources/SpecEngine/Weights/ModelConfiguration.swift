@@ -35,6 +35,8 @@ package struct ModelConfiguration: Sendable, Equatable {
     package let rmsNormEpsilon: Float
     /// The output projection is the embedding matrix (the file has no `output.weight`).
     package let hasTiedEmbeddings: Bool
+    /// Sliding windows by layer, 0 where a layer sees everything; empty when all do.
+    private let layerWindows: [Int]
 
     /// Bounds far above any model that a CPU can serve, low enough that products of three fit in an `Int`.
     package enum Limits {
@@ -66,7 +68,11 @@ package struct ModelConfiguration: Sendable, Equatable {
             "attention.layer_norm_rms_epsilon", below: 1, standard: nil)
         hasTiedEmbeddings = file.tensors["output.weight"] == nil
         try reader.refuseUnknownTensors(layerCount: layerCount)
+        layerWindows = try reader.layerWindows(layerCount: layerCount, contextLength: contextLength)
     }
+
+    /// How many positions a row of the layer sees, itself included; 0 means all of them.
+    package func window(ofLayer index: Int) -> Int { layerWindows.isEmpty ? 0 : layerWindows[index] }
 }
 
 /// Reads the keys of one architecture, `qwen3.block_count` and so on.
@@ -162,11 +168,36 @@ struct ConfigurationReader {
         return size
     }
 
+    /// The window of `attention.sliding_window` where `attention.sliding_window_pattern` says so: an array has true for
+    /// each layer with a window, a number n leaves every n-th layer without one; without a pattern all have it.
+    func layerWindows(layerCount: Int, contextLength: Int) throws(GGUFError) -> [Int] {
+        guard let raw = try file.metadata.uint(key("attention.sliding_window")), raw != 0,
+            raw < UInt64(contextLength)
+        else { return [] }
+        let window = Int(raw)
+        let name = "attention.sliding_window_pattern"
+        switch file.metadata[key(name)] {
+        case nil:
+            return [Int](repeating: window, count: layerCount)
+        case .numberArray(let pattern):
+            guard pattern.count == layerCount else {
+                throw invalid(
+                    name, "one value for each of the \(layerCount) layers", "\(pattern.count) values")
+            }
+            return try (0..<layerCount).map { index throws(GGUFError) in
+                guard let value = pattern.integer(at: index), value == 0 || value == 1 else {
+                    throw invalid(name, "0 or 1 for each layer", "something else at layer \(index)")
+                }
+                return value == 1 ? window : 0
+            }
+        case .some:
+            let period = try count(name, limit: ModelConfiguration.Limits.layerCount)
+            return (0..<layerCount).map { ($0 + 1) % period == 0 ? 0 : window }
+        }
+    }
+
     /// Features that would change the arithmetic. Running such a model without them gives wrong completions.
     func refuseUnsupportedFeatures() throws(GGUFError) {
-        if let window = try file.metadata.uint(key("attention.sliding_window")), window != 0 {
-            throw unsupported("sliding-window attention")
-        }
         if let experts = try file.metadata.uint(key("expert_count")), experts != 0 {
             throw unsupported("a mixture of experts")
         }

@@ -41,21 +41,18 @@ final class TransformerWeights {
     /// Bytes that a pass of one row reads: all but the rows of the embedding, of which it reads one.
     var byteCountPerPass: Int { byteCount - embeddingRows.byteCount }
 
-    init(file: GGUFFile, configuration: ModelConfiguration) throws(EngineError) {
-        var loader = Loader(file: file, configuration: configuration)
+    /// `team`, if given, shares the work; it must be live.
+    init(file: GGUFFile, configuration: ModelConfiguration, team: ThreadTeam? = nil) throws(EngineError) {
+        var loader = Loader(file: file, configuration: configuration, team: team)
         layers = try loader.layers()
         outputNorm = try loader.vector("output_norm.weight", count: configuration.hiddenSize)
         let embedding = try loader.tensor(
             "token_embd.weight", [configuration.hiddenSize, configuration.vocabularySize])
-        guard embedding.type == .q4_0 || embedding.type == .f32 else {
-            throw EngineError.unsupportedTensorType(
-                path: file.path, tensor: embedding.name, type: embedding.type)
-        }
         let headTensor =
             configuration.hasTiedEmbeddings
             ? embedding
             : try loader.tensor("output.weight", [configuration.hiddenSize, configuration.vocabularySize])
-        head = try PackedMatrix(stacking: [headTensor], of: file)
+        head = PackedMatrix(stacking: [headTensor], of: file, team: team)
         vectors = loader.vectors
         embeddingType = embedding.type
         embeddingRows = AlignedBuffer(byteCount: embedding.byteCount)
@@ -72,11 +69,8 @@ final class TransformerWeights {
         let hiddenSize = configuration.hiddenSize
         let rowByteCount = hiddenSize / embeddingType.blockElementCount * embeddingType.blockByteCount
         let row = embeddingRows.base + Int(token.rawValue) * rowByteCount
-        if embeddingType == .q4_0 {
-            spec_q4_dequantize_row(row.assumingMemoryBound(to: UInt8.self), out, Int32(hiddenSize))
-        } else {
-            memcpy(out, row, rowByteCount)
-        }
+        spec_dequantize_row(
+            embeddingType.kernelType, row.assumingMemoryBound(to: UInt8.self), out, Int32(hiddenSize))
     }
 }
 
@@ -111,11 +105,13 @@ extension TransformerWeights {
     private struct Loader {
         let file: GGUFFile
         let configuration: ModelConfiguration
+        private let team: ThreadTeam?
         private(set) var vectors: [AlignedBuffer] = []
         private(set) var packedByteCount = 0
 
-        init(file: GGUFFile, configuration: ModelConfiguration) {
+        init(file: GGUFFile, configuration: ModelConfiguration, team: ThreadTeam?) {
             self.file = file
+            self.team = team
             self.configuration = configuration
         }
 
@@ -153,39 +149,28 @@ extension TransformerWeights {
             for part in parts {
                 let isMissing = isOptional && file.tensors[part.name] == nil
                 let found = isMissing ? nil : try tensor(part.name, [part.count])
-                if let found, found.type != .f32 {
+                if let found, !found.type.isFloat {
                     throw EngineError.unsupportedTensorType(
                         path: file.path, tensor: part.name, type: found.type)
                 }
                 tensors.append(found)
             }
             let buffer = AlignedBuffer(byteCount: parts.reduce(0) { $0 + $1.count } * 4)
+            let floats = buffer.pointer(to: Float.self)
             var offset = 0
             for (part, tensor) in zip(parts, tensors) {
-                if let source = tensor.flatMap({ file.bytes(of: $0).baseAddress }) {
-                    memcpy(buffer.base + offset, source, part.count * 4)
-                }
-                offset += part.count * 4
+                if let tensor { file.dequantize(tensor, into: floats + offset) }
+                offset += part.count
             }
             vectors.append(buffer)
-            return UnsafePointer(buffer.pointer(to: Float.self))
+            return UnsafePointer(floats)
         }
 
-        private mutating func matrix(_ tensors: [GGUFTensor]) throws(EngineError) -> PackedMatrix {
-            let matrix = try PackedMatrix(stacking: tensors, of: file)
+        private mutating func matrix(_ tensors: [GGUFTensor], asFloat: Bool = false) -> PackedMatrix {
+            let matrix = PackedMatrix(stacking: tensors, of: file, asFloat: asFloat, team: team)
             packedByteCount += matrix.byteCount
             for tensor in tensors { file.adviseDontNeed(tensor) }
             return matrix
-        }
-
-        /// The gated network is one kernel: its three matrices are all quantised or all float.
-        private func requireOneType(_ names: [String]) throws(EngineError) {
-            let types = Set(names.compactMap { file.tensors[$0]?.type })
-            guard types.count <= 1 else {
-                throw EngineError.unsupportedShape(
-                    path: file.path,
-                    reason: "\(names.joined(separator: ", ")) are stored in different formats")
-            }
         }
 
         mutating func layers() throws(EngineError) -> [Layer] {
@@ -200,10 +185,13 @@ extension TransformerWeights {
                 c.hiddenSize, c.headCount * c.headDimension, c.kvHeadCount * c.headDimension
             )
             let prefix = "blk.\(index)."
-            try requireOneType(["ffn_gate", "ffn_up", "ffn_down"].map { prefix + $0 + ".weight" })
+            let gate = try tensor(prefix + "ffn_gate.weight", [hidden, c.feedForwardSize])
+            let up = try tensor(prefix + "ffn_up.weight", [hidden, c.feedForwardSize])
+            // Gate and up read the same rows.
+            let gatesAreFloat = gate.type.isFloat || up.type.isFloat
             return Layer(
                 attentionNorm: try vector(prefix + "attn_norm.weight", count: hidden),
-                queryKeyValue: try matrix([
+                queryKeyValue: matrix([
                     try tensor(prefix + "attn_q.weight", [hidden, queries]),
                     try tensor(prefix + "attn_k.weight", [hidden, keys]),
                     try tensor(prefix + "attn_v.weight", [hidden, keys]),
@@ -214,14 +202,14 @@ extension TransformerWeights {
                 ]),
                 queryNorm: try headNorm(prefix + "attn_q_norm.weight"),
                 keyNorm: try headNorm(prefix + "attn_k_norm.weight"),
-                attentionOutput: try matrix([try tensor(prefix + "attn_output.weight", [queries, hidden])]),
+                attentionOutput: matrix([try tensor(prefix + "attn_output.weight", [queries, hidden])]),
                 attentionOutputBias: try biases([(prefix + "attn_output.bias", hidden)]),
                 feedForwardNorm: try vector(prefix + "ffn_norm.weight", count: hidden),
-                gate: try matrix([try tensor(prefix + "ffn_gate.weight", [hidden, c.feedForwardSize])]),
+                gate: matrix([gate], asFloat: gatesAreFloat),
                 gateBias: try biases([(prefix + "ffn_gate.bias", c.feedForwardSize)]),
-                up: try matrix([try tensor(prefix + "ffn_up.weight", [hidden, c.feedForwardSize])]),
+                up: matrix([up], asFloat: gatesAreFloat),
                 upBias: try biases([(prefix + "ffn_up.bias", c.feedForwardSize)]),
-                down: try matrix([try tensor(prefix + "ffn_down.weight", [c.feedForwardSize, hidden])]),
+                down: matrix([try tensor(prefix + "ffn_down.weight", [c.feedForwardSize, hidden])]),
                 downBias: try biases([(prefix + "ffn_down.bias", hidden)]))
         }
     }

@@ -59,6 +59,65 @@ struct HostileModelTests {
         #expect(reason { try configuration.checkKernelShapes(path: "x") } == nil)
     }
 
+    @Test("Rows that are no whole number of blocks are refused by name", arguments: TensorType.allCases)
+    func brokenBlocks(type: TensorType) throws {
+        for inputs in [255, 224, 16, 1] where inputs % type.blockElementCount != 0 {
+            var builder = GGUFBuilder()
+            builder.add("general.architecture", string: "qwen3")
+            builder.addTensor(
+                "blk.0.ffn_down.weight", type: type.rawValue, dimensions: [UInt64(inputs), 2],
+                data: [UInt8](repeating: 1, count: 2 * 210))
+            let file = try TemporaryFile(builder.bytes)
+            #expect(throws: GGUFError.self) { try GGUFFile.open(file.path) }
+        }
+    }
+
+    @Test("A format that is not read is named, with the list of those that are")
+    func unreadableFormat() throws {
+        var builder = GGUFBuilder()
+        builder.addTensor("blk.0.ffn_up.weight", type: 23, dimensions: [256, 2], data: [0])
+        let file = try TemporaryFile(builder.bytes)
+        let error = #expect(throws: GGUFError.self) { try GGUFFile.open(file.path) }
+        let text = error?.description ?? ""
+        let names = TensorType.allCases.map(\.name) + ["blk.0.ffn_up.weight", "IQ4_XS"]
+        #expect(names.allSatisfy(text.contains), "\(text)")
+    }
+
+    @Test(
+        "A model of mixed formats with damaged tensor infos is refused or loads",
+        arguments: 0..<4 as Range<UInt64>)
+    func damagedTensorInfos(seed: UInt64) throws {
+        let kind = TensorTypeModel(
+            type: .q4_K, exceptions: ["attn_v": .q6_K, "ffn_up": .q5_K, "attn_k": .q8_0, "ffn_down": .f16])
+        let original = kind.builder().bytes
+        let infos = kind.builder().header.count - 1_400..<kind.builder().header.count
+        let file = try TemporaryFile(original)
+        var random = SeededRandom(seed: seed)
+        func load() throws {
+            let model = try GGUFFile.open(file.path)
+            let configuration = try ModelConfiguration(model)
+            try configuration.checkKernelShapes(path: file.path)
+            _ = try TransformerWeights(file: model, configuration: configuration)
+        }
+        var refused = 0
+        for _ in 0..<60 {
+            let offset = Int.random(in: infos, using: &random)
+            // A tensor's type, dimension or offset, mostly as another small number.
+            let byte = random.oneIn(2) ? UInt8(random.below(32)) : UInt8(random.below(256))
+            try file.patch([byte], at: offset)
+            do {
+                try load()
+            } catch is GGUFError {
+                refused += 1
+            } catch is EngineError {
+                refused += 1
+            }
+            try file.patch([original[offset]], at: offset)
+        }
+        #expect(refused > 0, "seed \(seed)")
+        try load()  // undamaged
+    }
+
     @Test("A header that would take gigabytes of activations is refused, not allocated")
     func gigabytes() throws {
         let configuration = try configuration([

@@ -8,6 +8,8 @@ import TestSupport
 struct TinyModel {
     var isQuantized = true
     var headDimension = 64
+    /// Positions that layer 0 sees; layer 1 sees all. 0: both see all.
+    var window = 0
     var vocabularySize = 256
     var seed: UInt64 = 1
 
@@ -26,7 +28,7 @@ struct TinyModel {
             path: file.path)
     }
 
-    private func path() throws -> String {
+    func path() throws -> String {
         let file = try TemporaryFile(builder().bytes)
         Self.files.append(file)
         return file.path
@@ -45,6 +47,10 @@ struct TinyModel {
             ("attention.key_length", headDimension), ("attention.value_length", headDimension),
         ]
         for (key, value) in counts { builder.add("qwen3.\(key)", uint32: UInt32(value)) }
+        if window > 0 {
+            builder.add("qwen3.attention.sliding_window", uint32: UInt32(window))
+            builder.add("qwen3.attention.sliding_window_pattern", uint32: 2)
+        }
         builder.add("qwen3.rope.freq_base", float32: 10_000)
         builder.add("qwen3.attention.layer_norm_rms_epsilon", float32: 1e-6)
         var random = SeededRandom(seed: seed)

@@ -32,7 +32,7 @@ struct ModelConfigurationTests {
             ("feed_forward_length", .max), ("context_length", 0), ("attention.head_count", 0),
             ("attention.head_count_kv", 3), ("attention.head_count_kv", 8), ("attention.head_count_kv", 0),
             ("attention.key_length", 7), ("attention.key_length", 1 << 20), ("attention.value_length", 8),
-            ("vocab_size", 299), ("attention.sliding_window", 64), ("expert_count", 8),
+            ("vocab_size", 299), ("expert_count", 8),
         ] as [(String, UInt32)])
     func ranges(key: String, value: UInt32) {
         #expect(
@@ -58,6 +58,31 @@ struct ModelConfigurationTests {
         #expect(
             problem { _ = try configuration(header(replacing: "", uint32: 0, embedding: false)) }
                 == .missingTensor("token_embd.weight"))
+    }
+
+    @Test("Windows by layer: for all, by an array, for all but every n-th; none where it covers the context")
+    func windows() throws {
+        func windows(_ size: UInt32, _ add: (inout GGUFBuilder) -> Void = { _ in }) throws -> [Int] {
+            var builder = TinyGGUF.builder()
+            builder.add("qwen3.attention.sliding_window", uint32: size)
+            add(&builder)
+            let configuration = try configuration(builder)
+            return (0..<2).map(configuration.window(ofLayer:))
+        }
+        let pattern = "qwen3.attention.sliding_window_pattern"
+        let all: [UInt8] = [1, 0]
+        let flags = GGUFBuilder.littleEndian(UInt32(7)) + GGUFBuilder.littleEndian(UInt64(2)) + all
+        #expect(try windows(64) == [64, 64])
+        #expect(try windows(128) == [0, 0])
+        #expect(try windows(0) == [0, 0])
+        #expect(try windows(.max) == [0, 0])
+        #expect(try windows(64) { $0.add(pattern, uint32: 2) } == [64, 0])
+        #expect(try windows(64) { $0.add(pattern, rawType: 9, value: flags) } == [64, 0])
+        #expect(try windows(64) { $0.add(pattern, int32s: [0, 1]) } == [0, 64])
+        #expect(problem { _ = try windows(64) { $0.add(pattern, int32s: [1]) } } != nil, "too short")
+        #expect(problem { _ = try windows(64) { $0.add(pattern, int32s: [0, 2]) } } != nil, "not a flag")
+        #expect(problem { _ = try windows(64) { $0.add(pattern, uint32: 0) } } != nil, "period 0")
+        #expect(problem { _ = try windows(64) { $0.add(pattern, string: "x") } } != nil, "a string")
     }
 
     private func configuration(_ builder: GGUFBuilder) throws -> ModelConfiguration {

@@ -1,5 +1,4 @@
-// Hand-written AVX-512 kernels: the 4-bit linear tile with VNNI and the attention chunk with BF16 dot products.
-// Everything else is fast enough as the compiler makes it (generic.inc).
+// The attention chunk with AVX-512 BF16 dot products, by hand.
 
 #include "tables.h"
 
@@ -7,68 +6,10 @@
 
 #include <immintrin.h>
 
-#define TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c")))
 #define TARGET_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")))
 #define INLINE static inline __attribute__((always_inline))
 // Row counts are constants where this is used: unrolled, the accumulators stay in registers.
 #define UNROLL _Pragma("clang loop unroll(full)")
-
-// How far ahead of the multiply the weights are fetched. Panels follow each other in memory, so this runs on into
-// the next panel; 16 blocks cover DRAM latency at the rate one core consumes them.
-#define PREFETCH_BYTES 4096
-
-// MARK: 4-bit linear tile
-
-// `rows` is a constant in every caller, so the row loops unroll and the accumulators stay in registers.
-INLINE TARGET_VNNI void q4_rows(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k,
-                                const int rows, float *y, size_t y_stride) {
-    const __m512i nibble = _mm512_set1_epi8(15);
-    const uint8_t *weights = panel, *scales = panel + spec_q4_scale_offset(k);
-    const size_t scale_offset = (size_t)k, sum_offset = (size_t)k + (size_t)(k / SPEC_BLOCK) * 4;
-    __m512 accumulators[SPEC_TILE_ROWS];
-    UNROLL
-    for (int r = 0; r < rows; r++) accumulators[r] = _mm512_setzero_ps();
-    for (int32_t b = 0; b < k / SPEC_BLOCK; b++, weights += 256) {
-        __m512i low[4], high[4];
-        UNROLL
-        for (int v = 0; v < 4; v++) {
-            _mm_prefetch((const char *)(weights + PREFETCH_BYTES + v * 64), _MM_HINT_T0);
-            const __m512i w = _mm512_load_si512(weights + v * 64);
-            low[v] = _mm512_and_si512(w, nibble);
-            high[v] = _mm512_and_si512(_mm512_srli_epi16(w, 4), nibble);
-        }
-        const __m512 scale = _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(scales + (size_t)b * 32)));
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const uint8_t *row = x + (size_t)r * x_row_bytes;
-            const int32_t *q = (const int32_t *)(row + (size_t)b * SPEC_BLOCK);
-            __m512i dot = _mm512_set1_epi32(*(const int32_t *)(row + sum_offset + (size_t)b * 4));
-            UNROLL
-            for (int v = 0; v < 4; v++) {
-                dot = _mm512_dpbusd_epi32(dot, low[v], _mm512_set1_epi32(q[v]));
-                dot = _mm512_dpbusd_epi32(dot, high[v], _mm512_set1_epi32(q[v + 4]));
-            }
-            const __m512 x_scale = _mm512_set1_ps(*(const float *)(row + scale_offset + (size_t)b * 4));
-            accumulators[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scale, x_scale), accumulators[r]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) _mm512_storeu_ps(y + (size_t)r * y_stride, accumulators[r]);
-}
-
-TARGET_VNNI void spec_q4_tile_avx512(const uint8_t *panel, const uint8_t *x, size_t x_row_bytes, int32_t k,
-                                     int32_t rows, float *y, size_t y_stride) {
-    switch (rows) {
-    case 1: q4_rows(panel, x, x_row_bytes, k, 1, y, y_stride); break;
-    case 2: q4_rows(panel, x, x_row_bytes, k, 2, y, y_stride); break;
-    case 3: q4_rows(panel, x, x_row_bytes, k, 3, y, y_stride); break;
-    case 4: q4_rows(panel, x, x_row_bytes, k, 4, y, y_stride); break;
-    case 5: q4_rows(panel, x, x_row_bytes, k, 5, y, y_stride); break;
-    case 6: q4_rows(panel, x, x_row_bytes, k, 6, y, y_stride); break;
-    case 7: q4_rows(panel, x, x_row_bytes, k, 7, y, y_stride); break;
-    default: q4_rows(panel, x, x_row_bytes, k, 8, y, y_stride); break;
-    }
-}
 
 // MARK: Attention chunk
 
