@@ -19,7 +19,8 @@ struct Foretoken: AsyncParsableCommand {
         abstract: "Repository-level code completion that runs on this machine.",
         version: ForetokenVersion.current,
         subcommands: [
-            ServeCommand.self, CompleteCommand.self, DoctorCommand.self, BenchCommand.self, DemoCommand.self,
+            ServeCommand.self, CompleteCommand.self, ModelCommand.self, DoctorCommand.self, BenchCommand.self,
+            DemoCommand.self,
         ])
 
     static func main() async {

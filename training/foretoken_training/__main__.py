@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate-draft": "evaluate_draft",
     "ablate": "ablate",
     "export": "export",
+    "checkpoints": "checkpoints",
     "golden": "golden",
     "import-longspec": "import_longspec",
     "plot": "plot",

@@ -204,6 +204,7 @@ struct BenchCommand: AsyncParsableCommand {
         var lines = [
             "\(report.machine.cpu), \(report.build.threads) threads, \(report.build.isa), load \(report.machine.load)"
         ]
+        lines.append("threads: \(report.build.threadReason)")
         if !report.machine.openBLASVariables.isEmpty {
             lines.append(
                 "environment: \(report.machine.openBLASVariables.joined(separator: " ")) → OpenBLAS core "

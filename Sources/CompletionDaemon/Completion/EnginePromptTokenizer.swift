@@ -8,7 +8,7 @@ struct EnginePromptTokenizer: PromptTokenizer {
     let tokenizer: Tokenizer
 
     func encode(_ text: [UInt8]) -> [Int32] {
-        tokenizer.encode(text, parsingSpecialTokens: false).map(\.rawValue)
+        tokenizer.encode(text, parsingSpecialTokens: false, isPart: true).map(\.rawValue)
     }
 
     func structuralToken(_ token: StructuralToken) -> Int32? {
@@ -20,7 +20,16 @@ struct EnginePromptTokenizer: PromptTokenizer {
             case .fimPrefix: special.fimPrefix
             case .fimSuffix: special.fimSuffix
             case .fimMiddle: special.fimMiddle
+            case .beginOfText: special.beginOfText
             }
         return id?.rawValue
+    }
+
+    var order: RepoContext.FillInMiddleOrder {
+        switch tokenizer.specialTokens.fillInMiddleOrder {
+        case .prefixSuffixMiddle: .prefixFirst
+        case .suffixPrefixMiddle: .suffixFirst
+        case .suffixMiddlePrefix: .suffixInside
+        }
     }
 }

@@ -37,6 +37,7 @@ enum Binary {
         for name in ["FORETOKEN_MODEL", "FORETOKEN_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] {
             variables[name] = nil
         }
+        variables["XDG_CONFIG_HOME"] = scratch + "/config"  // not the user's own choices
         process.environment = variables.merging(environment) { $1 }
         process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: paths[0]))
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath ?? paths[1]))

@@ -30,7 +30,10 @@ struct TreePassTests {
 
     @Test(
         "A node's logits are plain decoding's, wherever the prefix ends in its chunk",
-        arguments: [TinyModel(), TinyModel(isQuantized: false), TinyModel(headDimension: 16)])
+        arguments: [
+            TinyModel(), TinyModel(isQuantized: false), TinyModel(headDimension: 16),
+            TinyModel(architecture: .qwen2), TinyModel(architecture: .llama),
+        ])
     func everyOffset(kind: TinyModel) throws {
         let model = try kind.make()
         var random = SeededRandom(seed: 11)
