@@ -77,8 +77,11 @@ struct GoldenTests {
             ModelFixture.architecturePath(name), positionLimit: 512)
         let (agreement, mean) = model.live { measure(model, on: [golden]) }
         print("golden \(name): default arithmetic, argmax equal at \(agreement), mean |Δlogit| \(mean)")
-        #expect(agreement >= 0.7)
-        #expect(mean <= 0.10)
+        #expect(agreement >= 0.8)
+        // Tied heads of random models have logits ten times as large, and differences with them.
+        let sizes = golden.greedyTopLogits.flatMap { $0.map { abs($0[1]) } }
+        let size = sizes.reduce(0, +) / Double(sizes.count)
+        #expect(mean <= 0.02 * size, "logits of \(size)")
     }
 
     /// How often the greatest logit is the same, and how far the greatest ten lie apart in the mean, teacher-forced.
