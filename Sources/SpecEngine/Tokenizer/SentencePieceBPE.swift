@@ -1,7 +1,7 @@
 // SentencePiece's byte-pair encoding (Kudo and Richardson 2018) as GGUF's tokenizer model `llama` stores it: tokens
-// with scores instead of a list of merges. Two neighbours merge when together they are a token, the greatest score first,
-// the leftmost among equals. Characters without a token are spelled in byte tokens. A whole text is one word: spaces
-// are characters like others, and a token may hold several.
+// with scores instead of a list of merges. Two neighbours merge when together they are a token, the greatest score
+// first, the leftmost among equals. Characters without a token are spelled in byte tokens. A whole text is one word:
+// spaces are characters like others, and a token may hold several.
 
 /// The merges, characters and byte tokens of a vocabulary. Immutable; scratch memory comes from the caller.
 struct SentencePieceBPE: Sendable {
