@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes a GGUF model with the shape of Qwen2.5-Coder-1.5B and random Q4_0 weights: speed can be measured on it where no
-such model is at hand. Its text is noise.
+"""Writes a GGUF model with the shape of Qwen2.5-Coder-1.5B and random Q4_0 weights: speed can be measured on it where
+no such model is at hand. Its text is noise.
 
     pip install numpy gguf
     scripts/random_model.py /tmp/random-1.5b.gguf

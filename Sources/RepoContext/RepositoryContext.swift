@@ -60,7 +60,6 @@ package actor RepositoryContext {
         /// Absolute paths of the folders that the user opened. Outside a repository, context comes from
         /// these.
         package var workspaceFolders: [String]
-        package var order: FillInMiddleOrder
         /// Reading stops after this long in one query and goes on in the background.
         package var queryTimeLimit: Duration
         /// Length of one background step; a query waits at most this long for it (and for a large status).
@@ -74,13 +73,12 @@ package actor RepositoryContext {
         package var onDegradation: @Sendable (String) -> Void
 
         package init(
-            workspaceFolders: [String] = [], order: FillInMiddleOrder = .suffixFirst,
+            workspaceFolders: [String] = [],
             queryTimeLimit: Duration = .milliseconds(150), backgroundTimeLimit: Duration = .milliseconds(20),
             clock: MonotonicClock = .system, cacheFolder: String? = nil,
             disabledSignals: Set<ContextSignal> = [], onDegradation: @escaping @Sendable (String) -> Void
         ) {
             self.workspaceFolders = workspaceFolders
-            self.order = order
             self.queryTimeLimit = queryTimeLimit
             self.backgroundTimeLimit = backgroundTimeLimit
             self.clock = clock
@@ -145,7 +143,7 @@ package actor RepositoryContext {
         timing.snapshot = clock.duration(since: start)
         try checkWanted(query)
 
-        let builder = PromptBuilder(tokenizer: tokenizer, order: configuration.order)
+        let builder = PromptBuilder(tokenizer: tokenizer, order: tokenizer.order)
         let path = located.path ?? RepositoryContext.fileNamePath(query.filePath)
         let file = CurrentFile(path: path, text: query.text, cursorOffset: query.cursorOffset)
         let usesContext = checkout != nil && builder.supportsContext

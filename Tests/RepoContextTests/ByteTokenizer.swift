@@ -8,7 +8,7 @@ import Synchronization
 
 struct ByteTokenizer: PromptTokenizer {
     /// Tokens that this vocabulary lacks.
-    var missing: Set<StructuralToken> = []
+    var missing: Set<StructuralToken> = [.beginOfText]
 
     func encode(_ text: [UInt8]) -> [Int32] { text.map(Int32.init) }
 
@@ -19,7 +19,7 @@ struct ByteTokenizer: PromptTokenizer {
 
     static let spellings: [StructuralToken: String] = [
         .repoName: "<|repo_name|>", .fileSeparator: "<|file_sep|>", .fimPrefix: "<|fim_prefix|>",
-        .fimSuffix: "<|fim_suffix|>", .fimMiddle: "<|fim_middle|>",
+        .fimSuffix: "<|fim_suffix|>", .fimMiddle: "<|fim_middle|>", .beginOfText: "<s>",
     ]
 
     /// The prompt as text, structural tokens spelled out.

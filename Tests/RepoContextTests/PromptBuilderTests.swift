@@ -136,13 +136,21 @@ import Testing
         let context = [ContextFile(path: try #require(RelativePath("c.py")), text: Array("z".utf8), rank: 0)]
         let budget = PromptBudget(totalTokenCount: 1_000, includesContext: true)
         let noFiles = PromptBuilder(
-            tokenizer: ByteTokenizer(missing: [.repoName, .fileSeparator]), order: .prefixFirst)
+            tokenizer: ByteTokenizer(missing: [.repoName, .fileSeparator, .beginOfText]), order: .prefixFirst)
         let first = noFiles.prompt(
             repositoryName: "p", contextFiles: context, currentFile: file, budget: budget)
         #expect(first.text == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>")
-        let noMiddle = PromptBuilder(tokenizer: ByteTokenizer(missing: [.fimMiddle]), order: .suffixFirst)
+        let noMiddle = PromptBuilder(
+            tokenizer: ByteTokenizer(missing: [.fimMiddle, .beginOfText]), order: .suffixFirst)
         let second = noMiddle.prompt(repositoryName: "p", contextFiles: [], currentFile: file, budget: budget)
         #expect(second.text == "<|file_sep|>b.py\na")
+        let codeLlama = PromptBuilder(
+            tokenizer: ByteTokenizer(missing: [.repoName, .fileSeparator]), order: .suffixInside)
+        let part = codeLlama.currentPart(file, budget: budget)
+        let third = codeLlama.prompt(
+            repositoryName: "p", contextFiles: context, currentPart: part, budget: budget)
+        #expect(third.text == "<s><|fim_prefix|><|fim_suffix|>b<|fim_middle|>a")
+        #expect(part.tokenCount == third.tokens.count)
     }
 
     @Test("A context text ends in exactly one line feed, and a CRLF file keeps its endings")

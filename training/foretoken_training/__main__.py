@@ -15,6 +15,7 @@ COMMANDS = {
     "ablate": "ablate",
     "export": "export",
     "verbatim": "verbatim",
+    "checkpoints": "checkpoints",
     "golden": "golden",
     "import-longspec": "import_longspec",
     "plot": "plot",

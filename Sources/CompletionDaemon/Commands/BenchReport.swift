@@ -65,7 +65,8 @@ struct BenchReport: Encodable {
     var heading: [String] {
         var lines = [
             "\(machine.cpu), \(machine.cores) cores: \(build.threads) threads, \(build.isa), load "
-                + BenchResult.short(machine.load)
+                + BenchResult.short(machine.load),
+            "threads: \(build.threadReason)",
         ]
         let variables = machine.openBLASVariables
         lines.append(

@@ -57,7 +57,10 @@ struct DoctorCommand: AsyncParsableCommand {
 
     private func machineLines(_ configuration: EngineConfiguration) -> [Line] {
         let machine = MachineDescription.current()
-        let threads = configuration.threadCount ?? EngineOptions.automaticThreadCount
+        let automatic = ThreadChoice.automatic
+        let threads =
+            configuration.threadCount.map { "\($0) compute threads, as you said" }
+            ?? "\(automatic.count) compute threads: \(automatic.reason)"
         // Others, such as the thread count, change nothing here.
         let harmful = machine.openBLASVariables.filter {
             $0.hasPrefix("OPENBLAS_CORETYPE=") || $0.hasPrefix("OPENBLAS_L2_SIZE=")
@@ -67,8 +70,8 @@ struct DoctorCommand: AsyncParsableCommand {
         return [
             Line(name: "foretoken", value: ForetokenVersion.current, problem: nil),
             Line(
-                name: "CPU", value: "\(machine.cpu), \(machine.cores) cores, \(threads) compute threads",
-                problem: nil),
+                name: "CPU", value: "\(machine.cpu), \(machine.cores) CPUs for this process", problem: nil),
+            Line(name: "threads", value: threads, problem: nil),
             Line(name: "kernels", value: configuration.instructionSet.description, problem: nil),
             Line(
                 name: "OpenBLAS",
@@ -82,8 +85,9 @@ struct DoctorCommand: AsyncParsableCommand {
 
     private func modelLines(_ configuration: EngineConfiguration) -> [Line] {
         let path: String
+        let source: ModelLocator.Source
         do {
-            path = try ModelLocator.locate(explicitPath: configuration.modelPath)
+            (path, source) = try ModelLocator.locate(explicitPath: configuration.modelPath)
         } catch {
             return [Line(name: "model", value: error.message, problem: error.fix)]
         }
@@ -94,7 +98,7 @@ struct DoctorCommand: AsyncParsableCommand {
             var lines = [
                 Line(
                     name: "model",
-                    value: "\(path) (\(engine.configuration.architecture.rawValue), "
+                    value: "\(path) (\(source.description); \(engine.configuration.architecture.rawValue), "
                         + "\(engine.configuration.layerCount) layers, loads in \(Int(time)) ms)", problem: nil
                 )
             ]

@@ -13,8 +13,9 @@ struct EngineArguments: ParsableArguments {
             "Model file (GGUF). Default: $FORETOKEN_MODEL, then the installed model.", valueName: "path"))
     var model: String?
 
-    @Option(help: ArgumentHelp("Compute threads. Default: by the machine.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threading: ThreadArguments
+
+    var threads: Int? { threading.threads.count }
 
     @Flag(help: "Compute in 32-bit floats throughout: slow, for checking.")
     var reference = false
@@ -36,13 +37,7 @@ struct EngineArguments: ParsableArguments {
     static let instructionSetVariable = "FORETOKEN_ISA"
 
     func configuration() throws(CommandError) -> EngineConfiguration {
-        if let threads, !EngineLimits.threadCounts.contains(threads) {
-            throw .usage(
-                "--threads is \(threads)",
-                fix:
-                    "choose between \(EngineLimits.threadCounts.lowerBound) and \(EngineLimits.threadCounts.upperBound)"
-            )
-        }
+        try threading.check()
         let nodes = SpeculationOptions.nodeLimits
         guard nodes.contains(speculationNodes) else {
             throw .usage(
@@ -52,16 +47,63 @@ struct EngineArguments: ParsableArguments {
         var configuration = EngineConfiguration(
             modelPath: model, threadCount: threads, usesReference: reference,
             speculation: SpeculationOptions(mode: speculation, nodeLimit: speculationNodes, draftPath: draft))
-        if let name = getenv(Self.instructionSetVariable).map({ String(cString: $0) }), !name.isEmpty {
-            guard let instructionSet = InstructionSet(named: name) else {
-                throw .usage(
-                    "\(Self.instructionSetVariable) is '\(name)', which this machine does not run",
-                    fix: "unset it or choose one of \(InstructionSet.names.joined(separator: ", "))")
-            }
-            configuration.instructionSet = instructionSet
-        }
+        configuration.instructionSet = try Self.instructionSet()
         return configuration
     }
+
+    /// The best, unless the environment forces another.
+    static func instructionSet() throws(CommandError) -> InstructionSet {
+        guard let name = getenv(instructionSetVariable).map({ String(cString: $0) }), !name.isEmpty else {
+            return .best
+        }
+        guard let instructionSet = InstructionSet(named: name) else {
+            throw .usage(
+                "\(instructionSetVariable) is '\(name)', which this machine does not run",
+                fix: "unset it or choose one of \(InstructionSet.names.joined(separator: ", "))")
+        }
+        return instructionSet
+    }
+}
+
+/// `--threads auto` or a number.
+struct ThreadArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Compute threads: a number, or auto for the performance cores that are free.", valueName: "n|auto"
+        ))
+    var threads = ThreadCount.automatic
+
+    func check() throws(CommandError) {
+        let counts = EngineLimits.threadCounts
+        if let count = threads.count, !counts.contains(count) {
+            throw .usage(
+                "--threads is \(count)",
+                fix: "choose between \(counts.lowerBound) and \(counts.upperBound), or auto")
+        }
+    }
+}
+
+/// How many threads compute.
+enum ThreadCount: ExpressibleByArgument {
+    case automatic
+    case fixed(Int)
+
+    init?(argument: String) {
+        if argument == "auto" {
+            self = .automatic
+        } else if let count = Int(argument) {
+            self = .fixed(count)
+        } else {
+            return nil
+        }
+    }
+
+    /// Nil where the machine decides.
+    var count: Int? {
+        if case .fixed(let count) = self { count } else { nil }
+    }
+
+    var defaultValueDescription: String { "auto" }
 }
 
 extension SpeculationMode: ExpressibleByArgument {}

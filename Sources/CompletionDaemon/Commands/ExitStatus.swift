@@ -49,6 +49,9 @@ struct CommandError: Error {
         case let error as EngineError: self.init(error)
         case let error as ModelLocator.Failure:
             self.init(exitCode: ExitStatus.model, code: "model", message: error.message, fix: error.fix)
+        case let error as UserConfiguration.Failure:
+            self.init(
+                exitCode: ExitStatus.failure, code: "configuration", message: error.message, fix: error.fix)
         case let error as SamplingParameters.Invalid:
             self.init(
                 exitCode: ExitStatus.usage, code: "usage", message: error.description,

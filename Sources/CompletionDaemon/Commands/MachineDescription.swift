@@ -53,10 +53,18 @@ struct BuildDescription: Encodable {
     let version: String
     let isa: String
     let threads: Int
+    /// Why so many.
+    let threadReason: String
+
+    enum CodingKeys: String, CodingKey {
+        case version, isa, threads
+        case threadReason = "thread_reason"
+    }
 
     static func current(_ engine: InferenceEngine) -> BuildDescription {
         BuildDescription(
             version: ForetokenVersion.current, isa: engine.instructionSet.description,
-            threads: engine.threadCount)
+            threads: engine.threadCount,
+            threadReason: engine.choseThreads ? ThreadChoice.automatic.reason : "as you said")
     }
 }

@@ -80,7 +80,8 @@ extension CompletionRequest {
         return CompletionRequest(
             document: document, byteOffset: range.lowerBound + selected.text.utf8.count, triggerKind: triggerKind,
             selectedCompletion: nil, openDocuments: openDocuments, recentPaths: recentPaths,
-            recentEdits: recentEdits, cancellation: cancellation, contextTokenLimit: contextTokenLimit, maximumTokens: maximumTokens)
+            recentEdits: recentEdits, cancellation: cancellation, contextTokenLimit: contextTokenLimit,
+            maximumTokens: maximumTokens)
     }
 }
 

@@ -91,7 +91,7 @@ struct CompletionPipeline: Sendable {
 }
 
 /// The stop rules as the engine asks them: with all the text each time, which only grows.
-private final class GrowingStop: Sendable {
+final class GrowingStop: Sendable {
     private let scan: Mutex<StopRules.Scan>
 
     init(_ rules: StopRules) {

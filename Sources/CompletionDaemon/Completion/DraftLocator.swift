@@ -11,6 +11,8 @@ import SpecEngine
 
 enum DraftLocator {
     private static let mark = "-longspec"
+    /// What drafts name as their architecture.
+    static let architecture = "longspec"
 
     /// The draft beside the model at `path`, or nil. Where several fit, the first by name.
     static func draft(besideModel path: String) -> String? {

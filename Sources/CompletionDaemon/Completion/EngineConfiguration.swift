@@ -15,7 +15,7 @@ struct EngineConfiguration: Sendable {
 
     /// Finds and loads the model; refuses one that cannot fill holes when `fillsHoles` is wanted.
     func load(fillsHoles: Bool = true) throws -> InferenceEngine {
-        let path = try ModelLocator.locate(explicitPath: modelPath)
+        let path = try ModelLocator.locate(explicitPath: modelPath).path
         var options = EngineOptions(
             threadCount: threadCount, instructionSet: instructionSet, usesReference: usesReference,
             speculation: try speculation.locatingDraft(forModel: path),

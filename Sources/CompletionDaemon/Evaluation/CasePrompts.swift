@@ -33,7 +33,7 @@ final class CasePrompts {
     ) {
         self.configuration = configuration
         self.repositoryRoot = repositoryRoot
-        self.tokenizer = EnginePromptTokenizer(tokenizer: tokenizer)
+        self.tokenizer = EnginePromptTokenizer(tokenizer: tokenizer, chosenOrder: configuration.order)
         self.report = report
         context = Self.context(configuration, folder: repositoryRoot, report)
     }
@@ -42,8 +42,7 @@ final class CasePrompts {
         _ configuration: RunConfiguration, folder: String?, _ report: @escaping @Sendable (String) -> Void
     ) -> RepositoryContext {
         var settings = RepositoryContext.Configuration(
-            workspaceFolders: folder.map { [$0] } ?? [], order: configuration.order,
-            queryTimeLimit: queryTimeLimit,
+            workspaceFolders: folder.map { [$0] } ?? [], queryTimeLimit: queryTimeLimit,
             onDegradation: report)
         settings.disabledSignals = configuration.signals
         return RepositoryContext(settings)
@@ -108,7 +107,7 @@ final class CasePrompts {
     }
 
     private func ownPrompt(_ subject: EvaluationCase, files: [CaseContext.File], budget: Int) -> CasePrompt {
-        let builder = PromptBuilder(tokenizer: tokenizer, order: configuration.order)
+        let builder = PromptBuilder(tokenizer: tokenizer, order: tokenizer.order)
         let path = RelativePath(subject.path) ?? RelativePath(bytes: Array("main.txt".utf8))!
         let current = CurrentFile(
             path: path, text: subject.prefix + subject.suffix, cursorOffset: subject.prefix.count)

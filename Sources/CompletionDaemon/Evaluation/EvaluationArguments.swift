@@ -130,10 +130,10 @@ struct EvaluationArguments: ParsableArguments {
 
     /// The model's path, once it is known to be a model file.
     private static func modelPath(_ explicitPath: String?) throws -> String {
-        let path = try ModelLocator.locate(explicitPath: explicitPath)
-        do {
+        let path = try ModelLocator.locate(explicitPath: explicitPath).path
+        do throws(GGUFError) {
             _ = try GGUFFile.open(path)
-        } catch let error as GGUFError {
+        } catch {
             throw EngineError.model(error)
         }
         return path

@@ -143,7 +143,7 @@ final class EvaluationEngines: Sendable {
         if let remote {
             engines = try remote.engines(tokenizerFrom: settings, count: count)
         } else {
-            let threads = base.threadCount ?? EngineOptions.automaticThreadCount
+            let threads = base.threadCount ?? ThreadChoice.automatic.count
             if count > 1 { settings.threadCount = max(1, threads / count) }
             engines = try (0..<count).map { _ in LocalEngine(engine: try settings.load(fillsHoles: false)) }
         }

@@ -11,7 +11,7 @@ struct RemoteEngineOptions: Sendable {
 
     /// The same server for each worker.
     func engines(tokenizerFrom settings: EngineConfiguration, count: Int) throws -> [any EvaluationEngine] {
-        let path = try ModelLocator.locate(explicitPath: settings.modelPath)
+        let path = try ModelLocator.locate(explicitPath: settings.modelPath).path
         let file: GGUFFile
         let tokenizer: Tokenizer
         let limit: Int

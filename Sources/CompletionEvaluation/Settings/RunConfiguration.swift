@@ -14,8 +14,8 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package var usesContext = true
     /// Names of `ContextSignal`s that count for nothing, sorted.
     package var disabledSignals: [String] = []
-    /// Suffix, prefix, middle; else prefix, suffix, middle.
-    package var isSuffixFirst = true
+    /// Suffix, prefix, middle; else prefix, suffix, middle; nil leaves it to the model.
+    package var isSuffixFirst: Bool?
     package var speculation = "off"
     package var temperature: Float = 0
     /// Compute in 32-bit floats.
@@ -23,7 +23,8 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
 
     package init() {}
 
-    package var order: FillInMiddleOrder { isSuffixFirst ? .suffixFirst : .prefixFirst }
+    /// Nil leaves it to the model.
+    package var order: FillInMiddleOrder? { isSuffixFirst.map { $0 ? .suffixFirst : .prefixFirst } }
     package var signals: Set<ContextSignal> { Set(disabledSignals.compactMap(ContextSignal.init(rawValue:))) }
 }
 
@@ -59,7 +60,8 @@ package struct Setting: Sendable {
         Setting(name: "context", values: "on or off: other files in the prompt") { configuration, value in
             flag(value) { configuration.usesContext = $0 }
         },
-        Setting(name: "order", values: "spm (suffix first) or psm") { configuration, value in
+        Setting(name: "order", values: "spm (suffix first) or psm; without it the model's own") {
+            configuration, value in
             configuration.isSuffixFirst = value == "spm"
             return value == "spm" || value == "psm"
         },

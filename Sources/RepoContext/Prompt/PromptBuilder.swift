@@ -10,6 +10,8 @@ package enum FillInMiddleOrder: Sendable {
     case suffixFirst
     /// Prefix, suffix, middle, for models that know no other.
     case prefixFirst
+    /// The tokens of prefix and suffix, suffix, the token of the middle, prefix: CodeLlama's way of having it first.
+    case suffixInside
 }
 
 /// Another file's text for the prompt.
@@ -91,6 +93,10 @@ package struct Prompt: Sendable, Equatable {
             PromptSegment(kind: kind, tokenRange: tokens.count..<(tokens.count + newTokens.count)))
         tokens += newTokens
     }
+
+    fileprivate mutating func append(_ other: Prompt) {
+        for segment in other.segments { append(Array(other.tokens[segment.tokenRange]), segment.kind) }
+    }
 }
 
 /// Builds prompts for one tokenizer.
@@ -112,7 +118,9 @@ package struct PromptBuilder: Sendable {
     package struct CurrentPart: Sendable {
         fileprivate var prompt = Prompt()
         /// Tokens of path, suffix, prefix and the structure between them.
-        package var tokenCount: Int { prompt.tokens.count }
+        package var tokenCount: Int { prompt.tokens.count + startTokenCount }
+        /// 1 where a token of its own begins the prompt.
+        fileprivate var startTokenCount = 0
     }
 
     /// Whether the vocabulary can separate files; without that there is no place for context.
@@ -133,10 +141,10 @@ package struct PromptBuilder: Sendable {
         repositoryName: String, contextFiles: [ContextFile], currentPart: CurrentPart, budget: PromptBudget
     ) -> Prompt {
         let available = budget.contextTokenCount(currentFileTokenCount: currentPart.tokenCount)
-        var prompt = context(contextFiles, repositoryName: repositoryName, tokenCount: available)
-        for segment in currentPart.prompt.segments {
-            prompt.append(Array(currentPart.prompt.tokens[segment.tokenRange]), segment.kind)
-        }
+        var prompt = Prompt()
+        appendStructural(.beginOfText, to: &prompt)
+        prompt.append(context(contextFiles, repositoryName: repositoryName, tokenCount: available))
+        prompt.append(currentPart.prompt)
         return prompt
     }
 
@@ -152,6 +160,7 @@ package struct PromptBuilder: Sendable {
             return Array(file.text[start..<cursor])
         }
         var part = CurrentPart()
+        part.startTokenCount = tokenizer.structuralToken(.beginOfText) == nil ? 0 : 1
         appendStructural(.fileSeparator, to: &part.prompt)
         if supportsContext {
             part.prompt.append(tokenizer.encode(PromptBuilder.pathLine(file.path)), .filePath)
@@ -181,6 +190,13 @@ package struct PromptBuilder: Sendable {
             part.prompt.append(prefix, .prefix)
             appendStructural(.fimSuffix, to: &part.prompt)
             part.prompt.append(suffix, .suffix)
+        case .suffixInside:
+            appendStructural(.fimPrefix, to: &part.prompt)
+            appendStructural(.fimSuffix, to: &part.prompt)
+            part.prompt.append(suffix, .suffix)
+            appendStructural(.fimMiddle, to: &part.prompt)
+            part.prompt.append(prefix, .prefix)
+            return part
         }
         appendStructural(.fimMiddle, to: &part.prompt)
         return part

@@ -9,6 +9,8 @@ package enum StructuralToken: Hashable, Sendable, CaseIterable {
     case fimPrefix
     case fimSuffix
     case fimMiddle
+    /// Comes first in every prompt of a model that was trained with it.
+    case beginOfText
 }
 
 /// Text to token ids.
@@ -17,4 +19,11 @@ package protocol PromptTokenizer: Sendable {
     func encode(_ text: [UInt8]) -> [Int32]
     /// The id of a structural token; nil when the model's vocabulary has none.
     func structuralToken(_ token: StructuralToken) -> Int32?
+    /// How the model wants the parts around the cursor.
+    var order: FillInMiddleOrder { get }
+}
+
+extension PromptTokenizer {
+    /// The default model's.
+    package var order: FillInMiddleOrder { .suffixFirst }
 }

@@ -33,11 +33,4 @@ package struct EngineOptions: Sendable {
 
     /// Cores that this process may use.
     package static var availableCoreCount: Int { Int(spec_available_cores()) }
-
-    /// All cores up to two; beyond that one core is left to the editor and the developer's own programs, and
-    /// eight are enough: a small model is bound by memory long before.
-    package static var automaticThreadCount: Int {
-        let cores = availableCoreCount
-        return cores <= 2 ? max(1, cores) : min(8, cores - 1)
-    }
 }

@@ -97,6 +97,16 @@ extension InferenceEngine {
             weightsPerPass: model.weights.byteCountPerPass)
     }
 
+    /// Bytes that one more position of the sequence takes.
+    package func keyValueByteCountPerPosition() -> Double {
+        switch model {
+        case .quantized(let model): Double(model.cache.blockByteCount) / Double(KVCache.blockPositions)
+        case .reference(let model):
+            Double(model.configuration.layerCount * model.configuration.kvHeadCount * 2)
+                * Double(model.configuration.headDimension * MemoryLayout<Float>.stride)
+        }
+    }
+
     private func makeResident(_ tokens: ArraySlice<TokenID>, in model: any LanguageModel) {
         model.truncate(to: commonPrefixLength(model.tokens, Array(tokens)))
         Self.read(tokens[model.tokens.count...], into: model)

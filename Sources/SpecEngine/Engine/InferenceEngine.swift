@@ -18,6 +18,8 @@ package actor InferenceEngine {
     /// The most positions a prompt and its continuation can have together.
     package nonisolated let positionLimit: Int
     package nonisolated let threadCount: Int
+    /// Whether the number of threads is `ThreadChoice.automatic`'s.
+    package nonisolated let choseThreads: Bool
     package nonisolated let instructionSet: InstructionSet
     /// Where the model was read from.
     package nonisolated let modelPath: String
@@ -41,7 +43,7 @@ package actor InferenceEngine {
                     "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(configuration.vocabularySize)"
             )
         }
-        let threadCount = options.threadCount ?? EngineOptions.automaticThreadCount
+        let threadCount = options.threadCount ?? ThreadChoice.automatic.count
         guard let team = ThreadTeam(threadCount: threadCount, instructionSet: options.instructionSet) else {
             throw EngineError.threadsUnavailable(count: threadCount)
         }
@@ -72,6 +74,7 @@ package actor InferenceEngine {
         self.configuration = configuration
         self.positionLimit = positionLimit
         self.threadCount = threadCount
+        choseThreads = options.threadCount == nil
         self.modelPath = modelPath
         instructionSet = options.instructionSet
         thread = ComputeThread(name: "compute")

@@ -1,6 +1,7 @@
 // The forward pass of a decoder of the Llama and Qwen families with quantised weights: pre-norm blocks with
 // grouped-query attention (rotary positions; queries and keys RMS-normalised in Qwen3, biases in Qwen2) and SwiGLU.
-// Reads top to bottom like the model: numbered steps in `runLayer`. Rows are tokens; M rows enter a pass and each is computed as if it were alone.
+// Reads top to bottom like the model: numbered steps in `runLayer`. Rows are tokens; M rows enter a pass and each is
+// computed as if it were alone.
 
 import CSpecKernels
 

@@ -2,7 +2,7 @@
 // possible merges ordered by rank, then by position. Entries of the heap are never removed early; the encoder
 // skips those that no longer fit.
 
-/// The linked list and the heap of one word. Positions are byte indices in the word.
+/// The linked list and the heap of one word. Positions are symbol indices in the word.
 struct LongWord {
     private var tokens: [Int32] = []
     private var previousIndex: [Int32] = []
@@ -13,14 +13,14 @@ struct LongWord {
     /// Marks the end of the list, and a token that was merged into its left neighbour.
     private static let none: Int32 = -1
 
-    /// `word` has fewer than 2^31 bytes.
-    mutating func start(_ word: UnsafeBufferPointer<UInt8>, _ byteTokens: [Int32]) {
+    /// `word` has fewer than 2^31 symbols.
+    mutating func start(_ word: [Int32]) {
         tokens.removeAll(keepingCapacity: true)
         previousIndex.removeAll(keepingCapacity: true)
         nextIndex.removeAll(keepingCapacity: true)
         heap.removeAll(keepingCapacity: true)
         for index in 0..<word.count {
-            tokens.append(byteTokens[Int(word[index])])
+            tokens.append(word[index])
             previousIndex.append(Int32(index) - 1)
             nextIndex.append(index + 1 < word.count ? Int32(index) + 1 : Self.none)
         }

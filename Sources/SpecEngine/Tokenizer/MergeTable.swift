@@ -55,6 +55,10 @@ struct MergeTable: Sendable {
         }
     }
 
+    /// Comes first when lower; several pairs may have the same.
+    @inline(__always)
+    static func rank(_ merge: PackedMerge) -> UInt64 { merge >> 32 }
+
     @inline(__always)
     static func mergedToken(_ merge: PackedMerge) -> Int32 { Int32(truncatingIfNeeded: merge) }
 

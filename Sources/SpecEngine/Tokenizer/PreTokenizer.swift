@@ -1,22 +1,35 @@
-// Cuts text into the words that byte-pair encoding works on: Qwen2's pre-tokenizer, which is this expression,
-// tried in order at each position:
-//   (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N} | ␣?[^\s\p{L}\p{N}]+[\r\n]*
-//   | \s*[\r\n]+ | \s+(?!\S) | \s+
+// Cuts text into the words that byte-pair encoding works on, as GPT-2 and its descendants do. Their expressions, tried
+// in order at each position, are
+//   qwen2    (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N} | ␣?[^\s\p{L}\p{N}]+[\r\n]*
+//            | \s*[\r\n]+ | \s+(?!\S) | \s+
+//   llama3   the same with \p{N}{1,3}
+//   gpt2     's|'t|'re|'ve|'m|'ll|'d | ␣?\p{L}+ | ␣?\p{N}+ | ␣?[^\s\p{L}\p{N}]+ | \s+(?!\S) | \s+
+//   starcoder  the same after every \p{N} was cut out, so that text ends before a number
 // It is a scanner over UTF-8 bytes that looks at most one character ahead, except in white space, where a run
 // is looked at as a whole. A byte that is not part of well-formed UTF-8 counts as a character that is neither
 // letter, number nor white space. Every byte belongs to exactly one word, so nothing is lost.
 
 /// Gives the words of a text one after the other, as byte ranges.
 struct PreTokenizer {
+    /// Which of the expressions.
+    enum Rules {
+        case qwen2
+        case llama3
+        case gpt2
+        case starcoder
+    }
+
     private let text: UnsafeBufferPointer<UInt8>
+    private let rules: Rules
     private var position = 0
 
     /// `text` must outlive the scanner.
-    init(_ text: UnsafeBufferPointer<UInt8>) {
+    init(_ text: UnsafeBufferPointer<UInt8>, rules: Rules) {
         self.text = text
+        self.rules = rules
     }
 
-    private enum CharacterClass {
+    enum CharacterClass {
         case letter
         case number
         /// Carriage return or line feed.
@@ -31,24 +44,34 @@ struct PreTokenizer {
     mutating func next() -> Range<Int>? {
         guard position < text.count else { return nil }
         let start = position
-        position = endOfWord(from: start)
+        switch rules {
+        case .qwen2: position = endOfWord(from: start, longestNumber: 1)
+        case .llama3: position = endOfWord(from: start, longestNumber: 3)
+        case .gpt2, .starcoder: position = endOfGPT2Word(from: start)
+        }
         return start..<position
     }
 
-    private func endOfWord(from start: Int) -> Int {
+    private func endOfWord(from start: Int, longestNumber: Int) -> Int {
         let (first, second) = character(at: start)
         switch first {
         case .letter:
-            return endOfLetters(from: second)
+            return endOfRun(of: .letter, from: second)
         case .number:
-            return second
+            var end = second
+            for _ in 1..<longestNumber {
+                let (kind, next) = character(at: end)
+                guard kind == .number else { break }
+                end = next
+            }
+            return end
         case .other:
             if let end = endOfContraction(from: start) { return end }
-            if character(at: second).kind == .letter { return endOfLetters(from: second) }
+            if character(at: second).kind == .letter { return endOfRun(of: .letter, from: second) }
             return endOfOthersAndLineBreaks(from: second)
         case .space:
             let next = character(at: second).kind
-            if next == .letter { return endOfLetters(from: second) }
+            if next == .letter { return endOfRun(of: .letter, from: second) }
             if next == .other && text[start] == UInt8(ascii: " ") {
                 return endOfOthersAndLineBreaks(from: second)
             }
@@ -60,13 +83,31 @@ struct PreTokenizer {
         }
     }
 
+    private func endOfGPT2Word(from start: Int) -> Int {
+        let (first, second) = character(at: start)
+        if first == .number && rules == .starcoder { return second }
+        switch first {
+        case .letter, .number, .other:
+            if first == .other, let end = endOfContraction(from: start) { return end }
+            return endOfRun(of: first, from: second)
+        case .space, .lineBreak:
+            let next = character(at: second).kind
+            let isJoined =
+                next == .letter || next == .other || next == .number && rules != .starcoder
+            if isJoined && text[start] == UInt8(ascii: " ") { return endOfRun(of: next, from: second) }
+            return endOfPlainWhiteSpace(from: start)
+        case .end:
+            return start
+        }
+    }
+
     // MARK: Runs
 
-    private func endOfLetters(from start: Int) -> Int {
+    private func endOfRun(of kind: CharacterClass, from start: Int) -> Int {
         var end = start
         while true {
-            let (kind, next) = character(at: end)
-            guard kind == .letter else { return end }
+            let (found, next) = character(at: end)
+            guard found == kind else { return end }
             end = next
         }
     }
@@ -102,13 +143,31 @@ struct PreTokenizer {
         return kind == .end || lastStart == start ? end : lastStart
     }
 
-    /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d` in any case. U+017F, the long s, folds to s.
+    /// Line breaks count like other white space: a run ends before its last character, unless the text (or, for
+    /// starcoder, the part before a number) ends there or it is the only one.
+    private func endOfPlainWhiteSpace(from start: Int) -> Int {
+        var end = start
+        var lastStart = start
+        var (kind, next) = character(at: end)
+        while kind == .space || kind == .lineBreak {
+            lastStart = end
+            end = next
+            (kind, next) = character(at: end)
+        }
+        let isEnd = kind == .end || kind == .number && rules == .starcoder
+        return isEnd || lastStart == start ? end : lastStart
+    }
+
+    /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d`; in any case for qwen2 and llama3, where U+017F, the long s, folds
+    /// to s.
     private func endOfContraction(from start: Int) -> Int? {
         guard text[start] == UInt8(ascii: "'"), start + 1 < text.count else { return nil }
         let first = text[start + 1]
         let second = start + 2 < text.count ? text[start + 2] : 0
-        if first == 0xC5 && second == 0xBF { return start + 3 }
-        switch (first | 0x20, second | 0x20) {
+        let ignoresCase = rules == .qwen2 || rules == .llama3
+        if ignoresCase && first == 0xC5 && second == 0xBF { return start + 3 }
+        let toLower: UInt8 = ignoresCase ? 0x20 : 0
+        switch (first | toLower, second | toLower) {
         case (UInt8(ascii: "s"), _), (UInt8(ascii: "t"), _), (UInt8(ascii: "m"), _), (UInt8(ascii: "d"), _):
             return start + 2
         case (UInt8(ascii: "r"), UInt8(ascii: "e")), (UInt8(ascii: "v"), UInt8(ascii: "e")),
@@ -131,7 +190,7 @@ struct PreTokenizer {
     }
 
     @inline(__always)
-    private static func classOfASCII(_ byte: UInt8) -> CharacterClass {
+    static func classOfASCII(_ byte: UInt8) -> CharacterClass {
         // Setting bit 5 makes capitals small; nothing else becomes a letter by it.
         if byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") { return .letter }
         if byte > 0x20 { return byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") ? .number : .other }
@@ -145,7 +204,7 @@ struct PreTokenizer {
         return (Self.classOf(scalar), next)
     }
 
-    private static func classOf(_ scalar: Unicode.Scalar) -> CharacterClass {
+    static func classOf(_ scalar: Unicode.Scalar) -> CharacterClass {
         let properties = scalar.properties
         switch properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:

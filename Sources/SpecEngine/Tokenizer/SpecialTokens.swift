@@ -2,6 +2,17 @@
 // text. GGUF names them by id; where a file does not, they are found by the names that published models give
 // them.
 
+/// How the text before and behind the cursor is laid out. Where the model knows both, the suffix comes first: then
+/// typing only appends to the prompt.
+package enum FillInMiddleOrder: Sendable, Equatable {
+    /// `<prefix>` before `<suffix>` behind `<middle>`; all models with these tokens know it.
+    case prefixSuffixMiddle
+    /// `<suffix>` behind `<prefix>` before `<middle>`: Foretoken, Mellum.
+    case suffixPrefixMiddle
+    /// `<prefix>` `<suffix>` behind `<middle>` before: CodeLlama.
+    case suffixMiddlePrefix
+}
+
 /// The ids of structural tokens; nil where the model has none.
 package struct SpecialTokens: Sendable, Equatable {
     package var fimPrefix: TokenID?
@@ -14,6 +25,8 @@ package struct SpecialTokens: Sendable, Equatable {
     package var fileSeparator: TokenID?
     /// Put at the start of every prompt; nil unless the model was trained with it.
     package var beginOfText: TokenID?
+    /// The order of a prompt's parts around the cursor that the model was trained with.
+    package var fillInMiddleOrder = FillInMiddleOrder.prefixSuffixMiddle
     /// The tokens with which a model says that it is done: end of text, of a turn, of a message.
     package var endOfText: [TokenID] = []
 
@@ -30,7 +43,9 @@ package struct SpecialTokens: Sendable, Equatable {
 
 extension SpecialTokens {
     /// Reads the ids from the metadata, and looks for known names where there are none.
-    init(_ file: GGUFFile, vocabulary: Vocabulary, matcher: SpecialTokenMatcher) throws(TokenizerError) {
+    init(
+        _ file: GGUFFile, vocabulary: Vocabulary, matcher: SpecialTokenMatcher, lists: TokenizerLists
+    ) throws(TokenizerError) {
         let reader = Reader(file: file, vocabulary: vocabulary, matcher: matcher)
         fimPrefix = try reader.token(
             "fim_pre",
@@ -44,9 +59,10 @@ extension SpecialTokens {
         fimPad = try reader.token("fim_pad", names: ["<|fim_pad|>", "<fim_pad>", "<fim-pad>"])
         repositoryName = try reader.token("fim_rep", names: ["<|repo_name|>", "<repo_name>", "<reponame>"])
         fileSeparator = try reader.token("fim_sep", names: ["<|file_sep|>", "<file_sep>"])
-        if try reader.bool("add_bos_token") {
+        if try reader.bool("add_bos_token", standard: lists.startsTextsByDefault) {
             beginOfText = try reader.token("bos", names: [])
         }
+        fillInMiddleOrder = try reader.fillInMiddleOrder(prefix: fimPrefix)
         let ends = [
             try reader.token("eos", names: ["<|endoftext|>", "<|end_of_text|>", "</s>"]),
             try reader.token("eot", names: ["<|im_end|>", "<|eot_id|>", "<EOT>", "▁<EOT>"]),
@@ -69,7 +85,7 @@ extension SpecialTokens {
             } catch {
                 throw .metadata(error)
             }
-            guard let raw else { return names.lazy.compactMap(matcher.token(named:)).first }
+            guard let raw else { return names.lazy.compactMap(token(named:)).first }
             guard raw < UInt64(vocabulary.count) else {
                 throw .inconsistent(
                     path: file.path, reason: "\(key) is \(raw), beyond its \(vocabulary.count) tokens")
@@ -77,12 +93,29 @@ extension SpecialTokens {
             return TokenID(Int32(raw))
         }
 
-        func bool(_ name: String) throws(TokenizerError) -> Bool {
+        /// A special token, or a token that some converters left among the ordinary ones.
+        private func token(named name: String) -> TokenID? {
+            if let token = matcher.token(named: name) { return token }
+            // SentencePiece's mark for a space is stored as the space.
+            let text = String(name.map { $0 == "▁" ? " " : $0 })
+            return Array(text.utf8).withUnsafeBytes(vocabulary.token(for:))
+        }
+
+        func bool(_ name: String, standard: Bool) throws(TokenizerError) -> Bool {
             do {
-                return try file.metadata.bool("tokenizer.ggml.\(name)") ?? false
+                return try file.metadata.bool("tokenizer.ggml.\(name)") ?? standard
             } catch {
                 throw .metadata(error)
             }
+        }
+
+        /// No key of GGUF says it: known by the model's own name, or by CodeLlama's tokens.
+        func fillInMiddleOrder(prefix: TokenID?) throws(TokenizerError) -> FillInMiddleOrder {
+            let name: String
+            do { name = try file.metadata.string("general.name") ?? "" } catch { throw .metadata(error) }
+            if ["Foretoken", "Mellum"].contains(where: name.hasPrefix) { return .suffixPrefixMiddle }
+            let text = prefix.map { String(decoding: vocabulary.bytes(of: $0), as: UTF8.self) }
+            return text == " <PRE>" || text == "▁<PRE>" ? .suffixMiddlePrefix : .prefixSuffixMiddle
         }
     }
 }

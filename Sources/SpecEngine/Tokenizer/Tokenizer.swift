@@ -1,24 +1,28 @@
 // Text to tokens and back, with the tokenizer that a model file carries. Text is bytes: any bytes can be
-// encoded, and decoding gives exactly the same bytes back. Now read: GGUF's tokenizer model `gpt2`
-// (byte-level BPE) with the pre-tokenizer `qwen2`. Another kind of tokenizer adds a case to `TokenizerModel`,
-// another pre-tokenizer one to `PreTokenizerKind`.
+// encoded, and decoding gives exactly the same bytes back. Read are GGUF's tokenizer models `gpt2` (byte-level BPE,
+// with the pre-tokenizers of `PreTokenizerKind`) and `llama` (SentencePiece BPE with byte tokens).
 
 /// The tokenizer models that can be read; raw values are GGUF's `tokenizer.ggml.model`.
 enum TokenizerModel: String, CaseIterable {
     case gpt2
-}
-
-/// The pre-tokenizers that can be run; raw values are GGUF's `tokenizer.ggml.pre`.
-enum PreTokenizerKind: String, CaseIterable {
-    case qwen2
+    case llama
 }
 
 /// Encodes and decodes for one model. Thread-safe: it is immutable.
 package final class Tokenizer: Sendable {
     package let vocabulary: Vocabulary
     package let specialTokens: SpecialTokens
+    /// The kind of tokenizer in words, such as `gpt2, qwen2`.
+    package let name: String
+    /// A space is put before a text where the caller does not say otherwise, as the model was trained.
+    private let addsSpacePrefix: Bool
     private let matcher: SpecialTokenMatcher
-    private let encoding: ByteLevelBPE
+    private let encoding: Encoding
+
+    private enum Encoding {
+        case byteLevel(ByteLevelBPE, PreTokenizerKind)
+        case sentencePiece(SentencePieceBPE)
+    }
 
     /// A longer word, which no real text has, is cut. Bounds the memory that one word can cost.
     static let maximumWordByteCount = 1 << 24
@@ -26,10 +30,29 @@ package final class Tokenizer: Sendable {
     /// Builds the tokenizer of a model file. Keeps nothing of the file.
     package init(_ file: GGUFFile) throws(TokenizerError) {
         let lists = try TokenizerLists(file)
-        vocabulary = try Vocabulary(byteLevel: lists.tokens, kinds: lists.kinds, path: file.path)
+        vocabulary = try Vocabulary(
+            lists.tokens, spelling: lists.spelling, kinds: lists.kinds, path: file.path)
         matcher = SpecialTokenMatcher(vocabulary)
-        encoding = try ByteLevelBPE(vocabulary: vocabulary, merges: lists.merges, path: file.path)
-        specialTokens = try SpecialTokens(file, vocabulary: vocabulary, matcher: matcher)
+        specialTokens = try SpecialTokens(file, vocabulary: vocabulary, matcher: matcher, lists: lists)
+        switch lists.kind {
+        case .byteLevel(let preTokenizer, let merges):
+            let bpe = try ByteLevelBPE(
+                vocabulary: vocabulary, merges: merges, takesWholeWords: preTokenizer == .llama3,
+                path: file.path)
+            encoding = .byteLevel(bpe, preTokenizer)
+            addsSpacePrefix = false
+            name = "gpt2, \(preTokenizer.rawValue)"
+        case .sentencePiece(let scores):
+            encoding = .sentencePiece(
+                try SentencePieceBPE(
+                    vocabulary: vocabulary, scores: scores, excluding: specialTokens, path: file.path))
+            do {
+                addsSpacePrefix = try file.metadata.bool("tokenizer.ggml.add_space_prefix") ?? true
+            } catch {
+                throw .metadata(error)
+            }
+            name = "llama"
+        }
     }
 
     /// The number of tokens. A model's embedding can have more rows, which then stand for nothing.
@@ -38,45 +61,66 @@ package final class Tokenizer: Sendable {
     // MARK: Encoding
 
     /// The tokens of `text`. With `parsingSpecialTokens`, special tokens that are spelled out become the
-    /// tokens themselves; without, they are text like any other and no special token can come out.
-    package func encode(_ text: UnsafeBufferPointer<UInt8>, parsingSpecialTokens: Bool) -> [TokenID] {
+    /// tokens themselves; without, they are text like any other and no special token can come out. Tokenizers that
+    /// put a space before a text do so, unless `isPart` says that the text goes on from something before it.
+    package func encode(
+        _ text: UnsafeBufferPointer<UInt8>, parsingSpecialTokens: Bool, isPart: Bool = false
+    ) -> [TokenID] {
         var tokens: [TokenID] = []
         // Code has some three bytes per token.
         tokens.reserveCapacity(text.count / 3 + 8)
-        var workspace = ByteLevelBPE.Workspace()
+        var workspace = SymbolMerger.Workspace()
         var position = 0
-        while parsingSpecialTokens, let match = matcher.firstMatch(in: text, from: position) {
+        func appendPlain(_ range: Range<Int>) {
+            guard !range.isEmpty else { return }
             encodePlain(
-                UnsafeBufferPointer(rebasing: text[position..<match.range.lowerBound]), &tokens, &workspace)
+                UnsafeBufferPointer(rebasing: text[range]),
+                addsSpace: addsSpacePrefix && !isPart && range.lowerBound == 0, &tokens, &workspace)
+        }
+        while parsingSpecialTokens, let match = matcher.firstMatch(in: text, from: position) {
+            appendPlain(position..<match.range.lowerBound)
             tokens.append(match.token)
             position = match.range.upperBound
         }
-        encodePlain(UnsafeBufferPointer(rebasing: text[position...]), &tokens, &workspace)
+        appendPlain(position..<text.count)
         return tokens
     }
 
-    /// The tokens of `text`; see `encode(_:parsingSpecialTokens:)` on a buffer.
-    package func encode(_ text: [UInt8], parsingSpecialTokens: Bool) -> [TokenID] {
-        text.withUnsafeBufferPointer { encode($0, parsingSpecialTokens: parsingSpecialTokens) }
+    /// The tokens of `text`; see `encode(_:parsingSpecialTokens:isPart:)` on a buffer.
+    package func encode(_ text: [UInt8], parsingSpecialTokens: Bool, isPart: Bool = false) -> [TokenID] {
+        text.withUnsafeBufferPointer {
+            encode($0, parsingSpecialTokens: parsingSpecialTokens, isPart: isPart)
+        }
     }
 
-    /// The tokens of `text`; see `encode(_:parsingSpecialTokens:)` on a buffer.
+    /// The tokens of `text`; see `encode(_:parsingSpecialTokens:isPart:)` on a buffer.
     package func encode(_ text: String, parsingSpecialTokens: Bool) -> [TokenID] {
         var text = text
         return text.withUTF8 { encode($0, parsingSpecialTokens: parsingSpecialTokens) }
     }
 
     private func encodePlain(
-        _ text: UnsafeBufferPointer<UInt8>, _ tokens: inout [TokenID],
-        _ workspace: inout ByteLevelBPE.Workspace
+        _ text: UnsafeBufferPointer<UInt8>, addsSpace: Bool, _ tokens: inout [TokenID],
+        _ workspace: inout SymbolMerger.Workspace
     ) {
-        var words = PreTokenizer(text)
-        while let word = words.next() {
+        func forEachPiece(of word: Range<Int>, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
             var start = word.lowerBound
             while start < word.upperBound {
                 let end = min(word.upperBound, start + Self.maximumWordByteCount)
-                encoding.encode(UnsafeBufferPointer(rebasing: text[start..<end]), into: &tokens, &workspace)
+                body(UnsafeBufferPointer(rebasing: text[start..<end]))
                 start = end
+            }
+        }
+        switch encoding {
+        case .byteLevel(let bpe, let preTokenizer):
+            preTokenizer.forEachWord(in: text) { word in
+                forEachPiece(of: word) { bpe.encode($0, into: &tokens, &workspace) }
+            }
+        case .sentencePiece(let bpe):
+            var isFirst = true
+            forEachPiece(of: 0..<text.count) { piece in
+                bpe.encode(piece, addsSpace: addsSpace && isFirst, into: &tokens, &workspace)
+                isFirst = false
             }
         }
     }
@@ -91,7 +135,8 @@ package final class Tokenizer: Sendable {
     package func isControl(_ token: TokenID) -> Bool {
         switch vocabulary.kind(of: token) {
         case .control, .unknown, .unused: true
-        case .normal, .userDefined, .byte: false
+        // Some converters leave structural tokens among the ordinary ones.
+        case .normal, .userDefined, .byte: specialTokens.endsGeneration(token)
         }
     }
 

@@ -6,6 +6,8 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
     case metadata(GGUFError)
     case unsupportedModel(path: String, found: String, supported: [String])
     case unsupportedPreTokenizer(path: String, found: String, supported: [String])
+    /// The tokenizer rewrites text before cutting it, in a way that is not supported.
+    case unsupportedNormalizer(path: String, name: String)
     /// The token list and another list or number do not fit together.
     case inconsistent(path: String, reason: String)
 
@@ -18,6 +20,8 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
             "\(path): \(Self.notSupported("tokenizer model", found, supported))"
         case .unsupportedPreTokenizer(let path, let found, let supported):
             "\(path): \(Self.notSupported("pre-tokenizer", found, supported))"
+        case .unsupportedNormalizer(let path, let name):
+            "\(path): the text normalisation \(name) of its tokenizer is not supported"
         case .inconsistent(let path, let reason):
             "\(path): the tokenizer is damaged: \(reason)"
         }
@@ -27,7 +31,7 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
     package var fix: String {
         switch self {
         case .metadata(let error): error.fix
-        case .unsupportedModel, .unsupportedPreTokenizer:
+        case .unsupportedModel, .unsupportedPreTokenizer, .unsupportedNormalizer:
             "choose a model with a supported tokenizer, or leave --model out to use the default model"
         case .inconsistent:
             "fetch the model file again and compare its checksum, or convert it again"

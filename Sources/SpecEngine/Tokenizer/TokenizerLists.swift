@@ -1,42 +1,100 @@
-// The tokenizer's part of GGUF metadata: which kind it is, and its three lists with matching lengths.
+// The tokenizer's part of GGUF metadata: which kind it is, and its lists with matching lengths.
 
 /// The lists from which a tokenizer is built; they point into the model file.
 struct TokenizerLists {
+    /// What tells one kind of tokenizer from another.
+    enum Kind {
+        case byteLevel(PreTokenizerKind, merges: GGUFStringArray)
+        /// As many scores as tokens.
+        case sentencePiece(scores: GGUFNumberArray)
+    }
+
+    let kind: Kind
     let tokens: GGUFStringArray
     /// As many as tokens.
     let kinds: [TokenKind]
-    let merges: GGUFStringArray
 
     init(_ file: GGUFFile) throws(TokenizerError) {
-        try Self.refuseUnsupported(file)
         let types: GGUFNumberArray?
         do {
             tokens = try file.metadata.requiredStringArray("tokenizer.ggml.tokens")
-            merges = try file.metadata.requiredStringArray("tokenizer.ggml.merges")
             types = try file.metadata.numberArray("tokenizer.ggml.token_type")
         } catch {
             throw .metadata(error)
         }
         kinds = try Self.kinds(types, tokenCount: tokens.count, path: file.path)
+        switch try Self.model(file) {
+        case .gpt2: kind = try Self.byteLevel(file)
+        case .llama: kind = try Self.sentencePiece(file, tokenCount: tokens.count)
+        }
     }
 
-    private static func refuseUnsupported(_ file: GGUFFile) throws(TokenizerError) {
-        let model: String
-        let preTokenizer: String
+    /// How the tokens are written.
+    var spelling: Vocabulary.Spelling {
+        switch kind {
+        case .byteLevel: .byteAlphabet
+        case .sentencePiece: .sentencePiece
+        }
+    }
+
+    /// Whether a text begins with a token of its own where the file does not say: Llama's do.
+    var startsTextsByDefault: Bool {
+        switch kind {
+        case .byteLevel(let preTokenizer, _): preTokenizer == .llama3
+        case .sentencePiece: true
+        }
+    }
+
+    private static func model(_ file: GGUFFile) throws(TokenizerError) -> TokenizerModel {
+        let name: String
+        do { name = try file.metadata.requiredString("tokenizer.ggml.model") } catch {
+            throw .metadata(error)
+        }
+        guard let model = TokenizerModel(rawValue: name) else {
+            let supported = TokenizerModel.allCases.map(\.rawValue)
+            throw .unsupportedModel(path: file.path, found: name, supported: supported)
+        }
+        return model
+    }
+
+    private static func byteLevel(_ file: GGUFFile) throws(TokenizerError) -> Kind {
+        let name: String
+        let merges: GGUFStringArray
         do {
-            model = try file.metadata.requiredString("tokenizer.ggml.model")
-            preTokenizer = try file.metadata.string("tokenizer.ggml.pre") ?? "default"
+            name = try file.metadata.string("tokenizer.ggml.pre") ?? "default"
+            merges = try file.metadata.requiredStringArray("tokenizer.ggml.merges")
         } catch {
             throw .metadata(error)
         }
-        guard TokenizerModel(rawValue: model) != nil else {
-            let supported = TokenizerModel.allCases.map(\.rawValue)
-            throw .unsupportedModel(path: file.path, found: model, supported: supported)
+        guard let preTokenizer = PreTokenizerKind(name: name) else {
+            throw .unsupportedPreTokenizer(path: file.path, found: name, supported: PreTokenizerKind.names)
         }
-        guard PreTokenizerKind(rawValue: preTokenizer) != nil else {
-            let supported = PreTokenizerKind.allCases.map(\.rawValue)
-            throw .unsupportedPreTokenizer(path: file.path, found: preTokenizer, supported: supported)
+        return .byteLevel(preTokenizer, merges: merges)
+    }
+
+    private static func sentencePiece(_ file: GGUFFile, tokenCount: Int) throws(TokenizerError) -> Kind {
+        let scores: GGUFNumberArray?
+        do {
+            scores = try file.metadata.numberArray("tokenizer.ggml.scores")
+            // Both change the text before it is cut, so that other tokens come out.
+            if try file.metadata.bool("tokenizer.ggml.remove_extra_whitespaces") ?? false {
+                throw TokenizerError.unsupportedNormalizer(path: file.path, name: "remove_extra_whitespaces")
+            }
+            if let map = try file.metadata.numberArray("tokenizer.ggml.precompiled_charsmap"), map.count > 0 {
+                throw TokenizerError.unsupportedNormalizer(path: file.path, name: "precompiled_charsmap")
+            }
+        } catch let error as GGUFError {
+            throw .metadata(error)
+        } catch let error as TokenizerError {
+            throw error
+        } catch {
+            throw .inconsistent(path: file.path, reason: "\(error)")
         }
+        guard let scores, scores.count == tokenCount else {
+            throw .inconsistent(
+                path: file.path, reason: "it has \(tokenCount) tokens and \(scores?.count ?? 0) scores")
+        }
+        return .sentencePiece(scores: scores)
     }
 
     private static func kinds(

@@ -11,7 +11,7 @@ package enum TokenKind: UInt8, Sendable {
     case byte = 6
 }
 
-/// The tokens of a byte-level vocabulary. Immutable.
+/// The tokens of a vocabulary. Immutable.
 package struct Vocabulary: Sendable {
     /// The bytes of all tokens, one after the other.
     private let storage: [UInt8]
@@ -26,8 +26,18 @@ package struct Vocabulary: Sendable {
     /// More than any published vocabulary.
     static let maximumTokenCount = ModelConfiguration.Limits.vocabularySize
 
-    /// Decodes the token list of a `gpt2` tokenizer. Tokens that are not normal text are taken literally.
-    init(byteLevel tokens: GGUFStringArray, kinds: [TokenKind], path: String) throws(TokenizerError) {
+    /// How a token list spells the bytes of its normal tokens. All others are taken literally.
+    enum Spelling {
+        /// In GPT-2's byte alphabet.
+        case byteAlphabet
+        /// As they are, with U+2581 for a space; byte tokens as `<0x41>`.
+        case sentencePiece
+    }
+
+    /// Decodes a token list.
+    init(
+        _ tokens: GGUFStringArray, spelling: Spelling, kinds: [TokenKind], path: String
+    ) throws(TokenizerError) {
         precondition(kinds.count == tokens.count)
         guard tokens.count > 0, tokens.count <= Self.maximumTokenCount else {
             throw .inconsistent(path: path, reason: "it has \(tokens.count) tokens")
@@ -39,9 +49,20 @@ package struct Vocabulary: Sendable {
         var isText = [Bool](repeating: false, count: tokens.count)
         for index in 0..<tokens.count {
             let text = tokens.bytes(at: index)
-            let isDecoded = kinds[index] == .normal && ByteAlphabet.decode(text, into: &storage)
-            if !isDecoded { storage.append(contentsOf: text) }
-            isText[index] = isDecoded && !text.isEmpty
+            switch (spelling, kinds[index]) {
+            case (.byteAlphabet, .normal) where ByteAlphabet.decode(text, into: &storage):
+                isText[index] = !text.isEmpty
+            case (.sentencePiece, .normal):
+                Self.decodeSpaces(text, into: &storage)
+                isText[index] = !text.isEmpty
+            case (.sentencePiece, .byte):
+                guard let byte = Self.byte(spelledBy: text) else {
+                    throw .inconsistent(path: path, reason: "token \(index) names no byte")
+                }
+                storage.append(byte)
+            default:
+                storage.append(contentsOf: text)
+            }
             guard let offset = UInt32(exactly: storage.count) else {
                 throw .inconsistent(path: path, reason: "its tokens take more than 4 GiB")
             }
@@ -75,6 +96,30 @@ package struct Vocabulary: Sendable {
             slot = (slot + 1) & mask
         }
         return nil
+    }
+
+    // MARK: SentencePiece's spelling
+
+    /// UTF-8 of U+2581, which stands for a space.
+    private static let spaceMark: [UInt8] = [0xE2, 0x96, 0x81]
+
+    private static func decodeSpaces(_ text: UnsafeRawBufferPointer, into output: inout [UInt8]) {
+        var index = 0
+        while index < text.count {
+            if text.count - index >= 3, text[index..<index + 3].elementsEqual(spaceMark) {
+                output.append(UInt8(ascii: " "))
+                index += 3
+            } else {
+                output.append(text[index])
+                index += 1
+            }
+        }
+    }
+
+    /// The byte of a token such as `<0x0A>`.
+    private static func byte(spelledBy text: UnsafeRawBufferPointer) -> UInt8? {
+        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">") else { return nil }
+        return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
     }
 
     // MARK: Hashing

@@ -211,7 +211,8 @@ struct ConfigurationReader {
     /// A tensor that is not computed with would silently be missing from the result.
     func refuseUnknownTensors(layerCount: Int) throws(GGUFError) {
         let linear = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
-        let norms = ["attn_norm", "ffn_norm"] + (architecture.normalizesHeads ? ["attn_q_norm", "attn_k_norm"] : [])
+        let norms =
+            ["attn_norm", "ffn_norm"] + (architecture.normalizesHeads ? ["attn_q_norm", "attn_k_norm"] : [])
         var layerNames = Set((linear + norms).map { $0 + ".weight" } + linear.map { $0 + ".bias" })
         layerNames.insert("attn_rot_embd.weight")  // frequencies that old converters wrote and nothing reads
         let names: Set = ["token_embd.weight", "output.weight", "output_norm.weight", Self.frequencyTensor]
@@ -219,7 +220,10 @@ struct ConfigurationReader {
             let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer < layerCount,
                 layer >= 0, layerNames.contains(String(parts[2]))
-            else { throw unsupported("a model of the architecture \(architecture.rawValue) with the tensor \(name)") }
+            else {
+                throw unsupported(
+                    "a model of the architecture \(architecture.rawValue) with the tensor \(name)")
+            }
         }
     }
 }

@@ -38,6 +38,7 @@ enum Binary {
             variables[name] = nil
         }
         variables["XDG_CACHE_HOME"] = scratch + "/cache"
+        variables["XDG_CONFIG_HOME"] = scratch + "/config"  // not the user's own choices
         process.environment = variables.merging(environment) { $1 }
         process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: paths[0]))
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath ?? paths[1]))

@@ -1,5 +1,6 @@
-// The reference outputs of the default model, made with transformers in float32: prompts, the ten greatest logits
-// of the last eight prompt positions, and a greedy continuation with its ten greatest logits at each step.
+// Reference outputs made with transformers in float32: prompts, the ten greatest logits of the last eight prompt
+// positions, and a greedy continuation with its ten greatest logits at each step. Those of the default model, and those
+// of small random models of the other architectures (training/foretoken_training/checkpoints.py).
 
 import Foundation
 import TestSupport
@@ -25,14 +26,21 @@ struct GoldenCase: Decodable {
     private struct File: Decodable { let cases: [String: GoldenCase] }
 
     /// All cases by name.
-    static let all: [String: GoldenCase] = {
+    static let all = load("/target.json")
+
+    static let names = all.keys.sorted()
+
+    /// One case for each small model.
+    static let architectures = load("/architectures/architectures.json")
+
+    static let architectureNames = architectures.keys.sorted()
+
+    private static func load(_ name: String) -> [String: GoldenCase] {
         do {
-            let bytes = try FixturePaths.bytes(FixturePaths.engineGoldenDirectory + "/target.json")
+            let bytes = try FixturePaths.bytes(FixturePaths.engineGoldenDirectory + name)
             return try JSONDecoder().decode(File.self, from: Data(bytes)).cases
         } catch {
             preconditionFailure("the golden file does not load: \(error)")
         }
-    }()
-
-    static let names = all.keys.sorted()
+    }
 }

@@ -1,11 +1,18 @@
-// The default model for tests, loaded in the way each test asks for.
+// The default model and small models of other architectures for tests, loaded in the way each test asks for.
 
 import TestSupport
 
 @testable import SpecEngine
 
 enum ModelFixture {
-    static func file() throws -> GGUFFile { try GGUFFile.open(FixturePaths.defaultModel) }
+    static func file(_ path: String = FixturePaths.defaultModel) throws -> GGUFFile {
+        try GGUFFile.open(path)
+    }
+
+    /// The small random model of that name.
+    static func architecturePath(_ name: String) -> String {
+        FixturePaths.engineGoldenDirectory + "/architectures/\(name).gguf"
+    }
 
     static func team(threadCount: Int = 2, instructionSet: InstructionSet = .best) throws -> ThreadTeam {
         guard let team = ThreadTeam(threadCount: threadCount, instructionSet: instructionSet) else {
@@ -15,17 +22,21 @@ enum ModelFixture {
     }
 
     static func quantized(
-        threadCount: Int = 2, instructionSet: InstructionSet = .best, positionLimit: Int = 8_192
+        _ path: String = FixturePaths.defaultModel, threadCount: Int = 2,
+        instructionSet: InstructionSet = .best,
+        positionLimit: Int = 8_192
     ) throws -> TransformerModel {
-        let file = try file()
+        let file = try file(path)
         let weights = try TransformerWeights(file: file, configuration: ModelConfiguration(file))
         return try TransformerModel(
             weights: weights, team: try team(threadCount: threadCount, instructionSet: instructionSet),
             positionLimit: positionLimit, path: file.path)
     }
 
-    static func reference(positionLimit: Int = 8_192) throws -> ReferenceModel {
-        let file = try file()
+    static func reference(
+        _ path: String = FixturePaths.defaultModel, positionLimit: Int = 8_192
+    ) throws -> ReferenceModel {
+        let file = try file(path)
         return try ReferenceModel(
             file: file, configuration: ModelConfiguration(file), team: team(), positionLimit: positionLimit)
     }

@@ -1,6 +1,7 @@
 // The promise everything else stands on: keys, values and logits of a row have the same bits however many rows were
 // computed with it, on however many threads, and however the prompt was cut into passes.
 
+import TestSupport
 import Testing
 
 @testable import SpecEngine
@@ -10,24 +11,28 @@ struct RowIndependenceTests {
     private static let prompt = GoldenCase.all["spm-file"]!.promptTokens.prefix(300).map { TokenID($0) }
 
     /// Logits of the last position and all keys and values, after prefilling in passes of the given sizes in turn.
-    private func state(passSizes: [Int], threadCount: Int) throws -> (logits: [Float], cache: [UInt8]) {
-        let model = try ModelFixture.quantized(threadCount: threadCount, positionLimit: 512)
-        return model.live { state(of: model, passSizes: passSizes) }
+    private func state(
+        _ path: String = FixturePaths.defaultModel, prompt: [TokenID] = prompt, passSizes: [Int],
+        threadCount: Int
+    ) throws -> (logits: [Float], cache: [UInt8]) {
+        let model = try ModelFixture.quantized(path, threadCount: threadCount, positionLimit: 512)
+        return model.live { state(of: model, prompt: prompt, passSizes: passSizes) }
     }
 
-    private func state(of model: TransformerModel, passSizes: [Int]) -> (logits: [Float], cache: [UInt8]) {
+    private func state(
+        of model: TransformerModel, prompt: [TokenID], passSizes: [Int]
+    ) -> (logits: [Float], cache: [UInt8]) {
         var position = 0
         var turn = 0
-        while position < Self.prompt.count {
-            let end = min(position + passSizes[turn % passSizes.count], Self.prompt.count)
-            #expect(
-                model.append(Self.prompt[position..<end], logitRowCount: end == Self.prompt.count ? 1 : 0))
+        while position < prompt.count {
+            let end = min(position + passSizes[turn % passSizes.count], prompt.count)
+            #expect(model.append(prompt[position..<end], logitRowCount: end == prompt.count ? 1 : 0))
             position = end
             turn += 1
         }
         model.cache.checkInvariants()
         var bytes: [UInt8] = []
-        for block in 0..<(Self.prompt.count + 127) / 128 {
+        for block in 0..<(prompt.count + 127) / 128 {
             bytes += UnsafeBufferPointer(
                 start: model.cache.blockTable[block], count: model.cache.blockByteCount)
         }
@@ -43,6 +48,20 @@ struct RowIndependenceTests {
         ] {
             let split = try state(passSizes: sizes, threadCount: threads)
             // Compared outside the macro, which would print megabytes.
+            let same = (logits: split.logits == whole.logits, cache: split.cache == whole.cache)
+            #expect(same.logits && same.cache, "passes of \(sizes), \(threads) threads: \(same)")
+        }
+    }
+
+    @Test(
+        "So does prefill with biases, without head norms, with neighbouring pairs",
+        arguments: GoldenCase.architectureNames)
+    func splitsAgreeOnArchitectures(name: String) throws {
+        let prompt = GoldenCase.architectures[name]!.promptTokens.map { TokenID($0) }
+        let path = ModelFixture.architecturePath(name)
+        let whole = try state(path, prompt: prompt, passSizes: [128], threadCount: 2)
+        for (sizes, threads) in [([128], 1), ([1], 2), ([5], 2), ([33], 1), ([1, 127, 5, 64, 2], 2)] {
+            let split = try state(path, prompt: prompt, passSizes: sizes, threadCount: threads)
             let same = (logits: split.logits == whole.logits, cache: split.cache == whole.cache)
             #expect(same.logits && same.cache, "passes of \(sizes), \(threads) threads: \(same)")
         }

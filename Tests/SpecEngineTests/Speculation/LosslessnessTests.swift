@@ -87,38 +87,9 @@ struct LosslessnessTests {
             let request = GenerationRequest(
                 prompt: prompt, maximumTokens: Int.random(in: 1...32, using: &random), sampling: sampling,
                 endTokens: [], cancellation: CancellationFlag())
-            let sampler = Sampler(
-                sampling, vocabularySize: plain.configuration.vocabularySize, instructionSet: .best)
-            plain.truncate(to: 0)
-            let expected = plain.team.withLiveRequest(cancellation: nil) {
-                DecodeLoop(model: plain, tokenizer: tokenizer, request: request, sampler: sampler).run()
-            }
-            let speculator = side.speculators[drafts]!
-            speculator.proposer = Self.proposer(drafts, expected: expected.tokens, random: random)
-            // Cold, warm from a part of the prompt, or with another sequence resident.
-            if index % 3 == 0 { side.model.truncate(to: 0) }
-            if index % 3 == 1 {
-                side.model.truncate(to: 0)
-                side.model.prefill(Array(prompt[..<max(1, length / 2)]), logitRowCount: 0)
-            }
-            let result = side.model.team.withLiveRequest(cancellation: nil) {
-                SpeculativeLoop(
-                    model: side.model, speculator: speculator, tokenizer: tokenizer, request: request,
-                    sampler: sampler
-                ).run()
-            }
-            side.model.cache.checkInvariants()
-            let isSame = (
-                tokens: result.tokens == expected.tokens && result.text == expected.text,
-                probabilities: result.logProbabilities == expected.logProbabilities,
-                ending: result.stopReason == expected.stopReason && side.model.tokens == plain.tokens,
-                cache: side.model.committedRows(from: max(0, length - 20))
-                    == plain.committedRows(from: max(0, length - 20))
-            )
-            #expect(
-                isSame.tokens && isSame.probabilities && isSame.ending && isSame.cache,
-                "case \(index) (seed \(random.seed), \(drafts), \(length) tokens): \(isSame)")
-            let telemetry = result.speculation!
+            let telemetry = compare(
+                request, Pair(plain: plain, model: side.model, tokenizer: tokenizer), drafts: drafts,
+                speculator: side.speculators[drafts]!, index: index, random: random)
             accepted[drafts, default: (0, 0)].0 += telemetry.accepted
             accepted[drafts, default: (0, 0)].1 += telemetry.rounds
             if count > 60 && (index - first) % 20 == 19 {
@@ -131,6 +102,78 @@ struct LosslessnessTests {
             // A soak in which nothing is ever accepted would show nothing.
             #expect(sums.0 > 0 || count < 30, "\(drafts)")
         }
+    }
+
+    @Test("So do qwen2 and llama", arguments: GoldenCase.architectureNames)
+    func architectures(name: String) throws {
+        let path = ModelFixture.architecturePath(name)
+        let pair = Pair(
+            plain: try ModelFixture.quantized(path, positionLimit: 512),
+            model: try ModelFixture.quantized(path, positionLimit: 512),
+            // Tokens mean nothing to these models; any tokenizer that knows as many will do.
+            tokenizer: try Tokenizer(try ModelFixture.file()))
+        let prompt = GoldenCase.architectures[name]!.promptTokens.map { TokenID($0) }
+        let speculator = Speculator(
+            model: pair.model, options: SpeculationOptions(mode: .lookup), longSpec: nil)
+        var accepted = 0
+        for (index, drafts) in [Drafts.random, .corrupted, .oracle, .lookup, .corrupted].enumerated() {
+            let request = GenerationRequest(
+                prompt: Array(prompt.prefix(110 + 40 * index)), maximumTokens: 30,
+                sampling: try SamplingParameters(temperature: index % 2 == 0 ? 0 : 0.8, seed: UInt64(index)),
+                endTokens: [], cancellation: CancellationFlag())
+            accepted +=
+                compare(
+                    request, pair, drafts: drafts, speculator: speculator, index: index,
+                    random: SeededRandom(seed: UInt64(index))
+                ).accepted
+        }
+        #expect(accepted > 0)
+    }
+
+    /// Two copies of one model, and a tokenizer for the text.
+    private struct Pair {
+        let plain: TransformerModel
+        let model: TransformerModel
+        let tokenizer: Tokenizer
+    }
+
+    /// Generates plainly on the one and speculatively on the other: everything that is left must be the same.
+    private func compare(
+        _ request: GenerationRequest, _ pair: Pair, drafts: Drafts, speculator: Speculator, index: Int,
+        random: SeededRandom
+    ) -> SpeculationTelemetry {
+        let (plain, model, length) = (pair.plain, pair.model, request.prompt.count)
+        let sampler = Sampler(
+            request.sampling, vocabularySize: plain.configuration.vocabularySize, instructionSet: .best)
+        plain.truncate(to: 0)
+        let expected = plain.live {
+            DecodeLoop(model: plain, tokenizer: pair.tokenizer, request: request, sampler: sampler).run()
+        }
+        speculator.proposer = Self.proposer(drafts, expected: expected.tokens, random: random)
+        // Cold, warm from a part of the prompt, or with another sequence resident.
+        if index % 3 == 0 { model.truncate(to: 0) }
+        if index % 3 == 1 {
+            model.truncate(to: 0)
+            model.prefill(Array(request.prompt[..<max(1, length / 2)]), logitRowCount: 0)
+        }
+        let result = model.live {
+            SpeculativeLoop(
+                model: model, speculator: speculator, tokenizer: pair.tokenizer, request: request,
+                sampler: sampler
+            ).run()
+        }
+        model.cache.checkInvariants()
+        let isSame = (
+            tokens: result.tokens == expected.tokens && result.text == expected.text,
+            probabilities: result.logProbabilities == expected.logProbabilities,
+            ending: result.stopReason == expected.stopReason && model.tokens == plain.tokens,
+            cache: model.committedRows(from: max(0, length - 20))
+                == plain.committedRows(from: max(0, length - 20))
+        )
+        #expect(
+            isSame.tokens && isSame.probabilities && isSame.ending && isSame.cache,
+            "case \(index) (\(drafts), \(length) tokens): \(isSame)")
+        return result.speculation!
     }
 
     /// Proposals of a test: random trees, or the plain output with every fourth token wrong and wrong siblings beside

@@ -1,15 +1,19 @@
 // Random models small enough for exhaustive tests: two layers, 64-wide, quantised or float, with heads of 64 (the
-// hand-written attention kernel) or 16 dimensions (the portable one).
+// hand-written attention kernel) or 16 dimensions (the portable one); all but qwen3 with biases, llama in its network
+// too.
 
 import TestSupport
 
 @testable import SpecEngine
 
 struct TinyModel {
+    var architecture = Architecture.qwen3
     var isQuantized = true
     var headDimension = 64
     /// Positions that layer 0 sees; layer 1 sees all. 0: both see all.
     var window = 0
+    /// Of each head; nil for all of it.
+    var rotatedDimension: Int?
     var vocabularySize = 256
     var seed: UInt64 = 1
 
@@ -28,6 +32,14 @@ struct TinyModel {
             path: file.path)
     }
 
+    /// The float reference of the same model.
+    func makeReference(positionLimit: Int = 640) throws -> ReferenceModel {
+        let file = try GGUFFile.open(try path())
+        return try ReferenceModel(
+            file: file, configuration: ModelConfiguration(file), team: try ModelFixture.team(),
+            positionLimit: positionLimit)
+    }
+
     func path() throws -> String {
         let file = try TemporaryFile(builder().bytes)
         Self.files.append(file)
@@ -38,7 +50,7 @@ struct TinyModel {
 
     func builder() -> GGUFBuilder {
         var builder = GGUFBuilder()
-        builder.add("general.architecture", string: "qwen3")
+        builder.add("general.architecture", string: architecture.rawValue)
         builder.add("general.name", string: "tiny")
         let counts: [(String, Int)] = [
             ("block_count", Self.layerCount), ("embedding_length", Self.hiddenSize),
@@ -46,13 +58,16 @@ struct TinyModel {
             ("attention.head_count", Self.headCount), ("attention.head_count_kv", Self.kvHeadCount),
             ("attention.key_length", headDimension), ("attention.value_length", headDimension),
         ]
-        for (key, value) in counts { builder.add("qwen3.\(key)", uint32: UInt32(value)) }
+        for (key, value) in counts { builder.add("\(architecture).\(key)", uint32: UInt32(value)) }
+        builder.add("\(architecture).rope.freq_base", float32: 10_000)
+        builder.add("\(architecture).attention.layer_norm_rms_epsilon", float32: 1e-6)
         if window > 0 {
-            builder.add("qwen3.attention.sliding_window", uint32: UInt32(window))
-            builder.add("qwen3.attention.sliding_window_pattern", uint32: 2)
+            builder.add("\(architecture).attention.sliding_window", uint32: UInt32(window))
+            builder.add("\(architecture).attention.sliding_window_pattern", uint32: 2)
         }
-        builder.add("qwen3.rope.freq_base", float32: 10_000)
-        builder.add("qwen3.attention.layer_norm_rms_epsilon", float32: 1e-6)
+        if let rotatedDimension {
+            builder.add("\(architecture).rope.dimension_count", uint32: UInt32(rotatedDimension))
+        }
         var random = SeededRandom(seed: seed)
         let (heads, kvSize) = (Self.headCount * headDimension, Self.kvHeadCount * headDimension)
         addMatrix(&builder, "token_embd.weight", Self.hiddenSize, vocabularySize, &random)
@@ -61,8 +76,18 @@ struct TinyModel {
             let prefix = "blk.\(layer)."
             addVector(&builder, prefix + "attn_norm.weight", Self.hiddenSize, &random)
             addVector(&builder, prefix + "ffn_norm.weight", Self.hiddenSize, &random)
-            addVector(&builder, prefix + "attn_q_norm.weight", headDimension, &random)
-            addVector(&builder, prefix + "attn_k_norm.weight", headDimension, &random)
+            if architecture == .qwen3 {
+                addVector(&builder, prefix + "attn_q_norm.weight", headDimension, &random)
+                addVector(&builder, prefix + "attn_k_norm.weight", headDimension, &random)
+            } else {
+                addVector(&builder, prefix + "attn_q.bias", heads, &random)
+                addVector(&builder, prefix + "attn_v.bias", kvSize, &random)
+            }
+            if architecture == .llama {
+                addVector(&builder, prefix + "attn_output.bias", Self.hiddenSize, &random)
+                addVector(&builder, prefix + "ffn_gate.bias", Self.feedForwardSize, &random)
+                addVector(&builder, prefix + "ffn_down.bias", Self.hiddenSize, &random)
+            }
             addMatrix(&builder, prefix + "attn_q.weight", Self.hiddenSize, heads, &random)
             addMatrix(&builder, prefix + "attn_k.weight", Self.hiddenSize, kvSize, &random)
             addMatrix(&builder, prefix + "attn_v.weight", Self.hiddenSize, kvSize, &random)

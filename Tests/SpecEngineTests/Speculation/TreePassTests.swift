@@ -32,6 +32,7 @@ struct TreePassTests {
         "A node's logits are plain decoding's, wherever the prefix ends in its chunk",
         arguments: [
             TinyModel(), TinyModel(isQuantized: false), TinyModel(headDimension: 16), TinyModel(window: 40),
+            TinyModel(architecture: .qwen2), TinyModel(architecture: .llama),
         ])
     func everyOffset(kind: TinyModel) throws {
         let model = try kind.make()

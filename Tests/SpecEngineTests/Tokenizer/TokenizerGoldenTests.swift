@@ -1,5 +1,5 @@
-// The tokenizer against ids that other implementations computed: the prompts of the engine's golden file, and
-// the nasty strings of Golden/tokenizer.json.
+// The tokenizer against ids that other implementations computed: the prompts of the engine's golden file, the nasty
+// strings of Golden/tokenizer.json, and those of Golden/tokenizers for every other kind of tokenizer.
 
 import SpecEngine
 import TestSupport
@@ -58,6 +58,33 @@ struct TokenizerGoldenTests {
             let expected = golden.ids_with_special ?? golden.ids
             #expect(parsed.map(\.rawValue) == expected, "\(golden.text.debugDescription)")
         }
+    }
+
+    @Test(
+        "Every kind of tokenizer cuts nasty strings as tokenizers or sentencepiece does, and gives them back",
+        arguments: ["gpt-2", "llama-bpe", "starcoder", "deepseek-coder", "llama", "llama-no-prefix"])
+    func families(name: String) throws {
+        let golden = try Self.families.get()
+        let path = FixturePaths.engineGoldenDirectory + "/tokenizers/\(name).gguf"
+        let tokenizer = try Tokenizer(try GGUFFile.open(path))
+        let expected = try #require(golden.ids[name])
+        #expect(golden.texts.count == expected.count && expected.count >= 200)
+        for (text, ids) in zip(golden.texts, expected) {
+            let tokens = tokenizer.encode(text, parsingSpecialTokens: false)
+            #expect(tokens.map(\.rawValue) == ids, "\(text.debugDescription)")
+            let part = tokenizer.encode(Array(text.utf8), parsingSpecialTokens: false, isPart: true)
+            #expect(tokenizer.decode(part) == Array(text.utf8), "\(text.debugDescription)")
+        }
+    }
+
+    private struct Families: Decodable {
+        let texts: [String]
+        let ids: [String: [[Int32]]]
+    }
+
+    private static let families = Result {
+        let path = FixturePaths.engineGoldenDirectory + "/tokenizers/golden.json"
+        return try JSONDecoder().decode(Families.self, from: Data(try FixturePaths.bytes(path)))
     }
 
     private func load<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {

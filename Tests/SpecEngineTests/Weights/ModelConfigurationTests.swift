@@ -50,6 +50,57 @@ struct ModelConfigurationTests {
         }
     }
 
+    @Test(
+        "Frequencies are divided as linear and llama3 scaling say, by a tensor or by keys; others are refused by name"
+    )
+    func ropeScaling() throws {
+        func rotary(_ change: (inout GGUFBuilder) -> Void) throws -> RotaryConfiguration {
+            var builder = header(replacing: "rope.dimension_count", uint32: 4)
+            change(&builder)
+            return try configuration(builder).rotary
+        }
+        let plain = try rotary { _ in }
+        #expect(plain.dimension == 4 && plain.pairing == .halves && plain.frequencyDivisors == [1, 1])
+        let linear = try rotary {
+            $0.add("qwen3.rope.scaling.type", string: "linear")
+            $0.add("qwen3.rope.scaling.factor", float32: 4)
+        }
+        #expect(linear.frequencyDivisors == [4, 4])
+        #expect(try rotary { $0.add("qwen3.rope.scale_linear", float32: 2) }.frequencyDivisors == [2, 2])
+        let tensor = try rotary { $0.addTensor("rope_freqs.weight", dimensions: [2], floats: [1, 8]) }
+        #expect(tensor.frequencyDivisors == [1, 8])
+        // The first wave is 6 positions long, the second 6,283: within and beyond the 8,192 of the standard.
+        let keys = try rotary {
+            $0.add("qwen3.rope.scaling.type", string: "llama3")
+            $0.add("qwen3.rope.scaling.original_context_length", uint32: 4_096)
+        }
+        #expect(keys.frequencyDivisors == [1, 8])
+        for name in ["yarn", "longrope", "dynamic"] {
+            #expect(
+                problem { _ = try rotary { $0.add("qwen3.rope.scaling.type", string: name) } }
+                    == .unsupportedFeature("the rope scaling \(name)"))
+        }
+        for (count, values) in [(2, [0, 1]), (2, [.nan, 1]), (3, [1, 1, 1])] as [(Int, [Float])] {
+            let found = problem {
+                _ = try rotary { $0.addTensor("rope_freqs.weight", dimensions: [count], floats: values) }
+            }
+            #expect(found != nil, "\(values)")
+        }
+    }
+
+    @Test(
+        "A tensor that nothing computes with is refused by name, not left out",
+        arguments: [
+            "blk.0.attn_norm.bias", "blk.2.attn_q.weight", "blk.x.attn_q.weight", "output.bias", "adapter",
+        ])
+    func unknownTensors(name: String) {
+        var builder = TinyGGUF.builder()
+        builder.addTensor(name, dimensions: [1], floats: [1])
+        #expect(
+            problem { _ = try configuration(builder) }
+                == .unsupportedFeature("a model of the architecture qwen3 with the tensor \(name)"))
+    }
+
     @Test("A missing key and a missing embedding are named")
     func missing() {
         var builder = GGUFBuilder()
