@@ -48,7 +48,7 @@ final class LoopbackServer: Sendable {
         }
         received.withLock { $0.append(String(decoding: bytes, as: UTF8.self)) }
         _ = Array(answer.utf8).withUnsafeBytes {
-            send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+            send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
         }
     }
 

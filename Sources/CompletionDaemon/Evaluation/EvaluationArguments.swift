@@ -100,9 +100,7 @@ struct EvaluationArguments: ParsableArguments {
         let base = try engine.configuration()
         // A missing model is told before minutes are spent on the history.
         let models = try sweep.entries.map { entry in
-            let path = try ModelLocator.locate(explicitPath: entry.configuration.model ?? base.modelPath)
-            do { _ = try GGUFFile.open(path) } catch { throw EngineError.model(error) }
-            return path
+            try Self.modelPath(entry.configuration.model ?? base.modelPath)
         }
         var selection = try select()
         if interrupt.isRaised { throw InterruptFlag.error }
@@ -128,6 +126,17 @@ struct EvaluationArguments: ParsableArguments {
             throw error
         }
         try EvaluationReports.write(folder: output, energyJoules: meter.joules())
+    }
+
+    /// The model's path, once it is known to be a model file.
+    private static func modelPath(_ explicitPath: String?) throws -> String {
+        let path = try ModelLocator.locate(explicitPath: explicitPath)
+        do {
+            _ = try GGUFFile.open(path)
+        } catch let error as GGUFError {
+            throw EngineError.model(error)
+        }
+        return path
     }
 
     private func report(_ selection: CaseSelection) {

@@ -116,7 +116,7 @@ struct EvaluationCommandTests {
         #expect(report.contains("speculation=off against speculation=lookup"))
     }
 
-    private static let mistakes: [(arguments: [String], code: Int32)] = [
+    private static let mistakes: [([String], Int32)] = [
         (["--sweep", "telepathy=on,off"], 2), (["--shard", "3/2"], 2), (["--kinds", "poem"], 2),
         (["--engine", "http://example.org/v1"], 2), (["--model", "/nonexistent.gguf"], 3), (["--limit", "0"], 2),
         (["--languages", "cobol"], 1),
