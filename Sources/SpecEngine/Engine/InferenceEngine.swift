@@ -1,12 +1,12 @@
-// The engine's public face: an actor on a thread of its own that owns one model and its one resident sequence.
+// The engine's public face: an actor on a thread of its own that owns one model and its resident sequences.
 // Calls are synchronous inside: no suspension between the start and the end of a generation, so no reentrancy.
 
 /// Loads a model and continues prompts. One generation at a time, in order of the calls; a generation ends early
 /// when its cancellation flag is raised, within a ticket of work.
 package actor InferenceEngine {
     private let thread: ComputeThread
-    private let team: ThreadTeam
-    private let model: Model
+    let team: ThreadTeam
+    let model: Model
     private let speculator: Speculator?
     private let alternatives: [Speculator?]
 
@@ -22,7 +22,10 @@ package actor InferenceEngine {
     /// Where the model was read from.
     package nonisolated let modelPath: String
 
-    private enum Model {
+    /// Bytes of one block of keys and values; nil for the float reference, which has none.
+    nonisolated let blockByteCount: Int?
+
+    enum Model {
         case quantized(TransformerModel)
         case reference(ReferenceModel)
     }
@@ -50,6 +53,7 @@ package actor InferenceEngine {
             model = .reference(
                 try ReferenceModel(
                     file: file, configuration: configuration, team: team, positionLimit: positionLimit))
+            blockByteCount = nil
             speculator = nil
             alternatives = []
         } else {
@@ -57,6 +61,8 @@ package actor InferenceEngine {
                 weights: try TransformerWeights(file: file, configuration: configuration), team: team,
                 positionLimit: positionLimit, path: modelPath)
             model = .quantized(quantized)
+            quantized.cache.prefixes.byteLimit = options.cacheByteLimit ?? MemoryShare.standardByteLimit
+            blockByteCount = quantized.cache.blockByteCount
             speculator = try Self.speculator(options.speculation, model: quantized, modelPath: modelPath)
             var alternatives: [Speculator?] = []
             for each in options.speculationAlternatives {
@@ -117,7 +123,7 @@ package actor InferenceEngine {
     private func generate(
         _ request: GenerationRequest, with speculator: Speculator?
     ) throws(EngineError) -> Generation {
-        try check(request)
+        try check(request.prompt)
         let sampler = Sampler(
             request.sampling, vocabularySize: configuration.vocabularySize, instructionSet: instructionSet)
         return team.withLiveRequest(cancellation: request.cancellation) {
@@ -214,20 +220,20 @@ package actor InferenceEngine {
         }
     }
 
-    private var languageModel: any LanguageModel {
+    var languageModel: any LanguageModel {
         switch model {
         case .quantized(let model): model
         case .reference(let model): model
         }
     }
 
-    private func check(_ request: GenerationRequest) throws(EngineError) {
-        guard !request.prompt.isEmpty else { throw .emptyPrompt }
-        guard request.prompt.count < positionLimit else {
-            throw .promptTooLong(tokenCount: request.prompt.count, limit: positionLimit - 1)
+    func check(_ prompt: [TokenID]) throws(EngineError) {
+        guard !prompt.isEmpty else { throw .emptyPrompt }
+        guard prompt.count < positionLimit else {
+            throw .promptTooLong(tokenCount: prompt.count, limit: positionLimit - 1)
         }
         let size = configuration.vocabularySize
-        if let bad = request.prompt.first(where: { !(0..<size).contains(Int($0.rawValue)) }) {
+        if let bad = prompt.first(where: { !(0..<size).contains(Int($0.rawValue)) }) {
             throw .invalidToken(bad, vocabularySize: size)
         }
     }

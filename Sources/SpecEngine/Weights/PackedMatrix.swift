@@ -13,7 +13,7 @@ struct PackedMatrix {
     let storage: Storage
     let outputCount: Int
     let inputCount: Int
-    private let memory: AlignedBuffer
+    let memory: AlignedBuffer
 
     var byteCount: Int { memory.byteCount }
 

@@ -34,6 +34,9 @@ final class TransformerWeights {
     /// Bytes of weights in memory.
     let byteCount: Int
 
+    /// All memory of the weights, in the order of loading.
+    let buffers: [AlignedBuffer]
+
     init(file: GGUFFile, configuration: ModelConfiguration) throws(EngineError) {
         var loader = Loader(file: file, configuration: configuration)
         layers = try loader.layers()
@@ -54,6 +57,7 @@ final class TransformerWeights {
         embeddingRows = AlignedBuffer(byteCount: embedding.byteCount)
         memcpy(embeddingRows.base, file.bytes(of: embedding).baseAddress!, embedding.byteCount)
         byteCount = loader.packedByteCount + head.byteCount + norms.byteCount + embeddingRows.byteCount
+        buffers = loader.buffers + [head.memory, norms, embeddingRows]
         self.configuration = configuration
         file.adviseDontNeed(embedding)
     }
@@ -105,6 +109,7 @@ extension TransformerWeights {
         let norms: AlignedBuffer
         private var usedNormFloats = 0
         private(set) var packedByteCount = 0
+        private(set) var buffers: [AlignedBuffer] = []
 
         init(file: GGUFFile, configuration: ModelConfiguration) {
             self.file = file
@@ -139,6 +144,7 @@ extension TransformerWeights {
         private mutating func matrix(_ tensors: [GGUFTensor]) throws(EngineError) -> PackedMatrix {
             let matrix = try PackedMatrix(stacking: tensors, of: file)
             packedByteCount += matrix.byteCount
+            buffers.append(matrix.memory)
             for tensor in tensors { file.adviseDontNeed(tensor) }
             return matrix
         }

@@ -1,6 +1,7 @@
 // Random models small enough for exhaustive tests: two layers, 64-wide, quantised or float, with heads of 64 (the
 // hand-written attention kernel) or 16 dimensions (the portable one).
 
+import Synchronization
 import TestSupport
 
 @testable import SpecEngine
@@ -26,13 +27,17 @@ struct TinyModel {
             path: file.path)
     }
 
+    /// The model's shape alone.
+    func configuration() throws -> ModelConfiguration { try ModelConfiguration(GGUFFile.open(try path())) }
+
     private func path() throws -> String {
         let file = try TemporaryFile(builder().bytes)
-        Self.files.append(file)
+        Self.lock.withLock { _ in Self.files.append(file) }
         return file.path
     }
 
-    nonisolated(unsafe) private static var files: [TemporaryFile] = []  // tests that use it are serialized
+    private static let lock = Mutex(())
+    nonisolated(unsafe) private static var files: [TemporaryFile] = []  // under `lock`
 
     func builder() -> GGUFBuilder {
         var builder = GGUFBuilder()
