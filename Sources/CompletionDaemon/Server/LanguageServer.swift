@@ -42,6 +42,8 @@ final class LanguageServer {
     /// Provider calls that have not returned, those already answered included.
     var startedCallCount = 0
     var ticketCount = 0
+    /// Nil for clients that cannot show it.
+    private var progress: WorkDoneProgress?
     /// The failure last shown to the user, so that typing does not repeat it.
     var lastShownFailure: String?
 
@@ -81,8 +83,11 @@ final class LanguageServer {
             return lifecycle.exitCode
         case .notification(let notification):
             handle(notification)
-        case .response(let id):
-            logger.debug("response to no request of this server: id \(id?.description ?? "null")")
+        case .response(let id, let isError):
+            guard let id, progress?.answered(id, isError: isError) ?? false else {
+                logger.debug("response to no request of this server: id \(id?.description ?? "null")")
+                break
+            }
         case .invalidMessage(let reply, let error):
             logger.warning("invalid message: \(error.message)")
             reply.send(error: error)
@@ -181,11 +186,15 @@ final class LanguageServer {
         let client = params.clientInfo?.name ?? "unknown client"
         logger.info(
             "initialized by \(client), \(encoding.rawValue), \(params.rootPaths.count) workspace folders")
+        if params.capabilities?.window?.workDoneProgress == true {
+            progress = WorkDoneProgress(sink: sink, logger: logger)
+        }
         provider.workspaceOpened(
             WorkspaceDescription(
                 rootPaths: params.rootPaths,
                 clientName: params.clientInfo?.name,
-                initializationOptions: params.initializationOptions))
+                initializationOptions: params.initializationOptions),
+            progress: progress ?? NoProgress())
     }
 
     // MARK: Notifications
@@ -201,7 +210,9 @@ final class LanguageServer {
         case .didOpen(let params):
             report(documents.open(params.textDocument), about: params.textDocument.uri)
         case .didChange(let params):
-            report(documents.change(params, encoding: encoding), about: params.textDocument.uri)
+            let uri = params.textDocument.uri
+            report(documents.change(params, encoding: encoding), about: uri)
+            if let document = documents.snapshot(uri) { provider.documentChanged(document) }
         case .didSave(let params):
             let uri = params.textDocument.uri
             report(documents.save(uri), about: uri)
