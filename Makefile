@@ -17,7 +17,7 @@ unexport OPENBLAS_CORETYPE
 unexport OPENBLAS_L2_SIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak test-training install uninstall bench format clean
+.PHONY: help setup build demo test soak soak-prefix test-training install uninstall bench format clean
 
 help: ## print this list
 	@echo 'Foretoken: repository-level code completion on your own machine'
@@ -39,6 +39,9 @@ test: setup ## run all tests
 soak: setup ## compare speculative with plain decoding on 2,000 random cases (resume with FORETOKEN_SOAK_FIRST=n)
 	FORETOKEN_SOAK_CASES=$${FORETOKEN_SOAK_CASES:-2000} FORETOKEN_SOAK_TOKENS=$${FORETOKEN_SOAK_TOKENS:-12000} \
 	  $(SWIFT) test -c release --filter LosslessnessTests
+
+soak-prefix: setup ## compare reused with recomputed keys and values over 1,000 random edit scripts
+	FORETOKEN_SOAK_SCRIPTS=$${FORETOKEN_SOAK_SCRIPTS:-1000} $(SWIFT) test -c release --filter EditScriptTests
 
 test-training: ## run the training pipeline's tests (needs Python 3.11 with training/pyproject.toml's packages)
 	cd training && python3 -m pytest tests

@@ -20,6 +20,7 @@ struct Foretoken: AsyncParsableCommand {
         version: ForetokenVersion.current,
         subcommands: [
             ServeCommand.self, CompleteCommand.self, DoctorCommand.self, BenchCommand.self, DemoCommand.self,
+            CacheCommand.self, HookCommand.self, WarmCommand.self,
         ])
 
     static func main() async {

@@ -27,7 +27,10 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "speed, or speculation: decoding with and without it on real files.", valueName: "name"))
+            """
+            speed; speculation: decoding with and without it on real files; edits: what is computed again after edits; \
+            restart: the first completions with what foretoken warm has stored.
+            """, valueName: "name"))
     var scenario = "speed"
 
     @Option(help: ArgumentHelp("speculation: take files from here (repeatable).", valueName: "directory"))
@@ -35,6 +38,12 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))
     var cases = 10
+
+    @Option(help: ArgumentHelp("edits, restart: a folder in the repository to work in.", valueName: "dir"))
+    var repository = "."
+
+    @Option(help: ArgumentHelp("edits, restart: prompt size in tokens.", valueName: "n"))
+    var contextTokens = 8_192
 
     /// Tokens per prompt measurement and per decoding measurement.
     private static let promptTokenCount = 512
@@ -67,8 +76,10 @@ struct BenchCommand: AsyncParsableCommand {
             switch scenario {
             case "speed": break
             case "speculation": return try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
+            case "edits", "restart": return try await runEdits()
             default:
-                throw CommandError.usage("--scenario is '\(scenario)'", fix: "choose speed or speculation")
+                throw CommandError.usage(
+                    "--scenario is '\(scenario)'", fix: "choose speed, speculation, edits or restart")
             }
             let engine = try engine.configuration().load(fillsHoles: false)
             for depth in depths where depth + Self.promptTokenCount >= engine.positionLimit {
@@ -127,6 +138,24 @@ struct BenchCommand: AsyncParsableCommand {
                 "model": loaded.modelPath, "repeats": "\(repeats)", "cases": "\(cases)", "nodes": "\(nodes)",
                 "workload": files.directories.joined(separator: ","),
             ], results: results)
+        if json { JSONOutput.write(report) } else { printTable(report) }
+    }
+
+    private func runEdits() async throws {
+        let configuration = try engine.configuration()
+        let bench = EditsBench(
+            configuration: configuration, folder: SourceFile.absolutePath(repository),
+            tokenBudget: contextTokens,
+            repeats: repeats)
+        let measured = scenario == "edits" ? try await bench.edits() : try await bench.restart()
+        let report = Report(
+            machine: .current(), build: .current(try configuration.load()), scenario: scenario,
+            settings: [
+                "repository": repository, "context_tokens": "\(contextTokens)", "repeats": "\(repeats)",
+            ],
+            results: measured.filter { !$0.values.isEmpty }.map {
+                Self.summary($0.name, $0.values, unit: $0.unit)
+            })
         if json { JSONOutput.write(report) } else { printTable(report) }
     }
 

@@ -49,6 +49,7 @@ struct EndToEndTests {
             path: Binary.path,
             arguments: [
                 "serve", "--model", FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)",
+                "--disk-cache", "off",
             ])
         let binaryMismatches = try await TranscriptReplay.run(transcript, against: server)
         #expect(binaryMismatches.isEmpty, "binary: \(binaryMismatches)")
