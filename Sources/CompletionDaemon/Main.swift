@@ -19,8 +19,9 @@ struct Foretoken: AsyncParsableCommand {
         abstract: "Repository-level code completion that runs on this machine.",
         version: ForetokenVersion.current,
         subcommands: [
-            ServeCommand.self, CompleteCommand.self, ContextCommand.self, ModelCommand.self, DoctorCommand.self,
-            BenchCommand.self, EvalCommand.self, StatsCommand.self, DemoCommand.self,
+            ServeCommand.self, CompleteCommand.self, ContextCommand.self, WarmCommand.self, HookCommand.self,
+            CacheCommand.self, ModelCommand.self, DoctorCommand.self, BenchCommand.self, EvalCommand.self,
+            StatsCommand.self, DemoCommand.self,
         ])
 
     static func main() async {

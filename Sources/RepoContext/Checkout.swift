@@ -382,6 +382,11 @@ final class Checkout {
         return outline(path, key: key) { content(of: file) }
     }
 
+    /// The present text of a file as `outline` would show it; nil where it may not be shown.
+    func text(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> [UInt8]? {
+        outline(of: path, documents: documents)?.outline.text
+    }
+
     private func outline(_ path: RelativePath, key: ContentKey, _ content: () -> FileContent) -> OutlinedText?
     {
         if let known = outlines.find(path, key: key) { return known }

@@ -285,6 +285,48 @@ package actor RepositoryContext {
         }
     }
 
+    /// The git blob ids that the texts of files would have now, for files beneath one root; nil where a file is gone,
+    /// ignored, or must not be shown to a model. Open documents count with their text.
+    package func blobIDs(
+        of paths: [String], beneath rootPath: String, openDocuments: [OpenDocument] = []
+    ) -> [String?] {
+        // Located like a file in the root, which need not exist.
+        guard let checkout = checkout(for: locate(rootPath + "/x").location), checkout.rootPath == rootPath
+        else {
+            return paths.map { _ in nil }
+        }
+        checkout.refresh()
+        var documents: [RelativePath: [UInt8]] = [:]
+        for document in openDocuments {
+            let canonical = RepositoryLocator.canonicalPath(document.path)
+            if let path = RepositorySnapshot.relativePath(of: canonical, beneath: rootPath) {
+                documents[path] = document.text
+            }
+        }
+        return paths.map { path in
+            guard let path = RelativePath(bytes: Array(path.utf8)), !SecretPolicy.isDenied(path: path),
+                documents[path] != nil || checkout.snapshot.index(of: path) != nil,
+                let text = checkout.text(of: path, documents: documents)
+            else { return nil }
+            return GitObjectID(blobWith: text).map { "\($0)" }
+        }
+    }
+
+    /// Source files of a root by their last change, the newest first, absolute.
+    package func recentlyChangedFiles(beneath folder: String, limit: Int) -> [String] {
+        guard let checkout = checkout(for: locate(folder + "/x").location) else { return [] }
+        checkout.refresh()
+        let candidates = checkout.snapshot.files.filter { file in
+            file.isInWorkTree && !SecretPolicy.isDenied(path: file.path)
+                && (SourceLanguage(path: file.path) ?? .plainText) != .plainText
+        }
+        func time(_ file: RepositorySnapshot.File) -> Int64 {
+            file.stamp?.modificationTime ?? Int64(file.indexEntry?.modificationSeconds ?? 0) * 1_000_000_000
+        }
+        let sorted = candidates.sorted { (time($1), $0.path) < (time($0), $1.path) }
+        return sorted.prefix(limit).map { checkout.rootPath + "/" + $0.path.string }
+    }
+
     /// What is known about the root of a file, for `doctor`.
     package func report(forFile filePath: String) -> ContextReport {
         let located = locate(filePath)

@@ -27,15 +27,20 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "speed; speculation: decoding with and without it on real files; oracle: with a draft of known quality; "
-                + "context: the index and the choice of context.",
-            valueName: "name"))
+            """
+            speed; speculation: decoding with and without it on real files; oracle: with a draft of known quality; \
+            context: the index and the choice of context; edits: what is computed again after edits; \
+            restart: the first completions with what foretoken warm has stored.
+            """, valueName: "name"))
     var scenario = "speed"
 
     @OptionGroup var speculationBench: SpeculationBenchArguments
 
-    @Option(help: ArgumentHelp("context: the repository to measure in.", valueName: "directory"))
+    @Option(help: ArgumentHelp("context, edits, restart: a folder in the repository to measure in.", valueName: "directory"))
     var repository = "."
+
+    @Option(help: ArgumentHelp("edits, restart: prompt size in tokens.", valueName: "n"))
+    var contextTokens = 8_192
 
     @Option(help: ArgumentHelp("speed: read this text instead of arbitrary tokens.", valueName: "file"))
     var text: String?
@@ -58,9 +63,10 @@ struct BenchCommand: AsyncParsableCommand {
             case "speculation": try await runSpeculation(promptSizes: depths.filter { $0 > 0 })
             case "oracle": try await runOracle(depths: depths.filter { $0 > 0 })
             case "context": try await runContext()
+            case "edits", "restart": try await runEdits()
             default:
                 throw CommandError.usage(
-                    "--scenario is '\(scenario)'", fix: "choose speed, speculation, oracle or context")
+                    "--scenario is '\(scenario)'", fix: "choose speed, speculation, oracle, context, edits or restart")
             }
         } catch {
             throw CommandError(error).report(asJSON: json)
@@ -130,6 +136,24 @@ struct BenchCommand: AsyncParsableCommand {
                     "repository": root, "repeats": "\(repeats)", "prompt_tokens": "\(bench.tokenBudget)",
                 ],
                 results: try await bench.run(repeats: repeats).map { BenchResult($0.name, $0.values, unit: $0.unit) }))
+    }
+
+    private func runEdits() async throws {
+        let configuration = try engine.configuration()
+        let bench = EditsBench(
+            configuration: configuration, folder: SourceFile.absolutePath(repository),
+            tokenBudget: contextTokens,
+            repeats: repeats)
+        let measured = scenario == "edits" ? try await bench.edits() : try await bench.restart()
+        show(
+            BenchReport(
+                machine: .current(), build: .current(try configuration.load()), scenario: scenario,
+                settings: [
+                    "repository": repository, "context_tokens": "\(contextTokens)", "repeats": "\(repeats)",
+                ],
+                results: measured.filter { !$0.values.isEmpty }.map {
+                    BenchResult($0.name, $0.values, unit: $0.unit)
+                }))
     }
 
     private func parsedDepths() throws(CommandError) -> [Int] {

@@ -79,7 +79,9 @@ struct DemoCommand: AsyncParsableCommand {
         root: String, places: [DemoPlace], tokenBudget: Int, page: DemoPage
     ) throws -> [DemoVisit] {
         // The budget that the server would measure too, given so that both of us mean the same prompt.
-        var arguments = ["serve", "--log-level", "debug", "--context-tokens", "\(tokenBudget)"]
+        var arguments = [
+            "serve", "--log-level", "debug", "--context-tokens", "\(tokenBudget)", "--disk-cache", "off",
+        ]
         if let model = engine.model { arguments += ["--model", model] }
         if let threads = engine.threads { arguments += ["--threads", "\(threads)"] }
         if engine.reference { arguments.append("--reference") }

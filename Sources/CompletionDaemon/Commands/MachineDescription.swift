@@ -37,7 +37,7 @@ struct MachineDescription: Encodable {
             openBLASVariables: variables)
     }
 
-    private static func cpuName() -> String {
+    static func cpuName() -> String {
         guard let data = FileManager.default.contents(atPath: "/proc/cpuinfo") else { return "unknown CPU" }
         for line in String(decoding: data, as: UTF8.self).split(separator: "\n")
         where line.hasPrefix("model name") {

@@ -19,6 +19,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var prompt: PromptArguments
 
+    @OptionGroup var cache: CacheArguments
+
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = DaemonLog.defaultLevel.rawValue
 
@@ -61,9 +63,13 @@ struct ServeCommand: AsyncParsableCommand {
 
     private func serviceConfiguration() throws(CommandError) -> CompletionService.Configuration {
         try prompt.check()
+        try cache.check()
+        var engine = try engine.configuration()
+        engine.cacheByteLimit = cache.byteLimit
         return CompletionService.Configuration(
-            engine: try engine.configuration(), contextTokens: prompt.contextTokens,
+            engine: engine, contextTokens: prompt.contextTokens,
             includesContext: !prompt.noContext, disabledSignals: Set(prompt.withoutSignal),
-            maximumTokens: prompt.maxTokens)
+            maximumTokens: prompt.maxTokens, cacheDirectory: cache.directory,
+            runtimeDirectory: RuntimeDirectory.path())
     }
 }

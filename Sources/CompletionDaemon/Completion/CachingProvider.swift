@@ -45,7 +45,11 @@ final class CachingProvider: CompletionProvider {
 
     // MARK: The other's
 
-    func workspaceOpened(_ workspace: WorkspaceDescription) { base.workspaceOpened(workspace) }
+    func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {
+        base.workspaceOpened(workspace, progress: progress)
+    }
+
+    func documentChanged(_ document: DocumentSnapshot) { base.documentChanged(document) }
 
     func documentSaved(_ document: DocumentSnapshot) { base.documentSaved(document) }
 
@@ -55,6 +59,8 @@ final class CachingProvider: CompletionProvider {
     }
 
     func silence(for duration: Duration) { base.silence(for: duration) }
+
+    func sessionEnded(limit: Duration) { base.sessionEnded(limit: limit) }
 
     func documentClosed(_ uri: DocumentURI) {
         if let path = uri.filePath { cache.withLock { $0.removeAll(in: path) } }

@@ -24,6 +24,8 @@ struct CompletionPipeline: Sendable {
         var text: String?
         var generation: Generation
         var prompt: PromptResult
+        /// The prompt's tokens as the engine read them.
+        var tokens: [TokenID]
         /// From the call to the finished prompt, waiting included.
         var contextTime: Duration
     }
@@ -33,14 +35,19 @@ struct CompletionPipeline: Sendable {
     let engine: InferenceEngine
     let context: RepositoryContext
     private let deadline: ContextDeadline
+    private let keptContext: KeptContext?
 
-    /// - Parameter deadline: shared by the pipelines of a session, since it counts what is stuck.
+    /// - Parameters:
+    ///   - deadline: shared by the pipelines of a session, since it counts what is stuck.
+    ///   - keptContext: context from before a restart that may stand in for the one just gathered.
     init(
-        engine: InferenceEngine, context: RepositoryContext, deadline: ContextDeadline = ContextDeadline()
+        engine: InferenceEngine, context: RepositoryContext, deadline: ContextDeadline = ContextDeadline(),
+        keptContext: KeptContext? = nil
     ) {
         self.engine = engine
         self.context = context
         self.deadline = deadline
+        self.keptContext = keptContext
     }
 
     /// The completion at one cursor.
@@ -50,14 +57,8 @@ struct CompletionPipeline: Sendable {
     func complete(_ request: Request) async throws -> Result {
         let clock = ContinuousClock()
         let start = clock.now
-        var query = request.query
-        let room = engine.positionLimit - request.maximumTokens - 1
-        guard room >= PromptBudget.minimumTotalTokenCount else {
-            throw EngineError.noRoomForPrompt(
-                maximumTokens: request.maximumTokens, limit: engine.positionLimit)
-        }
-        query.tokenBudget = min(query.tokenBudget, room)
-        let prompt = try await prompt(for: query, cancellation: request.cancellation)
+        let query = request.query
+        let (prompt, tokens) = try await prompt(for: request)
         let contextTime = clock.now - start
         // The engine would find out by itself, but only in its turn.
         if request.cancellation.isRaised { throw RepoContextError.cancelled }
@@ -68,14 +69,34 @@ struct CompletionPipeline: Sendable {
         let stop = GrowingStop(rules)
         let generation = try await engine.generate(
             GenerationRequest(
-                prompt: prompt.prompt.tokens.map { TokenID($0) }, maximumTokens: request.maximumTokens,
+                prompt: tokens, maximumTokens: request.maximumTokens,
                 sampling: request.sampling, endTokens: engine.controlTokens,
                 shouldStop: { stop.shouldStop(generated: $0) }, cancellation: request.cancellation))
         let isWhole = generation.stopReason != .cancelled
         let text =
             isWhole
             ? PostProcessor(prefix: prefix, suffix: suffix, stopRules: rules).process(generation.text) : nil
-        return Result(text: text, generation: generation, prompt: prompt, contextTime: contextTime)
+        return Result(
+            text: text, generation: generation, prompt: prompt, tokens: tokens, contextTime: contextTime)
+    }
+
+    /// The prompt of a request, as `complete` reads it.
+    ///
+    /// - Parameter usesKeptContext: false for the context as it is now.
+    func prompt(
+        for request: Request, usesKeptContext: Bool = true
+    ) async throws -> (result: PromptResult, tokens: [TokenID]) {
+        var query = request.query
+        let room = engine.positionLimit - request.maximumTokens - 1
+        guard room >= PromptBudget.minimumTotalTokenCount else {
+            throw EngineError.noRoomForPrompt(
+                maximumTokens: request.maximumTokens, limit: engine.positionLimit)
+        }
+        query.tokenBudget = min(query.tokenBudget, room)
+        let prompt = try await prompt(for: query, cancellation: request.cancellation)
+        let tokens = prompt.prompt.tokens.map { TokenID($0) }
+        guard usesKeptContext, let keptContext else { return (prompt, tokens) }
+        return (prompt, await keptContext.tokens(tokens, of: prompt, query: query, context: context))
     }
 
     private func prompt(

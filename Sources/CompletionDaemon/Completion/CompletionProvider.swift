@@ -7,11 +7,14 @@ import RepoContext
 /// Makes completions. Called by the server; every method may be called from any thread.
 protocol CompletionProvider: Sendable {
     /// Once, after `initialize` was answered and before any other call. Must not block.
-    func workspaceOpened(_ workspace: WorkspaceDescription)
+    func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress)
 
     /// The completions for one place in one snapshot. May take long; should return `cancelled` soon after
     /// `request.cancellation` is set. Calls overlap: a newer request may start before an older one returns.
     func complete(_ request: CompletionRequest) async -> CompletionOutcome
+
+    /// The text is another one now. Must not block.
+    func documentChanged(_ document: DocumentSnapshot)
 
     /// The text is now on disk. Must not block.
     func documentSaved(_ document: DocumentSnapshot)
@@ -24,6 +27,9 @@ protocol CompletionProvider: Sendable {
 
     /// Nothing is to be suggested while typing for so long; zero ends that. Must not block.
     func silence(for duration: Duration)
+
+    /// The session is over: keeps what the next one can use. Blocks until that is done, for at most `limit`.
+    func sessionEnded(limit: Duration)
 }
 
 extension CompletionProvider {

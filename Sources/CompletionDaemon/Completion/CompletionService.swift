@@ -17,8 +17,10 @@ final class CompletionService: CompletionProvider {
         /// Signals that count for nothing.
         var disabledSignals: Set<ContextSignal> = []
         var maximumTokens = CompletionPipeline.defaultMaximumTokens
-        /// Where indexes are kept between sessions; nil keeps none.
-        var cacheFolder = CacheDirectory.path()
+        /// Where indexes, snapshots, checksums and shared weights are kept; nil keeps nothing on the disk.
+        var cacheDirectory: String?
+        /// Where the user's daemons tell each other what memory they use.
+        var runtimeDirectory: String?
     }
 
     /// Further suggestions where the user asked for completions.
@@ -29,7 +31,7 @@ final class CompletionService: CompletionProvider {
 
     private struct Ready: Sendable {
         let pipeline: CompletionPipeline
-        let tokenBudget: Int
+        let keeper: PrefixKeeper
     }
 
     private let configuration: Configuration
@@ -39,6 +41,14 @@ final class CompletionService: CompletionProvider {
     private let promptSize: PromptSizeEstimate
     private let deadline: ContextDeadline
     private let context = Mutex<RepositoryContext?>(nil)
+    private let session = Mutex(Session())
+
+    /// What `initialize` brought, and what is made of it once the model is there.
+    private struct Session {
+        var rootPaths: [String] = []
+        var progress: any WorkProgress = NoProgress()
+        var ready: Ready?
+    }
 
     /// - Parameter contextTimeLimit: a request whose context takes longer is answered with nothing.
     init(
@@ -50,25 +60,41 @@ final class CompletionService: CompletionProvider {
         deadline = ContextDeadline(limit: contextTimeLimit)
         let promptSize = PromptSizeEstimate(fixedTokenBudget: configuration.contextTokens)
         self.promptSize = promptSize
-        let loading = Task.detached { try configuration.engine.load() }
+        let calibration = Calibration(cacheDirectory: configuration.cacheDirectory)
+        let loading = Task.detached {
+            let engine = try configuration.engine.load()
+            if let known = calibration.tokenBudget(for: Calibration.key(of: engine)) {
+                promptSize.use(tokenBudget: known)
+            }
+            return engine
+        }
         self.loading = loading
         Task.detached {
             // A failed load is reported by each request.
-            guard let engine = try? await loading.value else { return }
+            guard let engine = try? await loading.value, !promptSize.isMeasured else { return }
             await promptSize.measure(on: engine)
+            if promptSize.isMeasured {
+                calibration.keep(promptSize.tokenBudget, for: Calibration.key(of: engine))
+            }
         }
     }
 
-    func workspaceOpened(_ workspace: WorkspaceDescription) {
+    func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {
         let logger = logger
         let made = RepositoryContext(
             RepositoryContext.Configuration(
-                workspaceFolders: workspace.rootPaths, cacheFolder: configuration.cacheFolder,
+                workspaceFolders: workspace.rootPaths, cacheFolder: configuration.cacheDirectory,
                 disabledSignals: configuration.disabledSignals
             ) { line in
                 logger.notice("\(line)")
             })
         context.withLock { $0 = made }
+        session.withLock { session in
+            session.rootPaths = workspace.rootPaths
+            session.progress = progress
+        }
+        // Stored prompts are attached while the user has not asked for anything yet.
+        Task.detached { [weak self] in _ = try? await self?.ready() }
     }
 
     func complete(_ request: CompletionRequest) async -> CompletionOutcome {
@@ -79,14 +105,18 @@ final class CompletionService: CompletionProvider {
         } catch {
             return .failed(message: "\(error)")
         }
+        ready.keeper.requestArrived()
         if request.cancellation.isCancelled { return .cancelled }
         guard let path = request.document.path else { return .none(reason: "the document is not a file") }
         let flag = CancellationFlag()
         request.cancellation.onCancel { flag.raise() }
         do {
-            let asked = pipelineRequest(request, path: path, tokenBudget: ready.tokenBudget, flag: flag)
+            try await deadline.run(path: path) { _ in await ready.keeper.prepare(forFile: path) }
+            let asked = pipelineRequest(request, path: path, tokenBudget: promptSize.tokenBudget, flag: flag)
             let result = try await ready.pipeline.complete(asked)
             promptSize.note(result.generation)
+            ready.keeper.requestFinished(
+                PromptRecord(asked, prompt: result.prompt, tokens: result.tokens), text: result.text)
             log(result)
             if result.generation.stopReason == .cancelled { return .cancelled }
             var texts = [result.text].compactMap { $0 }
@@ -108,6 +138,22 @@ final class CompletionService: CompletionProvider {
         }
     }
 
+    func documentChanged(_ document: DocumentSnapshot) {
+        guard let path = document.path, let ready = session.withLock({ $0.ready }) else { return }
+        ready.keeper.documentChanged(path: path, text: document.bytes)
+    }
+
+    func sessionEnded(limit: Duration) {
+        guard let keeper = session.withLock({ $0.ready?.keeper }) else { return }
+        keeper.requestArrived()
+        let isDone = Monitor(false)
+        Task.detached {
+            await keeper.storeRecords()
+            isDone.withLock { $0 = true }
+        }
+        _ = isDone.wait(timeout: limit) { $0 ? true : nil }
+    }
+
     func documentSaved(_ document: DocumentSnapshot) {
         guard let path = document.path, let context = context.withLock({ $0 }) else { return }
         Task { await context.noteSaved(path) }
@@ -123,9 +169,29 @@ final class CompletionService: CompletionProvider {
             context = made
             return made
         }
-        return Ready(
-            pipeline: CompletionPipeline(engine: engine, context: context, deadline: deadline),
-            tokenBudget: promptSize.tokenBudget)
+        return session.withLock { session in
+            if let ready = session.ready { return ready }
+            let ready = makeReady(engine: engine, context: context, progress: session.progress)
+            session.ready = ready
+            ready.keeper.watch(rootPaths: session.rootPaths)
+            return ready
+        }
+    }
+
+    private func makeReady(
+        engine: InferenceEngine, context: RepositoryContext, progress: any WorkProgress
+    ) -> Ready {
+        let disk = configuration.cacheDirectory.map { SnapshotKeeper(cacheDirectory: $0) }
+        let pipeline = CompletionPipeline(
+            engine: engine, context: context, deadline: deadline, keptContext: disk?.kept)
+        let share = configuration.runtimeDirectory.flatMap {
+            MemoryShare(
+                folder: $0, byteLimit: configuration.engine.cacheByteLimit ?? MemoryShare.standardByteLimit)
+        }
+        let keeper = PrefixKeeper(
+            engine: engine, context: context, pipeline: pipeline, disk: disk, memory: share,
+            progress: progress)
+        return Ready(pipeline: pipeline, keeper: keeper)
     }
 
     private func pipelineRequest(

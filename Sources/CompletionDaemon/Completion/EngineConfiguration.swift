@@ -9,6 +9,8 @@ struct EngineConfiguration: Sendable {
     var threadCount: Int?
     var instructionSet: InstructionSet = .best
     var usesReference = false
+    /// Bytes of keys and values; nil chooses by the machine.
+    var cacheByteLimit: Int?
     var speculation = SpeculationOptions.off
     /// Further ways to speculate that requests may choose, for measuring.
     var speculationAlternatives: [SpeculationOptions] = []
@@ -18,6 +20,7 @@ struct EngineConfiguration: Sendable {
         let path = try ModelLocator.locate(explicitPath: modelPath).path
         var options = EngineOptions(
             threadCount: threadCount, instructionSet: instructionSet, usesReference: usesReference,
+            cacheByteLimit: cacheByteLimit,
             speculation: try speculation.locatingDraft(forModel: path),
             speculationAlternatives: try speculationAlternatives.map {
                 try $0.locatingDraft(forModel: path)

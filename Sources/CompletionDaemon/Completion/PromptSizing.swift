@@ -45,6 +45,11 @@ final class PromptSizeEstimate: Sendable {
     /// Whether the rate is known, or need not be.
     var isMeasured: Bool { state.withLock { $0.tokenBudget != nil } }
 
+    /// Takes a size that was found before; one that is known stays.
+    func use(tokenBudget: Int) {
+        state.withLock { $0.tokenBudget = $0.tokenBudget ?? tokenBudget }
+    }
+
     /// A request came: a measurement that is under way ends, a later one does not start.
     func requestArrived() {
         state.withLock { $0.hasRequests = true }

@@ -37,10 +37,10 @@ final class GatingProvider: CompletionProvider {
         silentUntil.withLock { $0 = duration > .zero ? ContinuousClock.now + duration : nil }
     }
 
-    func workspaceOpened(_ workspace: WorkspaceDescription) {
+    func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {
         settings.setWorkspaceRoots(workspace.rootPaths)
         settingsChanged(workspace.initializationOptions)
-        base.workspaceOpened(workspace)
+        base.workspaceOpened(workspace, progress: progress)
     }
 
     func settingsChanged(_ value: JSONValue?) {
@@ -49,7 +49,11 @@ final class GatingProvider: CompletionProvider {
         base.settingsChanged(value)
     }
 
+    func documentChanged(_ document: DocumentSnapshot) { base.documentChanged(document) }
+
     func documentSaved(_ document: DocumentSnapshot) { base.documentSaved(document) }
 
     func documentClosed(_ uri: DocumentURI) { base.documentClosed(uri) }
+
+    func sessionEnded(limit: Duration) { base.sessionEnded(limit: limit) }
 }

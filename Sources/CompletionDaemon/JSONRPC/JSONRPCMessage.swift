@@ -34,6 +34,14 @@ struct ErrorMessage: Encodable {
     }
 }
 
+/// A request from the server.
+struct RequestMessage<Params: Encodable>: Encodable {
+    let jsonrpc = JSONRPCVersion.current
+    let id: RequestID
+    let method: String
+    let params: Params
+}
+
 /// A notification from the server.
 struct NotificationMessage<Params: Encodable>: Encodable {
     let jsonrpc = JSONRPCVersion.current

@@ -36,8 +36,8 @@ enum ClientNotification: Sendable {
 enum ClientMessage: Sendable {
     case request(RequestID, ClientRequest)
     case notification(ClientNotification)
-    /// To a request of the server, which sends none today.
-    case response(RequestID?)
+    /// To a request of the server.
+    case response(RequestID?, isError: Bool)
     /// Not JSON, or JSON but no message; answered with the id as far as it could be read.
     case invalid(RequestID?, ResponseError)
 
@@ -100,7 +100,8 @@ private struct MessageEnvelope: Decodable {
     private typealias Container = KeyedDecodingContainer<CodingKeys>
 
     private static func responseMessage(id: RequestID?, in container: Container) -> ClientMessage {
-        if container.contains(.result) || container.contains(.error) { return .response(id) }
+        if container.contains(.error) { return .response(id, isError: true) }
+        if container.contains(.result) { return .response(id, isError: false) }
         return .invalid(id, .invalidRequest("'method' is missing"))
     }
 

@@ -17,7 +17,11 @@ struct InitializeParams: Decodable, Sendable {
         struct General: Decodable, Sendable {
             let positionEncodings: [String]?
         }
+        struct Window: Decodable, Sendable {
+            let workDoneProgress: Bool?
+        }
         let general: General?
+        let window: Window?
     }
 
     /// The parent process; null when there is none.

@@ -17,8 +17,8 @@ struct PendingRequest: Sendable {
 enum Event: Sendable {
     case request(ClientRequest, PendingRequest)
     case notification(ClientNotification)
-    /// To a request of the server, which sends none today.
-    case response(RequestID?)
+    /// To a request of the server.
+    case response(RequestID?, isError: Bool)
     /// A body that is no valid message, to be answered with the error.
     case invalidMessage(ReplyToken, ResponseError)
     case malformedFrame(FrameError)

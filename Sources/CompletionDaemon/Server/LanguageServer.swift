@@ -49,6 +49,8 @@ final class LanguageServer {
     var startedCallCount = 0
     var ticketCount = 0
     var ledger = SuggestionLedger()
+    /// Nil for clients that cannot show it.
+    private var progress: WorkDoneProgress?
     /// The failure last shown to the user, so that typing does not repeat it.
     var lastShownFailure: String?
 
@@ -91,8 +93,11 @@ final class LanguageServer {
             return lifecycle.exitCode
         case .notification(let notification):
             handle(notification)
-        case .response(let id):
-            logger.debug("response to no request of this server: id \(id?.description ?? "null")")
+        case .response(let id, let isError):
+            guard let id, progress?.answered(id, isError: isError) ?? false else {
+                logger.debug("response to no request of this server: id \(id?.description ?? "null")")
+                break
+            }
         case .invalidMessage(let reply, let error):
             logger.warning("invalid message: \(error.message)")
             reply.send(error: error)
@@ -194,11 +199,15 @@ final class LanguageServer {
         logger.info(
             "initialized by \(client), \(encoding.rawValue), \(params.rootPaths.count) workspace folders")
         if let parent = params.processId { watch(parent) }
+        if params.capabilities?.window?.workDoneProgress == true {
+            progress = WorkDoneProgress(sink: sink, logger: logger)
+        }
         provider.workspaceOpened(
             WorkspaceDescription(
                 rootPaths: params.rootPaths,
                 clientName: params.clientInfo?.name,
-                initializationOptions: params.initializationOptions))
+                initializationOptions: params.initializationOptions),
+            progress: progress ?? NoProgress())
     }
 
     /// The session ends with the process, as if the input had been closed.
@@ -219,8 +228,10 @@ final class LanguageServer {
         case .didOpen(let params):
             report(documents.open(params.textDocument), about: params.textDocument.uri)
         case .didChange(let params):
+            let uri = params.textDocument.uri
             noteEdit(params)
-            report(documents.change(params, encoding: encoding), about: params.textDocument.uri)
+            report(documents.change(params, encoding: encoding), about: uri)
+            if let document = documents.snapshot(uri) { provider.documentChanged(document) }
         case .didSave(let params):
             let uri = params.textDocument.uri
             report(documents.save(uri), about: uri)

@@ -34,8 +34,8 @@ struct MessageIntake: Sendable {
             let isAccepted = events.push(.notification(notification), cost: byteCount)
             if case .exit = notification { return false }
             return isAccepted
-        case .response(let id):
-            return events.push(.response(id), cost: byteCount)
+        case .response(let id, let isError):
+            return events.push(.response(id, isError: isError), cost: byteCount)
         case .invalid(let id, let error):
             let reply = ReplyToken(id: id, sink: sink, logger: logger)
             return push(.invalidMessage(reply, error), byteCount: byteCount)

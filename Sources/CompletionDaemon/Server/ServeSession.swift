@@ -66,6 +66,7 @@ enum ServeSession {
             let server = LanguageServer(
                 provider: provider, events: events, inFlight: inFlight, sink: sink, options: options)
             let exitCode = server.run()
+            provider.sessionEnded(limit: limits.sessionEndWait / 2)
             if !writer.finish(timeout: limits.sessionEndWait) {
                 logger.warning("the client did not read the last messages")
             }

@@ -9,6 +9,16 @@ package struct GitObjectID: Hashable, Sendable, CustomStringConvertible {
     private let middle: UInt64
     private let low: UInt32
 
+    /// The name that a blob with these bytes has.
+    init?(blobWith bytes: [UInt8]) {
+        var oid = git_oid()
+        guard bytes.withUnsafeBytes({ git_odb_hash(&oid, $0.baseAddress, $0.count, GIT_OBJECT_BLOB) }) == 0
+        else {
+            return nil
+        }
+        self.init(oid)
+    }
+
     /// Copies libgit2's representation.
     init(_ oid: git_oid) {
         var copy = oid

@@ -63,11 +63,11 @@ struct TokenEmitter {
         let clock = ContinuousClock()
         let start = clock.now
         // Everything is allocated before the first token.
-        model.reserve(upTo: request.prompt.count + limit)
         generation.tokens.reserveCapacity(limit)
         generation.logProbabilities.reserveCapacity(limit)
         generation.text.reserveCapacity(limit * Self.reservedBytesPerToken)
-        let (reused, isPrefilled) = model.prefill(request.prompt, cancellation: request.cancellation)
+        let (reused, isPrefilled) = model.prefill(
+            request.prompt, room: limit, cancellation: request.cancellation)
         let prefillEnd = clock.now
         generation.reusedTokenCount = reused
         generation.prefillTime = prefillEnd - start

@@ -11,6 +11,8 @@ package struct EngineOptions: Sendable {
     package var usesReference: Bool
     /// Positions of the resident sequence; nil takes the model's own context length.
     package var positionLimit: Int?
+    /// Bytes that keys and values of resident sequences may take; nil chooses by the machine.
+    package var cacheByteLimit: Int?
     /// How to speculate. The float reference never does.
     package var speculation: SpeculationOptions
     /// Further ways to speculate that a request may choose, for measuring.
@@ -20,13 +22,14 @@ package struct EngineOptions: Sendable {
 
     package init(
         threadCount: Int? = nil, instructionSet: InstructionSet = .best, usesReference: Bool = false,
-        positionLimit: Int? = nil, speculation: SpeculationOptions = .off,
+        positionLimit: Int? = nil, cacheByteLimit: Int? = nil, speculation: SpeculationOptions = .off,
         speculationAlternatives: [SpeculationOptions] = []
     ) {
         self.threadCount = threadCount
         self.instructionSet = instructionSet
         self.usesReference = usesReference
         self.positionLimit = positionLimit
+        self.cacheByteLimit = cacheByteLimit
         self.speculation = speculation
         self.speculationAlternatives = speculationAlternatives
     }

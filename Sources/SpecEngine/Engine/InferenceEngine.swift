@@ -1,4 +1,4 @@
-// The engine's public face: an actor on a thread of its own that owns one model and its one resident sequence.
+// The engine's public face: an actor on a thread of its own that owns one model and its resident sequences.
 // Calls are synchronous inside: no suspension between the start and the end of a generation, so no reentrancy.
 
 /// Loads a model and continues prompts. One generation at a time, in order of the calls; a generation ends early
@@ -23,6 +23,9 @@ package actor InferenceEngine {
     package nonisolated let instructionSet: InstructionSet
     /// Where the model was read from.
     package nonisolated let modelPath: String
+
+    /// Bytes of one block of keys and values; nil for the float reference, which has none.
+    nonisolated let blockByteCount: Int?
 
     enum Model {
         case quantized(TransformerModel)
@@ -52,6 +55,7 @@ package actor InferenceEngine {
             model = .reference(
                 try ReferenceModel(
                     file: file, configuration: configuration, team: team, positionLimit: positionLimit))
+            blockByteCount = nil
             speculator = nil
             alternatives = []
         } else {
@@ -59,6 +63,8 @@ package actor InferenceEngine {
             let quantized = try TransformerModel(
                 weights: weights, team: team, positionLimit: positionLimit, path: modelPath)
             model = .quantized(quantized)
+            quantized.cache.prefixes.byteLimit = options.cacheByteLimit ?? MemoryShare.standardByteLimit
+            blockByteCount = quantized.cache.blockByteCount
             speculator = try Self.speculator(
                 options.speculation, model: quantized, in: options, modelPath: modelPath)
             var alternatives: [Speculator?] = []
@@ -124,7 +130,7 @@ package actor InferenceEngine {
     func generate(
         _ request: GenerationRequest, with speculator: Speculator?
     ) throws(EngineError) -> Generation {
-        try check(request)
+        try check(request.prompt)
         let sampler = Sampler(
             request.sampling, vocabularySize: configuration.vocabularySize, instructionSet: instructionSet)
         return team.withLiveRequest(cancellation: request.cancellation) {
@@ -184,13 +190,13 @@ package actor InferenceEngine {
         }
     }
 
-    private func check(_ request: GenerationRequest) throws(EngineError) {
-        guard !request.prompt.isEmpty else { throw .emptyPrompt }
-        guard request.prompt.count < positionLimit else {
-            throw .promptTooLong(tokenCount: request.prompt.count, limit: positionLimit - 1)
+    func check(_ prompt: [TokenID]) throws(EngineError) {
+        guard !prompt.isEmpty else { throw .emptyPrompt }
+        guard prompt.count < positionLimit else {
+            throw .promptTooLong(tokenCount: prompt.count, limit: positionLimit - 1)
         }
         let size = configuration.vocabularySize
-        if let bad = request.prompt.first(where: { !(0..<size).contains(Int($0.rawValue)) }) {
+        if let bad = prompt.first(where: { !(0..<size).contains(Int($0.rawValue)) }) {
             throw .invalidToken(bad, vocabularySize: size)
         }
     }

@@ -1,13 +1,16 @@
-// The keys and values of one sequence, all layers, in blocks of 128 positions, and the exact tokens they stand
-// for. Blocks are separate allocations behind a table, so a sequence grows without moving.
-// Contents change only inside a KVRound.
+// The keys and values of the sequence that the model works on, all layers, in blocks of 128 positions, and the exact
+// tokens they stand for. Blocks are separate allocations behind a table, so a sequence grows without moving, and
+// sequences that begin alike hold the same blocks (PrefixCache). Contents change only inside a KVRound.
 
 import CSpecKernels
 
-/// The cache of one sequence. Engine thread only.
+/// The cache of the working sequence. Engine thread only.
 final class KVCache {
     /// Positions per block, and per attention chunk.
     static let blockPositions = Int(SPEC_CHUNK)
+    /// The end of a prompt that is shorter than this is not worth a block of its own: computing it again takes a few
+    /// milliseconds. Typing and deleting at the cursor stay below it.
+    static let leastStoredTokenCount = 16
 
     /// Bytes of one block: every layer's keys and values of 128 positions.
     let blockByteCount: Int
@@ -16,10 +19,16 @@ final class KVCache {
     let layerCount: Int
     /// The most positions this cache holds.
     let capacity: Int
+    /// Sequences that were worked on before.
+    let prefixes: PrefixCache
     /// The tokens whose keys and values are committed: row i stands for tokens[0...i]. The one timeline.
     private(set) var tokens: [TokenID] = []
 
-    private var blocks: [AlignedBuffer] = []
+    private var blocks: [KVBlock] = []
+    /// Leading blocks that somebody else holds too, or may: never written.
+    private var sharedBlockCount = 0
+    /// Tokens of the last prompt. What was generated behind a prompt never returns, so it is not stored.
+    private var promptCount = 0
     /// The blocks' addresses as the kernels read them. Reserved for the capacity, so it never moves.
     let blockTable: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>
     fileprivate var hasOpenRound = false
@@ -30,7 +39,8 @@ final class KVCache {
         layerCount = configuration.layerCount
         blockByteCount = layerByteCount * layerCount
         self.capacity = capacity
-        let blockCount = (capacity + Self.blockPositions - 1) / Self.blockPositions
+        prefixes = PrefixCache(blockByteCount: blockByteCount)
+        let blockCount = Self.blockCount(capacity)
         blockTable = .allocate(capacity: max(1, blockCount))
         tokens.reserveCapacity(capacity)
         blocks.reserveCapacity(blockCount)
@@ -41,43 +51,119 @@ final class KVCache {
     /// Committed positions.
     var count: Int { tokens.count }
 
-    /// Bytes allocated for keys and values.
-    var byteCount: Int { blocks.count * blockByteCount }
+    /// Bytes of memory for keys and values, those of stored sequences included.
+    var byteCount: Int { prefixes.byteCount + ownByteCount }
 
-    /// Forgets every position from `count` on. Blocks stay allocated for the next tokens.
+    /// Bytes that only the working sequence holds.
+    private var ownByteCount: Int { (blocks.count - sharedBlockCount) * blockByteCount }
+
+    /// Blocks that hold `positions` positions.
+    static func blockCount(_ positions: Int) -> Int { (positions + blockPositions - 1) / blockPositions }
+
+    /// Forgets every position from `count` on. Blocks of its own stay allocated for the next tokens.
     func truncate(to count: Int) {
         precondition(!hasOpenRound && count <= self.count)
         tokens.removeLast(self.count - count)
-    }
-
-    /// Frees blocks that hold no committed position.
-    func releaseUnusedBlocks() {
-        precondition(!hasOpenRound)
-        let needed = (count + Self.blockPositions - 1) / Self.blockPositions
-        blocks.removeLast(max(0, blocks.count - needed))
+        let needed = Self.blockCount(count)
+        if sharedBlockCount > needed {
+            // What the next tokens would be written to belongs to others.
+            blocks.removeSubrange(needed...)
+            sharedBlockCount = needed
+        }
     }
 
     /// Makes room for positions up to `end` before a pass, so that the pass itself allocates nothing.
     func reserve(upTo end: Int) {
         precondition(end <= capacity)
-        while blocks.count * Self.blockPositions < end {
-            let block = AlignedBuffer(byteCount: blockByteCount)
-            blockTable[blocks.count] = block.pointer(to: UInt8.self)
-            blocks.append(block)
+        let written = count / Self.blockPositions
+        if written < sharedBlockCount {
+            precondition(written == sharedBlockCount - 1)
+            set(blocks[written].copy(), at: written)
+            sharedBlockCount = written
         }
+        while blocks.count * Self.blockPositions < end {
+            let block = KVBlock(byteCount: blockByteCount)
+            blocks.append(block)
+            blockTable[blocks.count - 1] = block.base
+        }
+    }
+
+    private func set(_ block: KVBlock, at index: Int) {
+        blocks[index] = block
+        blockTable[index] = block.base
     }
 
     fileprivate func append(_ newTokens: some Sequence<TokenID>) {
         tokens.append(contentsOf: newTokens)
     }
 
+    // MARK: Sequences
+
+    /// Turns to the sequence that shares most leading tokens with `prompt`, the working one or a stored one, and
+    /// forgets what follows there. At most all tokens but the last are kept, whose logits are wanted. Returns how
+    /// many.
+    func resume(_ prompt: [TokenID]) -> Int {
+        precondition(!hasOpenRound && !prompt.isEmpty)
+        let limit = prompt.count - 1
+        let kept = min(commonPrefixLength(tokens, prompt), limit)
+        if min(count, promptCount) - kept >= Self.leastStoredTokenCount { store() }
+        if !adoptStored(prompt, limit: limit, ifLongerThan: kept) {
+            truncate(to: kept)
+            prefixes.touch(prompt[..<kept])
+        }
+        promptCount = prompt.count
+        makeRoom(forBlocks: Self.blockCount(prompt.count))
+        return count
+    }
+
+    /// Lets the stored sequences know the working one, so that it outlives what comes next. Forgets what was generated
+    /// behind its prompt.
+    func store() {
+        precondition(!hasOpenRound)
+        truncate(to: min(count, promptCount))
+        guard count > 0 else { return }
+        // Where the tree had a block with the same contents, that one serves both.
+        blocks = prefixes.commit(tokens[...], blocks: blocks)
+        sharedBlockCount = blocks.count
+        for (index, block) in blocks.enumerated() { blockTable[index] = block.base }
+    }
+
+    /// The blocks of a prompt that was read, all but a short end; nil where they are gone.
+    func storedSequence(of prompt: [TokenID]) -> StoredSequence? {
+        store()
+        let tokens = Array(prompt.prefix(prefixes.longestPrefix(of: prompt)))
+        guard !tokens.isEmpty, prompt.count - tokens.count < Self.leastStoredTokenCount else { return nil }
+        return prefixes.blocks(of: tokens).map { StoredSequence(tokens: tokens, blocks: $0) }
+    }
+
+    private func adoptStored(_ prompt: [TokenID], limit: Int, ifLongerThan kept: Int) -> Bool {
+        guard min(prefixes.longestPrefix(of: prompt), limit) > kept else { return false }
+        let lease = prefixes.checkout(prompt, limit: limit)
+        guard lease.count > kept else { return false }  // damaged on the disk
+        tokens.replaceSubrange(0..., with: prompt[..<lease.count])
+        blocks = lease.blocks
+        sharedBlockCount = blocks.count - (lease.isTailExclusive ? 1 : 0)
+        for (index, block) in blocks.enumerated() { blockTable[index] = block.base }
+        return true
+    }
+
+    /// Drops stored sequences until they and `blockCount` blocks of the working one are within the budget.
+    func makeRoom(forBlocks blockCount: Int = 0) {
+        // A shared block that is partly filled is copied by the next write.
+        let own = max(blocks.count, blockCount) - min(sharedBlockCount, count / Self.blockPositions)
+        prefixes.evict(downTo: prefixes.byteLimit - own * blockByteCount)
+    }
+
     /// What must hold between rounds; tests call it.
     func checkInvariants() {
         precondition(!hasOpenRound)
         precondition(count <= capacity && count <= blocks.count * Self.blockPositions)
+        precondition(sharedBlockCount <= min(blocks.count, Self.blockCount(count)))
         for (index, block) in blocks.enumerated() {
-            precondition(blockTable[index] == block.pointer(to: UInt8.self))
+            precondition(blockTable[index] == block.base)
+            precondition(index < sharedBlockCount || block.snapshot == nil, "a mapped block could be written")
         }
+        prefixes.checkInvariants(notStored: Array(blocks[sharedBlockCount...]))
     }
 }
 

@@ -14,6 +14,10 @@ protocol LanguageModel: AnyObject {
     /// Forgets all positions from `count` on.
     func truncate(to count: Int)
 
+    /// Makes a sequence resident that begins like `prompt`, as long as one is known, and returns its length: all tokens
+    /// but the last at most.
+    func resume(_ prompt: [TokenID]) -> Int
+
     /// Makes room for a sequence of `count` positions, so that passes allocate nothing.
     func reserve(upTo count: Int)
 
@@ -26,14 +30,16 @@ protocol LanguageModel: AnyObject {
 }
 
 extension LanguageModel {
-    /// Makes the resident sequence equal to `prompt`, with the logits of its last token: keeps the longest common
-    /// prefix, all but the last token at most, and computes the rest. Returns how much was kept, and whether it came
-    /// to the end; when it was cancelled, the passes done so far stay.
-    func prefill(_ prompt: [TokenID], cancellation: CancellationFlag) -> (reused: Int, isComplete: Bool) {
+    /// Makes the resident sequence equal to `prompt`, with the logits of its last token: resumes the longest known
+    /// beginning and computes the rest. Returns how much was kept, and whether it came to the end; when it was
+    /// cancelled, the passes done so far stay. Allocates for `room` more tokens, too.
+    func prefill(
+        _ prompt: [TokenID], room: Int = 0, cancellation: CancellationFlag
+    ) -> (reused: Int, isComplete: Bool) {
         // A request that nobody waits for any more must not cost the next one its common prefix.
         if cancellation.isRaised { return (0, false) }
-        let reused = min(commonPrefixLength(tokens, prompt), prompt.count - 1)
-        truncate(to: reused)
+        let reused = resume(prompt)
+        reserve(upTo: prompt.count + room)
         var position = reused
         while position < prompt.count {
             let end = min(position + EngineLimits.rowsPerPass, prompt.count)

@@ -47,6 +47,11 @@ final class ReferenceModel: LanguageModel {
 
     func truncate(to count: Int) { tokens.removeLast(tokens.count - count) }
 
+    func resume(_ prompt: [TokenID]) -> Int {
+        truncate(to: min(commonPrefixLength(tokens, prompt), prompt.count - 1))
+        return tokens.count
+    }
+
     func reserve(upTo count: Int) {
         precondition(count <= positionLimit)
         guard count > capacity else { return }

@@ -37,6 +37,7 @@ final class TransformerModel: LanguageModel {
     var positionLimit: Int { cache.capacity }
     var tokens: [TokenID] { cache.tokens }
     func truncate(to count: Int) { cache.truncate(to: count) }
+    func resume(_ prompt: [TokenID]) -> Int { cache.resume(prompt) }
     func reserve(upTo count: Int) { cache.reserve(upTo: count) }
 
     func append(_ tokens: ArraySlice<TokenID>, logitRowCount: Int) -> Bool {

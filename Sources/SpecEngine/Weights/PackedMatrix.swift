@@ -11,7 +11,7 @@ struct PackedMatrix {
     /// Whether it reads f32 rows; else quantised ones.
     let isFloat: Bool
     private let parts: [spec_matrix]
-    private let memory: AlignedBuffer
+    let memory: AlignedBuffer
 
     var byteCount: Int { memory.byteCount }
 

@@ -41,6 +41,9 @@ final class TransformerWeights {
     /// Bytes that a pass of one row reads: all but the rows of the embedding, of which it reads one.
     var byteCountPerPass: Int { byteCount - embeddingRows.byteCount }
 
+    /// All memory of the weights, in the order of loading.
+    let buffers: [AlignedBuffer]
+
     /// `team`, if given, shares the work; it must be live.
     init(file: GGUFFile, configuration: ModelConfiguration, team: ThreadTeam? = nil) throws(EngineError) {
         var loader = Loader(file: file, configuration: configuration, team: team)
@@ -60,6 +63,7 @@ final class TransformerWeights {
         byteCount =
             loader.packedByteCount + head.byteCount + vectors.reduce(0) { $0 + $1.byteCount }
             + embeddingRows.byteCount
+        buffers = loader.buffers + [head.memory] + vectors + [embeddingRows]
         self.configuration = configuration
         file.adviseDontNeed(embedding)
     }
@@ -108,6 +112,7 @@ extension TransformerWeights {
         private let team: ThreadTeam?
         private(set) var vectors: [AlignedBuffer] = []
         private(set) var packedByteCount = 0
+        private(set) var buffers: [AlignedBuffer] = []
 
         init(file: GGUFFile, configuration: ModelConfiguration, team: ThreadTeam?) {
             self.file = file
@@ -169,6 +174,7 @@ extension TransformerWeights {
         private mutating func matrix(_ tensors: [GGUFTensor], asFloat: Bool = false) -> PackedMatrix {
             let matrix = PackedMatrix(stacking: tensors, of: file, asFloat: asFloat, team: team)
             packedByteCount += matrix.byteCount
+            buffers.append(matrix.memory)
             for tensor in tensors { file.adviseDontNeed(tensor) }
             return matrix
         }

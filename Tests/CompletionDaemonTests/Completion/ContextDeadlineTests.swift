@@ -94,7 +94,7 @@ struct StuckRepositoryTests {
             guard mkfifo(home + "/.gitconfig", 0o600) == 0 else { _exit(EXIT_FAILURE) }
             let service = CompletionService(
                 configuration: CompletionService.Configuration(
-                    engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: 512, cacheFolder: nil),
+                    engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: 512),
                 logger: silentLogger, contextTimeLimit: .milliseconds(300))
             for project in [stuck, other, stuck, other, other, other, other] {
                 let outcome = await service.complete(Self.request(project))

@@ -19,7 +19,7 @@ struct EndToEndTests {
         CompletionService(
             configuration: CompletionService.Configuration(
                 engine: EngineConfiguration(modelPath: FixturePaths.defaultModel),
-                contextTokens: contextTokens, cacheFolder: nil))
+                contextTokens: contextTokens))
     }
 
     /// What `complete` prints at the project's cursor.
@@ -49,6 +49,7 @@ struct EndToEndTests {
             path: Binary.path,
             arguments: [
                 "serve", "--model", FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)",
+                "--disk-cache", "off",
             ])
         let binaryMismatches = try await TranscriptReplay.run(transcript, against: server)
         #expect(binaryMismatches.isEmpty, "binary: \(binaryMismatches)")

@@ -28,6 +28,7 @@ final class ScriptedProvider: CompletionProvider {
     private let saved = Mutex<[DocumentURI]>([])
     private let closed = Mutex<[DocumentURI]>([])
     private let workspaces = Mutex<[WorkspaceDescription]>([])
+    private let shown = Mutex<(any WorkProgress)?>(nil)
     private let callContinuation: AsyncStream<CompletionRequest>.Continuation
     /// Every call in the order of arrival.
     let calls: AsyncStream<CompletionRequest>
@@ -76,7 +77,15 @@ final class ScriptedProvider: CompletionProvider {
         }
     }
 
-    func workspaceOpened(_ workspace: WorkspaceDescription) { workspaces.withLock { $0.append(workspace) } }
+    /// What the server gave to show work with.
+    var progress: (any WorkProgress)? { shown.withLock { $0 } }
+
+    func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {
+        workspaces.withLock { $0.append(workspace) }
+        shown.withLock { $0 = progress }
+    }
+    func documentChanged(_ document: DocumentSnapshot) {}
+    func sessionEnded(limit: Duration) {}
     func documentSaved(_ document: DocumentSnapshot) { saved.withLock { $0.append(document.uri) } }
     func documentClosed(_ uri: DocumentURI) { closed.withLock { $0.append(uri) } }
 }

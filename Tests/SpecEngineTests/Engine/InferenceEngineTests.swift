@@ -43,13 +43,13 @@ struct InferenceEngineTests {
     func reuseIsExact() async throws {
         let warm = try engine()
         let first = try await warm.generate(request())
-        // Typing on: the prompt grows at its end. Then an edit in the middle, and back again.
+        // Typing on: the prompt grows at its end. Then an edit in the middle, and back to what was there before.
         var edited = Self.prompt
         edited[700] = TokenID(500)
         for (prompt, reused) in [
             (Self.prompt, Self.prompt.count - 1),
             (Self.prompt + first.tokens.prefix(3), Self.prompt.count + 3 - 1),
-            (edited, 700), (Self.prompt, 700), (Array(Self.prompt.prefix(900)), 899),
+            (edited, 700), (Self.prompt, Self.prompt.count - 1), (Array(Self.prompt.prefix(900)), 899),
         ] {
             let result = try await warm.generate(request(prompt))
             let cold = try await engine().generate(request(prompt))

@@ -1,5 +1,5 @@
-// Speculation changes how fast text comes, never the text: tokens, probabilities, the reason to stop, and the cache that
-// is left behind equal plain decoding's, whatever is proposed. FORETOKEN_SOAK_CASES, FORETOKEN_SOAK_FIRST and
+// Speculation changes how fast text comes, never the text: tokens, probabilities, the reason to stop, and the cache
+// that is left behind equal plain decoding's, whatever is proposed. FORETOKEN_SOAK_CASES, FORETOKEN_SOAK_FIRST and
 // FORETOKEN_SOAK_TOKENS make the run longer, resume it, and lengthen its prompts.
 
 import Foundation

@@ -2,6 +2,7 @@
 // hand-written attention kernel) or 16 dimensions (the portable one); all but qwen3 with biases, llama in its network
 // too.
 
+import Synchronization
 import TestSupport
 
 @testable import SpecEngine
@@ -32,6 +33,9 @@ struct TinyModel {
             path: file.path)
     }
 
+    /// The model's shape alone.
+    func configuration() throws -> ModelConfiguration { try ModelConfiguration(GGUFFile.open(try path())) }
+
     /// The float reference of the same model.
     func makeReference(positionLimit: Int = 640) throws -> ReferenceModel {
         let file = try GGUFFile.open(try path())
@@ -42,11 +46,12 @@ struct TinyModel {
 
     func path() throws -> String {
         let file = try TemporaryFile(builder().bytes)
-        Self.files.append(file)
+        Self.lock.withLock { _ in Self.files.append(file) }
         return file.path
     }
 
-    nonisolated(unsafe) private static var files: [TemporaryFile] = []  // tests that use it are serialized
+    private static let lock = Mutex(())
+    nonisolated(unsafe) private static var files: [TemporaryFile] = []  // under `lock`
 
     func builder() -> GGUFBuilder {
         var builder = GGUFBuilder()

@@ -1,0 +1,263 @@
+// Work between requests, so that the next one finds its prompt read: after a completion the prompt that follows when it
+// is accepted, after an edit the prompt of the last cursor in that document, after a checkout the prompts of the files
+// that are worked in; and, when nothing has happened for a while, what is worth keeping goes to the disk. Any request
+// ends all of it within a ticket of work, and what was read by then is kept.
+
+import Logging
+import RepoContext
+import SpecEngine
+import Synchronization
+
+/// The idle work of one session. Any thread.
+final class PrefixKeeper: Sendable {
+    /// How long nothing may have happened, by what is done then.
+    struct Delays: Sendable {
+        var prefetch: Duration = .milliseconds(100)
+        var store: Duration = .seconds(5)
+        /// Between two looks at HEAD and at what other daemons have stored.
+        var watch: Duration = .seconds(2)
+    }
+
+    /// Documents whose prompts are remembered and stored.
+    static let documentCount = 8
+    /// Workspace folders that are watched, and folders that are known to be prepared.
+    private static let rootCount = 8
+    private static let folderCount = 1_024
+
+    private struct State {
+        /// The last used first.
+        var records: [PromptRecord] = []
+        /// What to read next, and whether it is only a guess at what the text will be.
+        var ahead: (request: CompletionPipeline.Request, isGuess: Bool)?
+        /// Counts whatever the user does.
+        var activity: UInt64 = 0
+        /// Ends what is under way.
+        var running: CancellationFlag?
+        var heads: [String: String] = [:]
+        /// Folders whose repository's snapshots the engine has.
+        var preparedFolders: Set<String> = []
+    }
+
+    private let engine: InferenceEngine
+    private let context: RepositoryContext
+    private let pipeline: CompletionPipeline
+    private let disk: SnapshotKeeper?
+    private let memory: Mutex<MemoryShare?>
+    private let progress: any WorkProgress
+    private let logger: Logger
+    private let delays: Delays
+    private let state = Mutex(State())
+
+    init(
+        engine: InferenceEngine, context: RepositoryContext, pipeline: CompletionPipeline,
+        disk: SnapshotKeeper?,
+        memory: sending MemoryShare?, progress: any WorkProgress, delays: Delays = Delays(),
+        logger: Logger = DaemonLog.logger("prefix")
+    ) {
+        self.engine = engine
+        self.context = context
+        self.pipeline = pipeline
+        self.disk = disk
+        self.memory = Mutex(memory)
+        self.progress = progress
+        self.delays = delays
+        self.logger = logger
+    }
+
+    // MARK: What happens
+
+    /// A request came: whatever runs ends, nothing new begins before the next idle moment.
+    func requestArrived() {
+        let running = state.withLock { state in
+            state.activity += 1
+            state.ahead = nil
+            return state.running
+        }
+        running?.raise()
+    }
+
+    /// A request was answered, or given up after its prompt was read.
+    func requestFinished(_ record: PromptRecord, text: String?) {
+        note(record)
+        expect(text.map { record.request(accepting: $0) }, isGuess: true)
+    }
+
+    /// A document's text changed.
+    func documentChanged(path: String, text: [UInt8]) {
+        let record = state.withLock { $0.records.first { $0.path == path } }
+        guard let record, record.request.query.text != text else { return }
+        requestArrived()
+        expect(record.request(in: text), isGuess: false)
+    }
+
+    private func note(_ record: PromptRecord) {
+        state.withLock { state in
+            let known = state.records.firstIndex { $0.path == record.path }
+            var record = record
+            if let known {
+                let old = state.records.remove(at: known)
+                record.isStored = record.isStored || old.isStored && old.tokens == record.tokens
+            }
+            state.records.insert(record, at: 0)
+            if state.records.count > Self.documentCount { state.records.removeLast() }
+        }
+    }
+
+    private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
+        let activity = state.withLock { state in
+            state.ahead = request.map { ($0, isGuess) }
+            return state.activity
+        }
+        Task.detached(priority: .low) { [weak self] in await self?.idle(since: activity) }
+    }
+
+    // MARK: Idle
+
+    private func idle(since activity: UInt64) async {
+        guard (try? await Task.sleep(for: delays.prefetch)) != nil, await readAhead(since: activity) else {
+            return
+        }
+        shareMemory()
+        guard (try? await Task.sleep(for: delays.store)) != nil, isIdle(since: activity) else { return }
+        await storeRecords()
+    }
+
+    private func isIdle(since activity: UInt64) -> Bool { state.withLock { $0.activity == activity } }
+
+    /// A flag for work that ends with the next activity; nil when there was some.
+    private func begin(since activity: UInt64) -> CancellationFlag? {
+        state.withLock { state in
+            guard state.activity == activity else { return nil }
+            let flag = CancellationFlag()
+            state.running = flag
+            return flag
+        }
+    }
+
+    /// False when something happened meanwhile.
+    private func readAhead(since activity: UInt64) async -> Bool {
+        guard let flag = begin(since: activity) else { return false }
+        guard let (request, isGuess) = state.withLock({ $0.ahead }) else { return true }
+        return await read(request, flag, isGuess: isGuess)
+    }
+
+    /// Reads the prompt of a request. False when it was ended.
+    @discardableResult
+    private func read(
+        _ request: CompletionPipeline.Request, _ flag: CancellationFlag, isGuess: Bool = false
+    ) async -> Bool {
+        var request = request
+        request.cancellation = flag
+        // A prompt that cannot be made, or read, now is the next request's business.
+        guard let (prompt, tokens) = try? await pipeline.prompt(for: request, usesKeptContext: isGuess),
+            let done = try? await engine.prefetch(tokens, cancellation: flag)
+        else { return !flag.isRaised }
+        logger.debug(
+            "read ahead",
+            metadata: [
+                "tokens": "\(tokens.count)", "reused": "\(done.reusedTokenCount)",
+                "computed": "\(done.computedTokenCount)",
+            ])
+        guard done.isComplete else { return false }
+        // What is remembered, and stored, is what the user has.
+        if isGuess { return true }
+        disk?.kept.forget(request.query.filePath)
+        note(PromptRecord(request, prompt: prompt, tokens: tokens))
+        return true
+    }
+
+    /// Tells the user's other daemons how much this one uses, and keeps to what they leave.
+    private func shareMemory() {
+        Task.detached(priority: .low) { [self] in
+            let used = await engine.cacheByteCount()
+            let allowed = memory.withLock { $0?.update(usedByteCount: used) }
+            if let allowed { await engine.setCacheByteLimit(allowed) }
+        }
+    }
+
+    // MARK: Disk
+
+    /// Writes what is not stored yet. Also called when the session ends.
+    func storeRecords() async {
+        guard let disk else { return }
+        for record in state.withLock({ $0.records }) where !record.isStored {
+            guard await disk.store(record, engine: engine, context: context) else { continue }
+            state.withLock { state in
+                for index in state.records.indices
+                where state.records[index].path == record.path && state.records[index].tokens == record.tokens
+                {
+                    state.records[index].isStored = true
+                }
+            }
+        }
+    }
+
+    // MARK: Checkouts
+
+    /// Follows the roots of a session until `self` goes: attaches what was stored, then looks now and then whether HEAD
+    /// has moved or another daemon has stored something.
+    func watch(rootPaths: [String]) {
+        Task.detached(priority: .low) { [weak self, delays] in
+            for folder in rootPaths.prefix(Self.rootCount) { await self?.prepare(forFile: folder + "/x") }
+            while let keeper = self {
+                await keeper.look(rootPaths)
+                guard (try? await Task.sleep(for: delays.watch)) != nil else { return }
+                await keeper.disk?.shareWeights(of: keeper.engine)
+            }
+        }
+    }
+
+    /// Attaches what is stored of a file's repository, before the first prompt in its folder.
+    func prepare(forFile path: String) async {
+        guard let disk else { return }
+        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        let isNew = state.withLock { state in
+            state.preparedFolders.count < Self.folderCount && state.preparedFolders.insert(folder).inserted
+        }
+        guard isNew, let rootPath = await context.report(forFile: path).scope.rootPath else { return }
+        await disk.attach(rootPath: rootPath, engine: engine, context: context)
+    }
+
+    func look(_ rootPaths: [String]) async {
+        shareMemory()
+        for folder in rootPaths.prefix(Self.rootCount) {
+            let report = await context.report(forFile: folder + "/x")
+            guard let rootPath = report.scope.rootPath else { continue }
+            await disk?.attach(rootPath: rootPath, engine: engine, context: context)
+            guard let head = report.head else { continue }
+            let before = state.withLock { state in
+                defer { state.heads[rootPath] = head }
+                return state.heads[rootPath]
+            }
+            if let before, before != head { await warm(rootPath: rootPath) }
+        }
+    }
+
+    /// Reads the prompts of the remembered documents of a root anew, the least recently used first.
+    private func warm(rootPath: String) async {
+        let (records, activity) = state.withLock { state in
+            (state.records.filter { $0.rootPath == rootPath }, state.activity)
+        }
+        guard !records.isEmpty, let flag = begin(since: activity) else { return }
+        progress.begin("Reading the new checkout")
+        for (index, record) in records.reversed().enumerated() {
+            progress.report(percentage: 100 * index / records.count)
+            guard await read(record.request, flag) else { break }
+        }
+        progress.end()
+    }
+}
+
+/// Shows work that takes a while to the user.
+protocol WorkProgress: Sendable {
+    func begin(_ title: String)
+    func report(percentage: Int)
+    func end()
+}
+
+/// Shows nothing.
+struct NoProgress: WorkProgress {
+    func begin(_ title: String) {}
+    func report(percentage: Int) {}
+    func end() {}
+}

@@ -1,0 +1,204 @@
+// What is read ahead and what is kept for the next start, with the real model on a small repository.
+
+import Foundation
+import RepoContext
+import SpecEngine
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import CompletionDaemon
+
+@Suite("Warmth", .serialized)
+struct WarmTests {
+    private let project: DrawingProject
+    private let folder: String
+    private let environment: [String: String]
+
+    init() throws {
+        project = try DrawingProject()
+        folder = (project.repository.path as NSString).deletingLastPathComponent
+        environment = [
+            "XDG_CACHE_HOME": folder + "/cache", "XDG_RUNTIME_DIR": folder + "/run",
+            "FORETOKEN_MODEL": FixturePaths.defaultModel,
+        ]
+        try FileManager.default.createDirectory(atPath: folder + "/run", withIntermediateDirectories: true)
+    }
+
+    private func run(_ arguments: [String]) throws -> Binary.Result {
+        try Binary.run(arguments, environment: environment, folder: project.repository.path)
+    }
+
+    private func json(_ arguments: [String]) throws -> JSONTree {
+        let result = try run(arguments)
+        #expect(result.exitCode == 0, "\(result.errorOutput)")
+        return try JSONTree(parsing: Array(result.output.utf8))
+    }
+
+    private func snapshots() throws -> [String] {
+        guard case .array(let items)? = try json(["cache", "list", "--json"])["snapshots"] else { return [] }
+        return items.compactMap { item -> String? in
+            guard case .string(let name)? = item["document"] else { return nil }
+            return name
+        }
+    }
+
+    @Test("Warm stores what it read, a second one computes nothing, and what must not be kept goes")
+    func warmCommand() throws {
+        let arguments = ["warm", "--json", "--context-tokens", "512"]
+        let first = try json(arguments)
+        #expect(first["files"]?[1] != nil && first["files"]?[2] == nil && first["computed_tokens"] != 0)
+        #expect(try Set(snapshots()).isSuperset(of: ["shapes.py", "report.py"]))
+        let second = try json(arguments)
+        #expect(second["computed_tokens"] == 2, "the last token of each prompt")
+        // By now denied, ignored or deleted: never served, and removed.
+        try project.repository.remove("shapes.py")
+        _ = try json(arguments)
+        #expect(try !snapshots().contains("shapes.py"))
+        let mode = try FileManager.default.attributesOfItem(atPath: folder + "/cache/foretoken")[
+            .posixPermissions]
+        #expect(mode as? Int == 0o700)
+        #expect(try run(["cache", "clear"]).exitCode == 0)
+        #expect(try snapshots().isEmpty)
+    }
+
+    @Test("With the disk cache off, nothing is written")
+    func nothingOnDisk() throws {
+        _ = try json(["warm", "--json", "--context-tokens", "512", "--disk-cache", "off"])
+        #expect(!FileManager.default.fileExists(atPath: folder + "/cache"))
+    }
+
+    /// Engine, context and keeper, as `serve` has them.
+    private struct Session {
+        let engine: InferenceEngine
+        let context: RepositoryContext
+        let pipeline: CompletionPipeline
+        let keeper: PrefixKeeper
+        let disk: SnapshotKeeper
+
+        init(cache: String, delays: PrefixKeeper.Delays = PrefixKeeper.Delays(prefetch: .milliseconds(1)))
+            throws
+        {
+            engine = try EngineConfiguration(modelPath: FixturePaths.defaultModel).load()
+            context = RepositoryContext(RepositoryContext.Configuration { _ in })
+            disk = SnapshotKeeper(cacheDirectory: cache)
+            pipeline = CompletionPipeline(engine: engine, context: context, keptContext: disk.kept)
+            keeper = PrefixKeeper(
+                engine: engine, context: context, pipeline: pipeline, disk: disk, memory: nil,
+                progress: NoProgress(),
+                delays: delays)
+        }
+
+        func ask(_ path: String, _ text: [UInt8], _ cursor: Int) async throws -> CompletionPipeline.Result {
+            let request = CompletionPipeline.Request(
+                query: ContextQuery(filePath: path, text: text, cursorOffset: cursor, tokenBudget: 1_024),
+                languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
+            keeper.requestArrived()
+            let result = try await pipeline.complete(request)
+            keeper.requestFinished(
+                PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text)
+            return result
+        }
+
+        /// Until the engine knows the prompt to its last token.
+        func waitUntilRead(_ path: String, _ text: [UInt8], _ cursor: Int) async throws {
+            let request = CompletionPipeline.Request(
+                query: ContextQuery(filePath: path, text: text, cursorOffset: cursor, tokenBudget: 1_024),
+                languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
+            let tokens = try await pipeline.prompt(for: request).tokens
+            while await engine.knownPrefixLength(of: tokens) < tokens.count - 1 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+
+    @Test(
+        "After an edit above the cursor the next prompt is read while nothing happens",
+        .timeLimit(.minutes(1)))
+    func readAhead() async throws {
+        let session = try Session(cache: folder + "/cache")
+        let text = Array(DrawingProject.caller.utf8)
+        let cursor = text.count - 40
+        _ = try await session.ask(project.filePath, text, cursor)
+        let edited = Array("# A note.\n".utf8) + text
+        session.keeper.documentChanged(path: project.filePath, text: edited)
+        try await session.waitUntilRead(project.filePath, edited, cursor + 10)
+        let result = try await session.ask(project.filePath, edited, cursor + 10)
+        #expect(result.generation.reusedTokenCount == result.generation.promptTokenCount - 1)
+    }
+
+    @Test(
+        "After a restart the last prompts are there, also before the repository is indexed; a changed file is noticed"
+    )
+    func restart() async throws {
+        let text = Array(DrawingProject.caller.utf8)
+        let cursor = text.count - 40
+        let root = project.repository.path
+        let first = try Session(cache: folder + "/cache")
+        await first.context.prepare(file: project.filePath)
+        let before = try await first.ask(project.filePath, text, cursor)
+        first.keeper.requestArrived()
+        await first.keeper.storeRecords()
+
+        let second = try Session(cache: folder + "/cache")
+        await second.disk.attach(rootPath: root, engine: second.engine, context: second.context)
+        let after = try await second.ask(project.filePath, text, cursor)
+        #expect(after.generation.reusedTokenCount == after.generation.promptTokenCount - 1)
+        #expect(after.text == before.text && after.tokens == before.tokens)
+        #expect(after.generation.logProbabilities == before.generation.logProbabilities)
+
+        try project.repository.write("shapes.py", "def intersect_squares(a, b):\n    return a\n\n\nEND = 1\n")
+        let third = try Session(cache: folder + "/cache")
+        await third.disk.attach(rootPath: root, engine: third.engine, context: third.context)
+        let changed = try await third.ask(project.filePath, text, cursor)
+        #expect(changed.tokens != before.tokens, "the kept context shows a file as it no longer is")
+    }
+
+    @Test("Two daemons that warm one work tree: the second leaves word and goes, the first begins anew")
+    func singleFlight() throws {
+        let first = try #require(try WarmFlight(workTreePath: "/w", folder: folder + "/run/f"))
+        #expect(!first.isOutdated)
+        #expect(try WarmFlight(workTreePath: "/w", folder: folder + "/run/f") == nil)
+        #expect(first.isOutdated)
+        first.renew()
+        #expect(!first.isOutdated)
+        #expect(try WarmFlight(workTreePath: "/other", folder: folder + "/run/f") != nil)
+    }
+}
+
+@Suite("Work done progress")
+struct WorkDoneProgressTests {
+    private final class Sink: MessageSink {
+        let bodies = Mutex<[JSONTree]>([])
+        var isOpen: Bool { true }
+
+        func send(_ body: [UInt8]) {
+            if let tree = try? JSONTree(parsing: body) { bodies.withLock { $0.append(tree) } }
+        }
+
+        var all: [JSONTree] { bodies.withLock { $0 } }
+    }
+
+    @Test("Nothing is shown before the client agrees, and nothing at all when it does not")
+    func agreement() {
+        let sink = Sink()
+        let progress = WorkDoneProgress(sink: sink, logger: DaemonLog.logger("test"))
+        progress.begin("Reading")
+        progress.report(percentage: 40)
+        #expect(sink.all.map { $0["method"] } == ["window/workDoneProgress/create"])
+        let id = RequestID.string(ExactString("foretoken/work/1"))
+        #expect(!progress.answered(.number(1), isError: false))
+        #expect(progress.answered(id, isError: false))
+        progress.report(percentage: 80)
+        progress.end()
+        progress.report(percentage: 90)
+        #expect(sink.all.dropFirst().map { $0.value(at: "params.value.kind") } == ["begin", "report", "end"])
+        #expect(sink.all[1].value(at: "params.value.percentage") == 40)
+
+        progress.begin("Reading again")
+        #expect(progress.answered(.string(ExactString("foretoken/work/2")), isError: true))
+        progress.report(percentage: 10)
+        progress.end()
+        #expect(sink.all.count == 5, "only the second create request was added")
+    }
+}

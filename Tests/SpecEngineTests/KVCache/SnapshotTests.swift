@@ -1,0 +1,180 @@
+// Snapshot files: what is written comes back, and nothing else does.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SpecEngine
+
+@Suite("Snapshots")
+struct SnapshotTests {
+    private static let origin = SnapshotOrigin(
+        rootPath: "/home/you/shop", documentPath: "main.py",
+        sources: [SnapshotSource(path: "shapes.py", blobID: "0123", tokenRange: 3..<140)])
+
+    private final class Folder {
+        let path: String
+
+        init() throws { path = try RepositoryFixture.temporaryFolder() }
+        deinit { try? FileManager.default.removeItem(atPath: path) }
+    }
+
+    private let folder: Folder
+    private let store: SnapshotStore
+    private let key = SnapshotKey(modelChecksum: "abc", instructionSet: "test", blockByteCount: 10_000)
+
+    init() throws {
+        folder = try Folder()
+        store = SnapshotStore(directory: folder.path + "/cache/snapshots", byteLimit: 400_000)
+    }
+
+    private func tokens(_ count: Int, from first: Int = 0) -> [TokenID] {
+        (0..<count).map { TokenID(Int32(first + $0)) }
+    }
+
+    private func write(_ tokens: [TokenID], fill: UInt8 = 7, origin: SnapshotOrigin = origin) throws
+        -> SnapshotFile?
+    {
+        let count = KVCache.blockCount(tokens.count)
+        let bytes = [UInt8](repeating: fill, count: key.blockByteCount)
+        return try bytes.withUnsafeBytes { bytes in
+            try store.write(
+                tokens: tokens, firstBlock: 0, blocks: Array(repeating: bytes, count: count), key: key,
+                origin: origin)
+        }
+    }
+
+    @Test("What was written is found again, whole and private")
+    func roundTrip() throws {
+        let written = try #require(try write(tokens(300)))
+        let found = store.files(of: "/home/you/shop", key: key)
+        #expect(found.damaged.isEmpty && found.files.count == 1)
+        let file = try #require(found.files.first)
+        #expect(file.header == written.header && file.origin == Self.origin && file.tokenCount == 300)
+        #expect((0..<3).allSatisfy { file.verify(block: $0) } && file.block(2)[9_999] == 7)
+        for path in [folder.path + "/cache", store.directory, store.folder(of: "/home/you/shop")] {
+            #expect(
+                try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o700)
+        }
+        #expect(
+            try FileManager.default.attributesOfItem(atPath: file.path)[.posixPermissions] as? Int == 0o600)
+        #expect(try write(tokens(300)) == nil, "the same file is not written again")
+    }
+
+    @Test("Snapshots of another model, version or repository are not used")
+    func foreign() throws {
+        _ = try write(tokens(300))
+        for other in [
+            SnapshotKey(modelChecksum: "abd", instructionSet: "test", blockByteCount: 10_000),
+            SnapshotKey(modelChecksum: "abc", instructionSet: "avx2", blockByteCount: 10_000),
+        ] {
+            #expect(store.files(of: "/home/you/shop", key: other).files.isEmpty)
+        }
+        #expect(store.files(of: "/home/you/other", key: key).files.isEmpty)
+        #expect(store.entries().count == 1)
+    }
+
+    @Test("A file that was cut short or changed anywhere is refused or found out at its first use")
+    func damage() throws {
+        let path = try #require(try write(tokens(300))).path
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        let headerByteCount = try #require(SnapshotFile.open(path)).header.dataOffset
+        var random = SeededRandom(seed: 3)
+        let cuts = [
+            0, 1, 8, 47, 48, headerByteCount - 1, headerByteCount, whole.count - 1, whole.count - 4_096,
+        ]
+        for count in cuts + (0..<20).map({ _ in random.below(whole.count) }) {
+            try whole.prefix(count).write(to: URL(fileURLWithPath: path))
+            #expect(SnapshotFile.open(path) == nil, "\(count) bytes")
+        }
+        for _ in 0..<300 {
+            var changed = whole
+            let place = random.oneIn(2) ? random.below(2_000) : random.below(whole.count)
+            changed[place] ^= UInt8(1 << random.below(8))
+            try changed.write(to: URL(fileURLWithPath: path))
+            guard let file = SnapshotFile.open(path) else { continue }
+            let isIntact = (0..<3).allSatisfy { file.verify(block: $0) }
+            // Padding between the parts carries nothing.
+            let original = try #require(whole.prefix(headerByteCount).withUnsafeBytes { SnapshotHeader($0) })
+            let block = (place - headerByteCount) % original.blockStride
+            let isPadding = place < headerByteCount || block >= original.blockByteCount
+            #expect(isIntact == isPadding && file.header == original, "byte \(place)")
+        }
+        try whole.prefix(1_000).write(to: URL(fileURLWithPath: path))
+        #expect(store.files(of: "/home/you/shop", key: key).damaged == [path])
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test("The least recently used go when the budget is reached, and clear removes a repository's alone")
+    func limits() throws {
+        var paths: [String] = []
+        for number in 0..<12 {
+            let path = try #require(try write(tokens(300, from: number))).path
+            paths.append(path)
+            let time = Date(timeIntervalSince1970: Double(1_700_000_000 + number))
+            try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: path)
+        }
+        let left = store.entries()
+        #expect(left.reduce(0) { $0 + $1.byteCount } <= 400_000)
+        #expect(Set(left.map(\.path)) == Set(paths.suffix(left.count)))
+        var other = Self.origin
+        other.rootPath = "/home/you/other"
+        _ = try write(tokens(200), origin: other)
+        #expect(store.clear(rootPath: "/home/you/shop") > 0)
+        #expect(store.entries().map(\.origin?.rootPath) == ["/home/you/other"])
+        #expect(store.clear(rootPath: nil) > 0)
+        #expect(store.entries().isEmpty)
+    }
+
+    @Test("A folder that others may have prepared is refused")
+    func untrustedFolder() throws {
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/link", withDestinationPath: folder.path + "/elsewhere")
+        #expect(throws: SnapshotStore.Failure.self) {
+            try SnapshotStore.makePrivateFolder(folder.path + "/link")
+        }
+        #expect(throws: SnapshotStore.Failure.self) { try SnapshotStore.makePrivateFolder("/proc/foretoken") }
+    }
+
+    @Test("Processes share one budget, and what a dead one used is free again")
+    func memoryShare() throws {
+        let path = folder.path + "/run"
+        let first = try #require(MemoryShare(folder: path, byteLimit: 1_000))
+        #expect(first.update(usedByteCount: 900) == 1_000)
+        var second = MemoryShare(folder: path, byteLimit: 1_000)
+        #expect(try #require(second).update(usedByteCount: 0) == 500, "at least an equal part")
+        #expect(try #require(second).update(usedByteCount: 300) == 500)
+        #expect(first.update(usedByteCount: 900) == 700, "what the others leave")
+        second = nil
+        #expect(first.update(usedByteCount: 900) == 1_000)
+        // A process that was killed leaves its file, without the lock.
+        try Data(count: 8).write(to: URL(fileURLWithPath: path + "/share-1-2"))
+        #expect(first.update(usedByteCount: 900) == 1_000)
+        #expect(!FileManager.default.fileExists(atPath: path + "/share-1-2"))
+    }
+
+    @Test("Weights become pages of a file with the same contents, and never of another")
+    func sharedPages() throws {
+        let buffers = [3, 64, 70_000].map { AlignedBuffer(byteCount: $0) }
+        for (index, buffer) in buffers.enumerated() {
+            for byte in 0..<buffer.byteCount {
+                buffer.pointer(to: UInt8.self)[byte] = UInt8(truncatingIfNeeded: byte + index)
+            }
+        }
+        let path = folder.path + "/weights/tiny"
+        #expect(SharedPages.share(buffers, with: path) == .different)
+        try SharedPages.write(buffers, to: path)
+        let url = URL(fileURLWithPath: path)
+        let whole = try Data(contentsOf: url)
+        var changed = whole
+        changed[8_192 + 69_999] ^= 1
+        for wrong in [changed, whole.dropLast(), whole + [0]] {
+            try wrong.write(to: url)
+            #expect(SharedPages.share(buffers, with: path) == .different)
+        }
+        try whole.write(to: url)
+        #expect(SharedPages.share(buffers, with: path) == .shared)
+        let last = withExtendedLifetime(buffers) { buffers[2].pointer(to: UInt8.self)[69_999] }
+        #expect(last == UInt8(truncatingIfNeeded: 69_999 + 2))
+    }
+}
