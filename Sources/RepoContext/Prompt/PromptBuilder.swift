@@ -95,7 +95,12 @@ package struct Prompt: Sendable, Equatable {
     }
 
     fileprivate mutating func append(_ other: Prompt) {
+        let start = tokens.count
         for segment in other.segments { append(Array(other.tokens[segment.tokenRange]), segment.kind) }
+        for var origin in other.contextOrigins {
+            origin.tokenRange = (origin.tokenRange.lowerBound + start)..<(origin.tokenRange.upperBound + start)
+            contextOrigins.append(origin)
+        }
     }
 }
 
