@@ -356,11 +356,13 @@ extension LongSpecDraft {
         var tree = TokenTree(root: TokenID(0))
         for node in 1..<max(1, rowCount) { _ = tree.add(TokenID(Int32(node)), under: 0, source: .given) }
         stagedCount = 0
+        var isDone = false
         let time = ContinuousClock().measure {
             guard evaluate(Array(0..<rowCount), of: tree, behind: max(1, depth)) else { return }
             for row in 0..<rowCount { withBest(logits(row: row)) { _, _ in } }
+            isDone = true
         }
-        return time / .seconds(1)
+        return isDone ? time / .seconds(1) : .infinity  // cancelled: no measurement
     }
 
     /// Evaluates one path below the tree's root, level by level, and leaves the last node's logits in row 0: what tests

@@ -1,6 +1,6 @@
 // What a pass costs on this machine, by rows and depth: linear layers cost the same at every depth, attention grows
-// with it. Measured once at start in a few dozen passes, corrected by every pass since. The draft layer's levels are
-// priced in the same way.
+// with it. Measured at start in a few dozen passes, and again after the first completion behind each doubling of the
+// depth; corrected by every pass since. The draft layer's levels are priced in the same way.
 
 /// Seconds of passes. A value; pure but for the measuring.
 struct RowCosts: Sendable {
@@ -12,8 +12,9 @@ struct RowCosts: Sendable {
     static let measuredDepth = 1_536
 
     let rowCounts: [Int]
-    private var linear: [Double]  // seconds by measured row count at depth 0
-    private var attention: [Double]  // additional seconds per position of depth
+    /// Where costs were measured, ascending, at least two; between them and beyond the last they go on in lines.
+    private var depths: [Int]
+    private var table: [[Double]]  // [depth][row count] seconds
     /// Observed ÷ predicted, for chains and for other trees.
     private var chainCorrection: [Double]
     private var treeCorrection: [Double]
@@ -30,26 +31,48 @@ struct RowCosts: Sendable {
             atStart.count == rowCounts.count && atDepth.count == atStart.count && rowCounts[0] == 1
                 && rowCounts.count > 1 && depth > 0)
         self.rowCounts = rowCounts
-        // More rows cost more, but no more than as many passes of one row: what else was measured is noise, which the
-        // way to a great depth would multiply.
-        func plausible(_ values: [Double]) -> [Double] {
-            var least = 0.0
-            return zip(values, rowCounts).map { value, rows in
-                least = max(least, min(value, values[0] * Double(rows)))
-                return least
-            }
-        }
-        linear = plausible(atStart)
-        attention = plausible(zip(atStart, atDepth).map { max(0, ($1 - $0) / Double(depth)) })
+        depths = [0, depth]
+        table = [Self.plausible(atStart, rowCounts), Self.plausible(atDepth, rowCounts)]
+        for index in rowCounts.indices { table[1][index] = max(table[0][index], table[1][index]) }
         chainCorrection = atStart.map { _ in 1 }
         treeCorrection = chainCorrection
+    }
+
+    /// More rows cost more, but no more than as many passes of one row: what else was measured is noise, which the way
+    /// to a great depth would multiply.
+    private static func plausible(_ seconds: [Double], _ rowCounts: [Int]) -> [Double] {
+        var least = 0.0
+        return zip(seconds, rowCounts).map { value, rows in
+            least = max(least, min(value, seconds[0] * Double(rows)))
+            return least
+        }
+    }
+
+    /// Whether `depth` is so far behind what was measured that a line leads nowhere.
+    func needsMeasuring(at depth: Int) -> Bool { depth > 2 * (depths.last ?? 0) }
+
+    /// Takes in a measurement behind a greater depth than any before.
+    mutating func add(_ seconds: [Double], at depth: Int) {
+        precondition(seconds.count == rowCounts.count)
+        guard depth > depths.last ?? 0, seconds.allSatisfy(\.isFinite) else { return }
+        depths.append(depth)
+        table.append(Self.plausible(seconds, rowCounts))
+    }
+
+    /// The last measured depth but one that is not behind `depth`, and how far `depth` is on the way to the next.
+    private func place(of depth: Int) -> (index: Int, fraction: Double) {
+        var index = 0
+        while index < depths.count - 2 && depths[index + 1] <= depth { index += 1 }
+        return (index, Double(depth - depths[index]) / Double(depths[index + 1] - depths[index]))
     }
 
     /// Seconds of a pass of `rows` rows behind `depth` positions.
     func seconds(rows: Int, depth: Int, isChain: Bool = true) -> Double {
         let correction = isChain ? chainCorrection : treeCorrection
+        let place = place(of: depth)
         func measured(_ index: Int) -> Double {
-            (linear[index] + attention[index] * Double(depth)) * correction[index]
+            let (near, far) = (table[place.index][index], table[place.index + 1][index])
+            return (near + (far - near) * place.fraction) * correction[index]
         }
         var upper = 0
         while upper < rowCounts.count - 1 && rowCounts[upper] < rows { upper += 1 }
@@ -68,15 +91,13 @@ struct RowCosts: Sendable {
         // Passes that were interrupted by something else are many and much too long: bounded alike on both sides, the
         // correction follows the median rather than the mean.
         let ratio = min(1.3, max(0.7, seconds / self.seconds(rows: rows, depth: depth, isChain: isChain)))
-        // The error belongs to linear layers and attention as the pass's time does: behind a long context it is
-        // attention that was misjudged, and a short one is as cheap as it was.
-        let attentionShare = attention[nearest] * Double(depth)
-        let share = attentionShare / (linear[nearest] + attentionShare)
+        // The depths measured on both sides answer for the error, the nearer one more.
         let rate = rows == 1 ? Self.sharedLearningRates.plain : Self.sharedLearningRates.other
-        let step = rate * (ratio - 1)
+        let place = place(of: depth)
+        let far = min(1, place.fraction)
         for index in rowCounts.indices {
-            linear[index] *= 1 + step * (1 - share)
-            attention[index] *= 1 + step * share
+            table[place.index][index] *= 1 + rate * (ratio - 1) * (1 - far)
+            table[place.index + 1][index] *= 1 + rate * (ratio - 1) * far
         }
         let own = rows == 1 ? 1 : 1 + Self.ownLearningRate * (ratio - 1)
         if isChain { chainCorrection[nearest] *= own } else { treeCorrection[nearest] *= own }
@@ -107,5 +128,14 @@ struct RowCosts: Sendable {
             }
         }
         return RowCosts(rowCounts: rowCounts, atStart: start, atDepth: end, depth: max(1, depth))
+    }
+
+    /// The same behind one further depth: the least of a few passes of each row count.
+    mutating func measureFurther(depth: Int, _ pass: (_ rows: Int, _ depth: Int) -> Double) {
+        let seconds = rowCounts.map { rows in
+            _ = pass(rows, depth)  // finds the caches full of another width's data
+            return (0..<2).map { _ in pass(rows, depth) }.min() ?? .infinity
+        }
+        add(seconds, at: depth)
     }
 }

@@ -42,6 +42,9 @@ final class Speculator {
     /// figure of a hundred rounds is uncertain by some per cent. One that gives less is asked at every n-th promise.
     private static let leastGain = 0.97
     private static let retryInterval = 8
+    /// What time is worth at most, relative to plain decoding: text changes faster than the average gain follows, and
+    /// one that was easy must not make the next one's rows look too dear.
+    private static let greatestRate = 1.2
     private static let calibrationBudgets = (
         target: Duration.milliseconds(90), draft: Duration.milliseconds(30)
     )
@@ -99,6 +102,7 @@ final class Speculator {
 
     func begin(prompt: [TokenID]) {
         emittedCount = 0
+        acceptance.beginText()
         lookup?.begin(prompt: prompt)
     }
 
@@ -107,8 +111,23 @@ final class Speculator {
         lookup?.append(token)
     }
 
-    func end(completion: [TokenID], prompt: [TokenID]) {
+    func end(completion: [TokenID], prompt: [TokenID], isCancelled: Bool) {
+        if !isCancelled { measureFurther() }
         if options.usesLastCompletion { lookup?.end(completion: completion, prompt: prompt) }
+    }
+
+    /// A line from short contexts to long ones multiplies what was measured wrong: behind each doubling of the depth
+    /// costs are measured once, after a completion, behind the sequence that is there.
+    private func measureFurther() {
+        let depth = model.tokens.count
+        let room = model.positionLimit - depth
+        guard proposer == nil, room >= passCosts.rowCounts.max() ?? 0 else { return }
+        if passCosts.needsMeasuring(at: depth) {
+            passCosts.measureFurther(depth: depth) { model.measurePass(rowCount: $0, depth: $1) }
+        }
+        if let longSpec, levelCosts?.needsMeasuring(at: depth) ?? false {
+            levelCosts?.measureFurther(depth: depth) { longSpec.measureLevel(rowCount: $0, depth: $1) }
+        }
     }
 
     // MARK: One round
@@ -154,7 +173,7 @@ final class Speculator {
             levels: levelCosts.map { costs in
                 (1...LongSpecDraft.levelLimit).map { costs.seconds(rows: $0, depth: depth) }
             } ?? [],
-            rate: max(1, gain.gain) / plain)
+            rate: min(max(1, gain.gain), Self.greatestRate) / plain)
     }
 
     /// Whether a source that promises to pay has paid of late, or is due for another try.

@@ -151,8 +151,9 @@ struct SpeculationPolicyTests {
             TokenID(3), under: 0, source: .promptLookup, acceptance: 0.5, evidence: evidence)!
         tree.estimate(right, acceptance: 0.9, evidence: weighed)
         for _ in 0..<600 { record.learn(from: tree, emitted: [TokenID(3), TokenID(9)]) }
+        record.beginText()
         #expect(abs(record.estimate(evidence) - 0.5) < 0.05)  // one of its two nodes was right, former evidence too
-        #expect(record.estimate(weighed) > before.1 && record.estimate(weighed) > 0.99)
+        #expect(record.estimate(weighed) > before.1 && record.estimate(weighed) > 0.97)
         #expect(record.estimate(other) == before.0)  // its parent was never reached
     }
 }
