@@ -51,7 +51,8 @@ enum ShapeSearch {
             let accepted = ranked[position].ranks.prefix { $0 < shape.nodeCount }.count
             seconds += costs.passSeconds(rows: 1 + min(shape.nodeCount, ranked[position].count))
             for rows in records[position].levelRowCounts.prefix(shape.levelCount) {
-                seconds += costs.levelSeconds(rows: rows)
+                // Recorded with room for more nodes; a smaller shape looks at no more than it keeps.
+                seconds += costs.levelSeconds(rows: min(rows, max(1, shape.nodeCount)))
             }
             position += accepted + 1
         }
