@@ -92,12 +92,13 @@ extension BenchCommand {
     /// All that a case's figures depend on: files by their contents, this program included.
     private func speculationSettings(_ loaded: InferenceEngine, nodes: Int) throws -> String {
         let arguments = speculationBench
+        let draft = engine.draft ?? DraftLocator.draft(besideModel: loaded.modelPath)
         func checksum(_ path: String?) throws -> String {
             try path.map { String(try FileChecksum.sha256($0).prefix(16)) } ?? "none"
         }
         return [
             "program \(try checksum("/proc/self/exe"))", "model \(try checksum(loaded.modelPath))",
-            "draft \(try checksum(engine.draft ?? DraftLocator.draft(besideModel: loaded.modelPath)))", "cursors \(try checksum(arguments.cursors))",
+            "draft \(try checksum(draft))", "cursors \(try checksum(arguments.cursors))",
             "nodes \(nodes)", "fixed \(arguments.fixedShapes)", "pairs \(arguments.pairs)",
             "tokens \(CompletionPipeline.defaultMaximumTokens)", "shapes \(ShapeSearch.shapes.count)",
             "threads \(loaded.threadCount)", "\(loaded.instructionSet)",

@@ -1,6 +1,6 @@
 // The speed that any one tree shape would have given, computed from recorded proposals and measured costs: the
-// yardstick for a policy that chooses a shape in every round. A shape is a number of draft levels and a number of nodes,
-// the most probable ones; it is the same in every round.
+// yardstick for a policy that chooses a shape in every round. A shape is a number of draft levels and a number of
+// nodes, the most probable ones; it is the same in every round.
 
 import SpecEngine
 
