@@ -51,9 +51,7 @@ extension BenchCommand {
         fullHead.draftHeadTokenCount = .max
         configuration.speculationAlternatives.append(fullHead)
         let loaded = try configuration.load(fillsHoles: true)
-        let settings =
-            "\(loaded.modelPath) nodes \(nodes) fixed \(arguments.fixedShapes) pairs \(arguments.pairs)"
-            + " threads \(loaded.threadCount) \(loaded.instructionSet)"
+        let settings = try speculationSettings(loaded, nodes: nodes)
         var file = try SpeculationCaseFile(path: arguments.caseFile, settings: settings)
         var workload = try SpeculationWorkload(
             cursorPath: arguments.cursors, directory: arguments.workload, tokenizer: loaded.tokenizer)
@@ -89,6 +87,22 @@ extension BenchCommand {
                     "nodes": "\(nodes)", "cursors": arguments.cursors,
                     "policy": arguments.fixedShapes ? "off" : "on",
                 ], results: results))
+    }
+
+    /// All that a case's figures depend on: files by their contents, this program included.
+    private func speculationSettings(_ loaded: InferenceEngine, nodes: Int) throws -> String {
+        let arguments = speculationBench
+        let draft = engine.draft ?? DraftLocator.draft(besideModel: loaded.modelPath)
+        func checksum(_ path: String?) throws -> String {
+            try path.map { String(try FileChecksum.sha256($0).prefix(16)) } ?? "none"
+        }
+        return [
+            "program \(try checksum("/proc/self/exe"))", "model \(try checksum(loaded.modelPath))",
+            "draft \(try checksum(draft))", "cursors \(try checksum(arguments.cursors))",
+            "nodes \(nodes)", "fixed \(arguments.fixedShapes)", "pairs \(arguments.pairs)",
+            "tokens \(CompletionPipeline.defaultMaximumTokens)", "shapes \(ShapeSearch.shapes.count)",
+            "threads \(loaded.threadCount)", "\(loaded.instructionSet)",
+        ].joined(separator: " ")
     }
 
     private func options(_ mode: SpeculationMode, nodes: Int) -> SpeculationOptions {

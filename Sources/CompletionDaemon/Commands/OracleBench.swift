@@ -106,9 +106,11 @@ struct OracleBench {
         return high
     }
 
-    /// The text with some tokens replaced by others.
+    /// The text with some tokens replaced by others of the vocabulary.
     static func corrupted(_ tokens: [TokenID], rightProbability: Double, seed: UInt64) -> [TokenID] {
         var random = SeededGenerator(seed: seed)
-        return tokens.map { random.uniform() < rightProbability ? $0 : TokenID($0.rawValue ^ 1) }
+        return tokens.map {
+            random.uniform() < rightProbability ? $0 : TokenID($0.rawValue == 0 ? 1 : $0.rawValue - 1)
+        }
     }
 }

@@ -1,6 +1,6 @@
 // The speed that any one tree shape would have given, computed from recorded proposals and measured costs: the
-// yardstick for a policy that chooses a shape in every round. A shape is a number of draft levels and of nodes, the most
-// probable ones; it is the same in every round.
+// yardstick for a policy that chooses a shape in every round. A shape is a number of draft levels and a number of
+// nodes, the most probable ones; it is the same in every round.
 
 import SpecEngine
 
@@ -51,7 +51,8 @@ enum ShapeSearch {
             let accepted = ranked[position].ranks.prefix { $0 < shape.nodeCount }.count
             seconds += costs.passSeconds(rows: 1 + min(shape.nodeCount, ranked[position].count))
             for rows in records[position].levelRowCounts.prefix(shape.levelCount) {
-                seconds += costs.levelSeconds(rows: rows)
+                // Recorded with room for more nodes; a smaller shape looks at no more than it keeps.
+                seconds += costs.levelSeconds(rows: min(rows, max(1, shape.nodeCount)))
             }
             position += accepted + 1
         }

@@ -58,11 +58,12 @@ struct SpeculationBench {
             settings: settings, name: each.name, promptTokenCount: each.prompt.count,
             tokenCount: max(0, expected.count - 1), costs: costs.1)
         guard expected.count > 1 else { return record }
+        let learned = await learned()
         for repetition in 0...pairCount {
-            // The first one warms up and is profiled. The order rotates: no kind is always first after another.
+            // The first one warms up and is profiled. All begin with what was known before this text.
             await engine.setProfiling(repetition == 0)
-            for place in kinds.indices {
-                let kind = kinds[(place + repetition) % kinds.count]
+            for (alternative, learned) in learned { await engine.restore(learned, alternative: alternative) }
+            for kind in shuffledKinds(repetition) {
                 let generation = try await generate(each.prompt, kind: kind)
                 guard generation.tokens == expected else {
                     throw CommandError.file(
@@ -81,6 +82,20 @@ struct SpeculationBench {
             record.shapeSeconds[kind.name] = ShapeSearch.shapes.map { seconds[$0] ?? 0 }
         }
         return record
+    }
+
+    private func learned() async -> [(alternative: Int, SpeculationLearning)] {
+        var result: [(alternative: Int, SpeculationLearning)] = []
+        for alternative in kinds.compactMap(\.alternative) {
+            if let learned = await engine.learned(alternative: alternative) { result.append((alternative, learned)) }
+        }
+        return result
+    }
+
+    /// Another order in every repetition, the same ones in every run: no kind is always first after another.
+    private func shuffledKinds(_ repetition: Int) -> [Kind] {
+        var random = SeededGenerator(seed: UInt64(repetition))
+        return kinds.map { (kind: $0, key: random.uniform()) }.sorted { $0.key < $1.key }.map(\.kind)
     }
 
     private func add(

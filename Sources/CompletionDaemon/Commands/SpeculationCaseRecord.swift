@@ -50,6 +50,27 @@ struct SpeculationCaseRecord: Codable {
     var shapeSeconds: [String: [Double]] = [:]
     let costs: Costs
 
+    /// Whether its lists fit each other and the shapes of this build, and its counts are small enough to be added up:
+    /// a line may have been written by anything.
+    var isWellFormed: Bool {
+        let seconds = costs.passSeconds + costs.levelSeconds + costs.fullHeadLevelSeconds
+        return promptTokenCount > 0 && Self.counts.contains(tokenCount)
+            && costs.passRows.first == 1 && Self.ascends(costs.passRows) && Self.ascends(costs.levelRows)
+            && costs.passRows.count == costs.passSeconds.count
+            && costs.levelRows.count == costs.levelSeconds.count
+            && [0, costs.levelRows.count].contains(costs.fullHeadLevelSeconds.count)
+            && seconds.allSatisfy { $0 > 0 && $0.isFinite }
+            && Set(rates.values.map(\.count)).count <= 1
+            && shapeSeconds.values.allSatisfy { $0.count == ShapeSearch.shapes.count }
+            && profiles.values.allSatisfy(\.isWellFormed)
+    }
+
+    fileprivate static let counts = 0...1 << 40
+
+    private static func ascends(_ rows: [Int]) -> Bool {
+        rows.allSatisfy { (1...Int(UInt16.max)).contains($0) } && zip(rows, rows.dropFirst()).allSatisfy(<)
+    }
+
     /// The median of the pairs' ratios.
     func speedup(_ kind: String) -> Double? {
         guard let plain = rates["plain"], let rates = rates[kind], !plain.isEmpty, plain.count == rates.count
@@ -57,6 +78,14 @@ struct SpeculationCaseRecord: Codable {
             return nil
         }
         return BenchStatistics.median(zip(rates, plain).map { $0 / $1 })
+    }
+}
+
+extension SpeculationCaseRecord.Profile {
+    fileprivate var isWellFormed: Bool {
+        let counts = [rounds, emitted] + passesByRowCount + levelsByRowCount + (drafted + accepted).flatMap { $0 }
+        return counts.allSatisfy(SpeculationCaseRecord.counts.contains)
+            && drafted.map(\.count) == accepted.map(\.count)
     }
 }
 
@@ -68,7 +97,7 @@ struct SpeculationCaseFile {
 
     private static let byteCountLimit = 64 << 20
 
-    /// Reads what is there. A last line that was cut off, and lines of other settings, do not count.
+    /// Reads what is there. A last line that was cut off, and lines of other settings or of another form, do not count.
     init(path: String?, settings: String) throws {
         self.path = path
         guard let path, access(path, F_OK) == 0 else { return }
@@ -79,7 +108,7 @@ struct SpeculationCaseFile {
         endsInTornLine = bytes.last.map { $0 != UInt8(ascii: "\n") } ?? false
         records = bytes.split(separator: UInt8(ascii: "\n")).compactMap {
             try? JSONDecoder().decode(SpeculationCaseRecord.self, from: Data($0))
-        }.filter { $0.settings == settings }
+        }.filter { $0.settings == settings && $0.isWellFormed }
     }
 
     func contains(name: String, promptTokenCount: Int) -> Bool {

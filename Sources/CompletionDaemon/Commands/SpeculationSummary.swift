@@ -7,6 +7,13 @@ struct SpeculationSummary {
     let kindNames: [String]  // without plain
     let label: String
 
+    /// Cases that the model answered with nothing have no speed and do not count.
+    init(records: [SpeculationCaseRecord], kindNames: [String], label: String) {
+        self.records = records.filter { $0.tokenCount > 0 }
+        self.kindNames = kindNames
+        self.label = label
+    }
+
     var results: [BenchResult] {
         guard !records.isEmpty else { return [] }
         var results = [summary("plain_rate", "tok/s", records.map { rate($0, "plain") })]
@@ -136,19 +143,16 @@ struct SpeculationSummary {
     private var shapeResults: [BenchResult] {
         let tokens = Double(records.reduce(0) { $0 + $1.tokenCount })
         var best: (shape: ShapeSearch.Shape, rate: Double)?
-        for kind in kindNames where records.allSatisfy({ $0.shapeSeconds[kind] != nil || $0.tokenCount == 0 })
-        {
+        for kind in kindNames where records.allSatisfy({ $0.shapeSeconds[kind] != nil }) {
             for (index, shape) in ShapeSearch.shapes.enumerated() {
                 let seconds = records.map { $0.shapeSeconds[kind]?[index] ?? 0 }
-                guard zip(seconds, records).allSatisfy({ $0 > 0 || $1.tokenCount == 0 }) else { continue }
+                guard seconds.allSatisfy({ $0 > 0 }) else { continue }
                 let rate = tokens / seconds.reduce(0, +)
                 if rate > best?.rate ?? 0 { best = (shape, rate) }
             }
         }
         guard let best, kindNames.contains("all") else { return [] }
-        let policySeconds = records.reduce(0.0) { sum, record in
-            record.tokenCount == 0 ? sum : sum + Double(record.tokenCount) / rate(record, "all")
-        }
+        let policySeconds = records.reduce(0.0) { $0 + Double($1.tokenCount) / rate($1, "all") }
         return [
             single("best_fixed_shape_rate", "tok/s", best.rate),
             single("best_fixed_shape_levels", "levels", Double(best.shape.levelCount)),

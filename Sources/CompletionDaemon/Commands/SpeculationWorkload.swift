@@ -107,11 +107,14 @@ struct SpeculationWorkload {
         let special = tokenizer.specialTokens
         func mark(_ token: TokenID?) -> [TokenID] { token.map { [$0] } ?? [] }
         let opening = mark(special.repositoryName) + plain((cursor.repository + "\n").utf8)
-        let current =
+        let head =
             mark(special.fileSeparator) + plain((cursor.path + "\n").utf8) + mark(special.fimSuffix)
-            + plain(suffix)
-            + mark(special.fimPrefix) + plain(text[..<place].suffix(Self.prefixByteCount))
-            + mark(special.fimMiddle)
+            + plain(suffix) + mark(special.fimPrefix)
+        let prefix = plain(text[..<place].suffix(Self.prefixByteCount))
+        // A short prompt has a shorter prefix, never fewer marks.
+        let prefixRoom = tokenCount - opening.count - head.count - 1
+        guard prefixRoom > 0 else { return nil }
+        let current = head + prefix.suffix(prefixRoom) + mark(special.fimMiddle)
         let room = tokenCount - opening.count - current.count
         var context: [TokenID] = []
         for other in sourceFiles(of: cursor.repository, near: cursor.path) where context.count < room {
@@ -120,7 +123,7 @@ struct SpeculationWorkload {
             context = mark(special.fileSeparator) + plain((other + "\n").utf8) + plain(bytes) + context
         }
         guard context.count >= room else { return nil }
-        return Array((opening + context.suffix(max(0, room)) + current).suffix(tokenCount))
+        return opening + context.suffix(room) + current
     }
 
     /// All source files but the current one, the fewest folders away first.

@@ -1,6 +1,6 @@
 // SHA-256 of model files, remembered between runs: a draft names its target by checksum, and hashing 45 MB takes a
-// fifth of a second. An entry holds while device, inode, size and modification time are the same. The file is a hint:
-// whatever is wrong with it, the checksum is computed.
+// fifth of a second. An entry holds while device, inode, size, modification and change time are the same. The file is a
+// hint: whatever is wrong with it, the checksum is computed.
 
 import SpecEngine
 
@@ -8,7 +8,7 @@ import SpecEngine
     import Glibc
 #endif
 
-/// Lines of "sha256 device inode size seconds nanoseconds" in the cache directory.
+/// Lines of "sha256 device inode size modified changed" in the cache directory, times as "seconds nanoseconds".
 struct ChecksumCache: Sendable {
     private let directory: String?
 
@@ -41,8 +41,10 @@ struct ChecksumCache: Sendable {
     }
 
     private static func key(_ path: String) -> String? {
+        // The modification time can be set to any value, the change time cannot.
         status(path).map {
             "\($0.st_dev) \($0.st_ino) \($0.st_size) \($0.st_mtim.tv_sec) \($0.st_mtim.tv_nsec)"
+                + " \($0.st_ctim.tv_sec) \($0.st_ctim.tv_nsec)"
         }
     }
 
@@ -65,7 +67,7 @@ struct ChecksumCache: Sendable {
         guard count == bytes.count else { return [] }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ")
-            guard fields.count == 6, fields[0].utf8.count == 64,
+            guard fields.count == 8, fields[0].utf8.count == 64,
                 fields[0].utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
             else { return nil }
             return (String(fields[0]), fields.dropFirst().joined(separator: " "))
@@ -78,6 +80,7 @@ struct ChecksumCache: Sendable {
     ) {
         guard makeDirectory(directory) else { return }
         let temporary = "\(file).\(getpid())"
+        unlink(temporary)  // of a process that had this number and was killed
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return }
         let text = entries.map { "\($0.checksum) \($0.key)\n" }.joined()

@@ -29,7 +29,8 @@ struct SpeculativeLoop {
         emitter.run(on: model) { loop.decode(&$0) }
         var generation = emitter.generation
         generation.speculation = loop.telemetry
-        speculator.end(completion: generation.tokens, prompt: request.prompt)
+        speculator.end(
+            completion: generation.tokens, prompt: request.prompt, isCancelled: request.cancellation.isRaised)
         return generation
     }
 

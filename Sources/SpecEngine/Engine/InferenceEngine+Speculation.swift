@@ -9,10 +9,19 @@ package struct SpeculationCosts: Sendable {
     /// Empty without a draft.
     package let levels: [(rows: Int, seconds: Double)]
 
+    /// More rows never cost less: what was measured otherwise is noise.
     package init(depth: Int, passes: [(rows: Int, seconds: Double)], levels: [(rows: Int, seconds: Double)]) {
         self.depth = depth
-        self.passes = passes
-        self.levels = levels
+        self.passes = Self.ascending(passes)
+        self.levels = Self.ascending(levels)
+    }
+
+    private static func ascending(_ curve: [(rows: Int, seconds: Double)]) -> [(rows: Int, seconds: Double)] {
+        var least = 0.0
+        return curve.map { entry in
+            least = max(least, entry.seconds)
+            return (entry.rows, least)
+        }
     }
 
     /// Interpolated between what was measured.
@@ -93,8 +102,15 @@ extension InferenceEngine {
             depth: depth, passes: zip(rowCounts, passes).map { ($0, $1.sorted()[$1.count / 2]) }, levels: [])
     }
 
+    /// What an alternative has learned, to begin from it again; nil where it does not speculate.
+    package func learned(alternative: Int) -> SpeculationLearning? { alternatives[alternative]?.learned }
+
+    package func restore(_ learned: SpeculationLearning, alternative: Int) {
+        alternatives[alternative]?.restore(learned)
+    }
+
     /// What an alternative's drafts would have proposed at every token of `continuation`. Changes nothing that they
-    /// have learned about acceptance.
+    /// have learned.
     package func recordDrafts(
         alternative: Int, prompt: [TokenID], continuation: [TokenID], nodeCount: Int
     ) -> [DraftRecord] {
@@ -103,6 +119,8 @@ extension InferenceEngine {
         }
         return team.withLiveRequest(cancellation: nil) {
             guard model.prefill(prompt, cancellation: CancellationFlag()).isComplete else { return [] }
+            let learned = speculator.learned
+            defer { speculator.restore(learned) }
             return speculator.record(prompt: prompt, continuation: continuation, nodeCount: nodeCount)
         }
     }

@@ -9,6 +9,7 @@ package actor InferenceEngine {
     let model: Model
     let speculator: Speculator?
     let alternatives: [Speculator?]
+    private var isMeasuring = false
 
     /// The model's tokenizer; usable from any thread.
     package nonisolated let tokenizer: Tokenizer
@@ -133,6 +134,7 @@ package actor InferenceEngine {
         try check(request.prompt)
         let sampler = Sampler(
             request.sampling, vocabularySize: configuration.vocabularySize, instructionSet: instructionSet)
+        defer { measureFurtherSoon() }
         return team.withLiveRequest(cancellation: request.cancellation) {
             switch model {
             case .quantized(let model):
@@ -148,6 +150,31 @@ package actor InferenceEngine {
                 DecodeLoop(model: model, tokenizer: tokenizer, request: request, sampler: sampler).run()
             }
         }
+    }
+
+    // MARK: Costs of speculation behind further depths
+
+    /// Measuring waits until the answer is out and lets requests come first: every pass is a job of its own.
+    private func measureFurtherSoon() {
+        guard !isMeasuring, speculatorToMeasure != nil else { return }
+        isMeasuring = true
+        Task { [weak self] in
+            while await self?.measureFurther() ?? false {}
+        }
+    }
+
+    private var speculatorToMeasure: Speculator? {
+        ([speculator] + alternatives).lazy.compactMap { $0 }.first(where: \.needsMeasuring)
+    }
+
+    /// One pass; false when nothing is left to measure.
+    private func measureFurther() -> Bool {
+        guard let speculator = speculatorToMeasure else {
+            isMeasuring = false
+            return false
+        }
+        team.withLiveRequest(cancellation: nil) { speculator.measureFurther() }
+        return true
     }
 
     /// Tokens per second of prefill on this machine as it is now, from two passes. Empties the resident sequence.

@@ -75,13 +75,31 @@ struct AcceptanceTable: Sendable {
 /// All tables of one engine. A value.
 struct AcceptanceRecord: Sendable {
     private var tables: [AcceptanceTable] = [.longSpec, .promptLookup, .lastCompletion, .weighed]  // by kind
+    /// Of the present text: how many proposals of a kind were right, and how many its table expected.
+    private var right = [Float](repeating: 0, count: Evidence.Kind.allCases.count)
+    private var expected = [Float](repeating: 0, count: Evidence.Kind.allCases.count)
+
+    /// A text is easy or hard for a source within a dozen tokens; tables follow over hundreds.
+    private static let textDecay: Float = 0.9
+    private static let textPriorWeight: Float = 3
+    private static let greatestEstimate: Float = 0.98
 
     func estimate(_ evidence: Evidence) -> Float {
-        tables[Int(evidence.kind.rawValue)].estimate(evidence.row)
+        let kind = Int(evidence.kind.rawValue)
+        let ease = (right[kind] + Self.textPriorWeight) / (expected[kind] + Self.textPriorWeight)
+        return min(Self.greatestEstimate, tables[kind].estimate(evidence.row) * ease)
     }
 
     mutating func record(_ evidence: Evidence, isAccepted: Bool) {
-        tables[Int(evidence.kind.rawValue)].record(evidence.row, isAccepted: isAccepted)
+        let kind = Int(evidence.kind.rawValue)
+        right[kind] = right[kind] * Self.textDecay + (isAccepted ? 1 : 0)
+        expected[kind] = expected[kind] * Self.textDecay + tables[kind].estimate(evidence.row)
+        tables[kind].record(evidence.row, isAccepted: isAccepted)
+    }
+
+    /// Another text begins: what the last one was like says nothing.
+    mutating func beginText() {
+        for kind in right.indices { (right[kind], expected[kind]) = (0, 0) }
     }
 
     /// Learns from what was emitted after the root of a proposed tree: every child of an emitted path's nodes was

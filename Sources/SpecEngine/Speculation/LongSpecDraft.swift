@@ -28,6 +28,9 @@ final class LongSpecDraft {
     private var treeRows = TreeRows()
     private var stagedRows = [UInt8](repeating: 0, count: TokenTree.capacity)  // of nodes
     private var stagedCount = 0
+    /// By row of the last level: the estimate of the likeliest child that no other source had proposed, whether it was
+    /// added or not.
+    private(set) var bestOwnEstimates = [Float](repeating: 0, count: LongSpecDraft.levelLimit)
 
     init(
         file: GGUFFile, target: TransformerModel, targetPath: String,
@@ -83,6 +86,7 @@ final class LongSpecDraft {
         row: Int, node: Int, to tree: inout TokenTree, acceptance: AcceptanceRecord, leastReach: Float
     ) {
         let logits = logits(row: row)
+        bestOwnEstimates[row] = 0
         withBest(logits) { best, total in
             for child in node + 1..<max(node + 1, tree.count) where tree.parents[child] == node {
                 let token = Int(tree.tokens[child].rawValue)
@@ -95,6 +99,7 @@ final class LongSpecDraft {
                 if tree.child(of: node, carrying: token) != nil { continue }
                 let evidence = Evidence(kind: .longSpec, draftProbability: expf(logits[Int(index)] - total))
                 let estimate = acceptance.estimate(evidence)
+                bestOwnEstimates[row] = max(bestOwnEstimates[row], estimate)
                 guard tree.reachProbabilities[node] * estimate >= leastReach,
                     tree.add(token, under: node, source: .longSpec, acceptance: estimate, evidence: evidence)
                         != nil
@@ -121,14 +126,24 @@ final class LongSpecDraft {
 
     // MARK: The ring
 
+    /// Positions that `synchronize` would project.
+    func missingCount(root: TokenID) -> Int {
+        firstMissing(root: root).map { target.tokens.count + 1 - $0 } ?? 0
+    }
+
+    private func firstMissing(root: TokenID) -> Int? {
+        let tokens = target.tokens
+        let end = tokens.count
+        return ring.firstMissing(in: ring.windowStart(of: end)..<end + 1) { $0 == end ? root : tokens[$0] }
+    }
+
     /// Makes the ring hold the window that ends in `root`, the token after the committed ones. After an edit or a
     /// rollback that is one or a few passes over embeddings; after a round a handful of rows.
     func synchronize(root: TokenID) -> Bool {
         let tokens = target.tokens
         let end = tokens.count
         func token(_ position: Int) -> TokenID { position == end ? root : tokens[position] }
-        let needed = ring.windowStart(of: end)..<end + 1
-        guard var position = ring.firstMissing(in: needed, token: token) else { return true }
+        guard var position = firstMissing(root: root) else { return true }
         while position <= end {
             let rows = min(EngineLimits.rowsPerPass, end + 1 - position)
             for row in 0..<rows { ring.label(position + row, nil) }
@@ -345,11 +360,13 @@ extension LongSpecDraft {
         var tree = TokenTree(root: TokenID(0))
         for node in 1..<max(1, rowCount) { _ = tree.add(TokenID(Int32(node)), under: 0, source: .given) }
         stagedCount = 0
+        var isDone = false
         let time = ContinuousClock().measure {
             guard evaluate(Array(0..<rowCount), of: tree, behind: max(1, depth)) else { return }
             for row in 0..<rowCount { withBest(logits(row: row)) { _, _ in } }
+            isDone = true
         }
-        return time / .seconds(1)
+        return isDone ? time / .seconds(1) : .infinity  // cancelled: no measurement
     }
 
     /// Evaluates one path below the tree's root, level by level, and leaves the last node's logits in row 0: what tests

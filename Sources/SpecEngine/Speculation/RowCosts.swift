@@ -1,6 +1,6 @@
 // What a pass costs on this machine, by rows and depth: linear layers cost the same at every depth, attention grows
-// with it. Measured once at start in a few dozen passes, corrected by every pass since. The draft layer's levels are
-// priced in the same way.
+// with it. Measured at start in a few dozen passes, and again after the first completion behind each doubling of the
+// depth; corrected by every pass since. The draft layer's levels are priced in the same way.
 
 /// Seconds of passes. A value; pure but for the measuring.
 struct RowCosts: Sendable {
@@ -12,17 +12,24 @@ struct RowCosts: Sendable {
     static let measuredDepth = 1_536
 
     let rowCounts: [Int]
-    private var linear: [Double]  // seconds by measured row count at depth 0
-    private var attention: [Double]  // additional seconds per position of depth
-    /// Observed ÷ predicted, for chains and for other trees.
-    private var chainCorrection: [Double]
-    private var treeCorrection: [Double]
+    /// Where costs were measured, ascending, at least two; between them and beyond the last they go on in lines.
+    private var depths: [Int]
+    /// [depth][row count] seconds; for each row count ascending with the depth, so that no line leads below zero.
+    private var table: [[Double]]
+    /// Observed ÷ predicted by row count, relative to one row.
+    private var correction: [Double]
 
     /// How fast all costs follow the machine's speed as plain passes and others show it, and each row count its own
     /// error. Wide passes push what plain ones use out of the caches and are dearer among themselves than when they
     /// were measured; were that taken for the machine's speed, plain decoding would be thought slower than it is.
-    private static let sharedLearningRates = (plain: 0.1, other: 0.02)
+    private static let sharedLearningRates = (plain: 0.1, rarePlain: 0.25, other: 0.02)
     private static let ownLearningRate = 0.06
+    /// What a plain pass leaves less of every correction: rows that looked too dear once are tried again.
+    private static let forgetting = 0.005
+    private static let corrections = 0.25...4.0
+    /// Passes that were interrupted by something else are many and much too long: bounded alike on both sides, costs
+    /// follow the median rather than the mean.
+    private static let errors = -0.3...0.3
 
     /// From seconds at depth 0 and at `depth`, by row count.
     init(rowCounts: [Int] = RowCosts.standardRowCounts, atStart: [Double], atDepth: [Double], depth: Int) {
@@ -30,26 +37,49 @@ struct RowCosts: Sendable {
             atStart.count == rowCounts.count && atDepth.count == atStart.count && rowCounts[0] == 1
                 && rowCounts.count > 1 && depth > 0)
         self.rowCounts = rowCounts
-        // More rows cost more, but no more than as many passes of one row: what else was measured is noise, which the
-        // way to a great depth would multiply.
-        func plausible(_ values: [Double]) -> [Double] {
-            var least = 0.0
-            return zip(values, rowCounts).map { value, rows in
-                least = max(least, min(value, values[0] * Double(rows)))
-                return least
-            }
-        }
-        linear = plausible(atStart)
-        attention = plausible(zip(atStart, atDepth).map { max(0, ($1 - $0) / Double(depth)) })
-        chainCorrection = atStart.map { _ in 1 }
-        treeCorrection = chainCorrection
+        depths = [0, depth]
+        table = [Self.plausible(atStart, rowCounts), Self.plausible(atDepth, rowCounts)]
+        correction = atStart.map { _ in 1 }
+        keepOrder(around: 0)
     }
 
-    /// Seconds of a pass of `rows` rows behind `depth` positions.
-    func seconds(rows: Int, depth: Int, isChain: Bool = true) -> Double {
-        let correction = isChain ? chainCorrection : treeCorrection
+    /// More rows cost more, but no more than as many passes of one row: what else was measured is noise, which the way
+    /// to a great depth would multiply.
+    private static func plausible(_ seconds: [Double], _ rowCounts: [Int]) -> [Double] {
+        var least = 0.0
+        return zip(seconds, rowCounts).map { value, rows in
+            least = max(least, min(value, seconds[0] * Double(rows)))
+            return least
+        }
+    }
+
+    /// Whether `depth` is so far behind what was measured that a line leads nowhere.
+    func needsMeasuring(at depth: Int) -> Bool { depth > 2 * (depths.last ?? 0) }
+
+    /// Takes in a measurement behind a greater depth than any before.
+    mutating func add(_ seconds: [Double], at depth: Int) {
+        precondition(seconds.count == rowCounts.count)
+        guard depth > depths.last ?? 0, seconds.allSatisfy(\.isFinite) else { return }
+        depths.append(depth)
+        table.append(Self.plausible(seconds, rowCounts))
+        keepOrder(around: depths.count - 2)
+    }
+
+    /// The last measured depth but one that is not behind `depth`, and how far `depth` is on the way to the next.
+    private func place(of depth: Int) -> (index: Int, fraction: Double) {
+        var index = 0
+        while index < depths.count - 2 && depths[index + 1] <= depth { index += 1 }
+        return (index, Double(depth - depths[index]) / Double(depths[index + 1] - depths[index]))
+    }
+
+    /// Seconds of a pass of `rows` rows behind `depth` positions; never less with more rows.
+    func seconds(rows: Int, depth: Int) -> Double {
+        let place = place(of: depth)
         func measured(_ index: Int) -> Double {
-            (linear[index] + attention[index] * Double(depth)) * correction[index]
+            (0...index).reduce(0) { greatest, index in
+                let (near, far) = (table[place.index][index], table[place.index + 1][index])
+                return max(greatest, (near + (far - near) * place.fraction) * correction[index])
+            }
         }
         var upper = 0
         while upper < rowCounts.count - 1 && rowCounts[upper] < rows { upper += 1 }
@@ -59,53 +89,112 @@ struct RowCosts: Sendable {
         return measured(upper - 1) + (measured(upper) - measured(upper - 1)) * fraction
     }
 
-    /// Takes in how long a pass took.
-    mutating func observe(rows: Int, depth: Int, isChain: Bool, seconds: Double) {
-        var nearest = 0
-        for index in rowCounts.indices where abs(rowCounts[index] - rows) < abs(rowCounts[nearest] - rows) {
-            nearest = index
+    /// Takes in how long a pass took. `isRare`: passes of one row are seldom seen, each counts for more.
+    mutating func observe(rows: Int, depth: Int, seconds: Double, isRare: Bool = false) {
+        let predicted = self.seconds(rows: rows, depth: depth)
+        guard predicted > 0, seconds.isFinite else { return }
+        let error = min(Self.errors.upperBound, max(Self.errors.lowerBound, seconds / predicted - 1))
+        let rates = Self.sharedLearningRates
+        guard rows > 1 else {
+            follow(error * (isRare ? rates.rarePlain : rates.plain), at: depth)
+            for index in correction.indices { correction[index] += Self.forgetting * (1 - correction[index]) }
+            return
         }
-        // Passes that were interrupted by something else are many and much too long: bounded alike on both sides, the
-        // correction follows the median rather than the mean.
-        let ratio = min(1.3, max(0.7, seconds / self.seconds(rows: rows, depth: depth, isChain: isChain)))
-        // The error belongs to linear layers and attention as the pass's time does: behind a long context it is
-        // attention that was misjudged, and a short one is as cheap as it was.
-        let attentionShare = attention[nearest] * Double(depth)
-        let share = attentionShare / (linear[nearest] + attentionShare)
-        let rate = rows == 1 ? Self.sharedLearningRates.plain : Self.sharedLearningRates.other
-        let step = rate * (ratio - 1)
+        follow(error * rates.other, at: depth)
+        var nearest = 1  // one row has no correction: all others are relative to it
+        for index in rowCounts.indices.dropFirst()
+        where abs(rowCounts[index] - rows) < abs(rowCounts[nearest] - rows) { nearest = index }
+        correction[nearest] = min(
+            Self.corrections.upperBound,
+            max(Self.corrections.lowerBound, correction[nearest] * (1 + Self.ownLearningRate * error)))
+    }
+
+    /// All costs behind `depth` change by the part `step`. The depths measured on both sides answer for it, the nearer
+    /// one more; beyond the last one its distance from the one before does, which is attention.
+    private mutating func follow(_ step: Double, at depth: Int) {
+        let (near, fraction) = place(of: depth)
         for index in rowCounts.indices {
-            linear[index] *= 1 + step * (1 - share)
-            attention[index] *= 1 + step * share
+            if fraction <= 1 {
+                table[near][index] *= 1 + step * (1 - fraction)
+                table[near + 1][index] *= 1 + step * fraction
+            } else {
+                let (first, last) = (table[near][index], table[near + 1][index])
+                table[near + 1][index] += step * (first / fraction + (last - first))
+            }
         }
-        let own = rows == 1 ? 1 : 1 + Self.ownLearningRate * (ratio - 1)
-        if isChain { chainCorrection[nearest] *= own } else { treeCorrection[nearest] *= own }
+        keepOrder(around: fraction < 0.5 ? near : near + 1)
+    }
+
+    /// A pass costs no less behind more positions; where that fails, the depth `anchor` is believed.
+    private mutating func keepOrder(around anchor: Int) {
+        for index in rowCounts.indices {
+            for depth in (0..<anchor).reversed() {
+                table[depth][index] = min(table[depth][index], table[depth + 1][index])
+            }
+            for depth in anchor + 1..<depths.count {
+                table[depth][index] = max(table[depth][index], table[depth - 1][index])
+            }
+        }
     }
 
     /// A pass of one row that takes longer is measured with few row counts.
     private static let longPassSeconds = 4e-3
 
     /// From `pass(rows, depth)`, which runs one and returns its seconds. All row counts are measured in every round, so
-    /// that whatever else the machine does hits no row count alone; rounds end with `budget`.
+    /// that whatever else the machine does hits no row count alone; rounds end with `budget`. Behind it there is only
+    /// one pass of each row count that has none.
     static func measure(depth: Int, budget: Duration, _ pass: (_ rows: Int, _ depth: Int) -> Double)
         -> RowCosts
     {
         let clock = ContinuousClock()
         let deadline = clock.now + budget
-        _ = pass(1, depth)  // touches all memory
-        let isLong = pass(1, 0) > longPassSeconds
-        let rowCounts = isLong ? fewRowCounts : standardRowCounts
+        // The first pass touches all memory, and any one may be interrupted.
+        var one = min(pass(1, depth), pass(1, 0))
+        if one > longPassSeconds && clock.now < deadline { one = min(one, pass(1, 0)) }
+        let rowCounts = one > longPassSeconds ? fewRowCounts : standardRowCounts
         var start = rowCounts.map { _ in Double.infinity }
         var end = start
         for round in 0..<4 {
             for (index, rows) in rowCounts.enumerated() {
-                if round > 0 && clock.now > deadline { break }
+                let isLate = clock.now >= deadline
+                if isLate && round > 0 { break }
                 // A pass that follows a wider one finds the caches full of that one's data.
-                if round == 0 { _ = pass(rows, depth) }
+                if round == 0 && !isLate { _ = pass(rows, depth) }
                 end[index] = min(end[index], pass(rows, depth))
-                start[index] = min(start[index], pass(rows, 0))
+                if !isLate { start[index] = min(start[index], pass(rows, 0)) }
             }
         }
+        // What there was no time for: attention is left to be learned.
+        for index in rowCounts.indices where !start[index].isFinite { start[index] = end[index] }
         return RowCosts(rowCounts: rowCounts, atStart: start, atDepth: end, depth: max(1, depth))
+    }
+}
+
+/// A measurement behind one further depth, a pass at a time: requests come between. A value.
+struct DepthMeasurement: Sendable {
+    let depth: Int
+    private let rowCounts: [Int]
+    private var seconds: [Double]
+    private var passCount = 0
+
+    /// The first pass of a width finds the caches full of another's data and is not counted.
+    private static let passesPerRowCount = 3
+
+    init(depth: Int, rowCounts: [Int]) {
+        self.depth = depth
+        self.rowCounts = rowCounts
+        seconds = rowCounts.map { _ in .infinity }
+    }
+
+    /// Seconds by row count; nil until all passes were run.
+    var result: [Double]? { passCount < rowCounts.count * Self.passesPerRowCount ? nil : seconds }
+
+    /// Runs the next pass.
+    mutating func advance(_ pass: (_ rows: Int, _ depth: Int) -> Double) {
+        guard result == nil else { return }
+        let index = passCount / Self.passesPerRowCount
+        let time = pass(rowCounts[index], depth)
+        if passCount % Self.passesPerRowCount > 0 { seconds[index] = min(seconds[index], time) }
+        passCount += 1
     }
 }

@@ -16,6 +16,8 @@ enum SpeculationPolicy {
         var passes: [Double]
         /// [k]: seconds of a level of the draft of k + 1 rows; empty without a draft.
         var levels: [Double]
+        /// Seconds that the draft needs before its first level, as far as they are this round's to bear.
+        var arrears = 0.0
         /// Tokens per second that a second is worth.
         var rate: Double
 
@@ -65,7 +67,7 @@ enum SpeculationPolicy {
         guard let best = nodes.first else { return [] }
         for node in nodes { reach.append(node.childReach) }
         reach.sort(by: >)
-        var spent = prices.rate * prices.levels[nodes.count - 1]
+        var spent = prices.rate * (prices.levels[nodes.count - 1] + prices.arrears)
         // One level may not pay by itself and still be the way to several that do.
         var (tip, depth) = (best.childReach, tree.depths[best.node] + 1)
         for _ in 0..<lookAhead {

@@ -2,32 +2,52 @@
 // draft layer look at them and go on, level after level, as long as that promises to pay, and keeps the nodes that are
 // worth their rows. Nothing here can change what is emitted, only how fast.
 
+/// What a speculator has learned, and what it is about to try. A value, so that a measurement can begin from the same
+/// again.
+package struct SpeculationLearning: Sendable {
+    /// Of the target's passes, and of the draft layer's levels.
+    var passCosts: RowCosts
+    var levelCosts: RowCosts?
+    /// Seconds per position that the draft layer's ring has missed.
+    var missingPositionSeconds: Double
+    var acceptance = AcceptanceRecord()
+    var outlook = DraftOutlook()
+    /// What all rounds, those with the draft layer, and those with nodes from text seen before have given. Sources
+    /// begin with the benefit of the doubt.
+    var gain = GainRecord(gain: 1)
+    var draftedGain = GainRecord(gain: 1.1)
+    var lookupGain = GainRecord(gain: 1.1)
+    /// Rounds since the draft layer was asked, and since a plain round was measured.
+    var roundsWithoutDraft = 0
+    var roundsWithoutPlain = Speculator.plainInterval
+
+    init(passCosts: RowCosts, levelCosts: RowCosts?) {
+        self.passCosts = passCosts
+        self.levelCosts = levelCosts
+        // A guess until the ring was filled once: keys and values are a small part of a level, many go at once.
+        missingPositionSeconds = (levelCosts?.seconds(rows: 1, depth: 0) ?? 0) / 64
+    }
+}
+
 /// The drafts of one engine with their statistics. Engine thread only.
 final class Speculator {
     private let model: TransformerModel
     private let options: SpeculationOptions
     let longSpec: LongSpecDraft?
     private var lookup: PromptLookupDraft?
-    /// Of the target's passes, and of the draft layer's levels.
-    private var passCosts: RowCosts
-    private var levelCosts: RowCosts?
-    private var acceptance = AcceptanceRecord()
-    private var outlook = DraftOutlook()
-    /// What all rounds, those with the draft layer, and those with text seen before alone have given.
-    private var gain: GainRecord
-    private var draftedGain: GainRecord
-    private var lookupGain: GainRecord
+    private(set) var learned: SpeculationLearning
     private var emittedCount = 0  // in this generation
-    /// Rounds since the draft layer was asked, and promising ones in which a losing source was not.
-    private var roundsWithoutDraft = 0
-    private var skippedDrafts = 0
-    private var skippedLookups = 0
     private var lastRoundWasPlain = false
+    /// Rounds that are still to be plain, to be measured; whether the last one was such a round.
+    private var forcedPlainRounds = 0
+    private var isForcedPlain = false
     private var isExploring = false
     /// A test's own proposals, verified as they are instead of all others.
     var proposer: ((inout TokenTree, _ depthLimit: Int) -> Void)?
 
     private var proposed = TokenTree(root: TokenID(0))  // before nodes were dropped
+    /// What text seen before proposed while it is left out: it is still learned from.
+    private var leftOut = TokenTree(root: TokenID(0))
     /// What the last round took beside the target's pass, and of that what the ring had missed for long.
     private(set) var lastDraftTime = Duration.zero
     private var lastArrearsTime = Duration.zero
@@ -35,57 +55,71 @@ final class Speculator {
     private(set) var lastLevelRowCounts: [Int] = []
     /// How long measuring took at the start.
     let calibrationTime: Duration
+    /// The measurement behind a further depth that is under way.
+    private var passMeasurement: DepthMeasurement?
+    private var levelMeasurement: DepthMeasurement?
 
     /// With this many rounds between, the draft layer is tried even where it did not promise to pay: text changes.
     private static let explorationInterval = 64
-    /// What rounds with a source must give, by the clock, for the source to be asked whenever it promises to pay; the
-    /// figure of a hundred rounds is uncertain by some per cent. One that gives less is asked at every n-th promise.
-    private static let leastGain = 0.97
-    private static let retryInterval = 8
+    /// All prices and gains are relative to a plain round, so that one must be measured now and then: two in a row,
+    /// because the first one finds the caches full of a wider pass's data.
+    static let plainInterval = 128
+    private static let forcedPlainCount = 2
+    /// What time is worth at most, relative to plain decoding: text changes faster than the average gain follows, and
+    /// one that was easy must not make the next one's rows look too dear.
+    private static let greatestRate = 1.2
+    /// A round leaves a handful of positions for the ring to follow; more have gathered in rounds without the draft.
+    private static let arrearsCount = 32
+    /// Rounds that share the price of filling the ring: the next ones need what it holds, too.
+    private static let roundsPerFilling = 8
+    private static let fillingLearningRate = 0.2
     private static let calibrationBudgets = (
         target: Duration.milliseconds(90), draft: Duration.milliseconds(30)
     )
 
     /// Measures costs; call it while no sequence is resident.
-    init(model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?) {
-        self.model = model
-        self.options = options
-        self.longSpec = longSpec
-        lookup = options.mode == .longspec ? nil : PromptLookupDraft(capacity: model.positionLimit)
+    convenience init(model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?) {
         let clock = ContinuousClock()
         let start = clock.now
         let depth = max(
             1, min(RowCosts.measuredDepth, model.positionLimit - RowCosts.standardRowCounts.last!))
-        passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
+        let passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
             model.measurePass(rowCount: $0, depth: $1)
         }
-        levelCosts = longSpec.map { draft in
+        let levelCosts = longSpec.map { draft in
             RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.draft) {
                 draft.measureLevel(rowCount: $0, depth: $1)
             }
         }
-        calibrationTime = clock.now - start
-        let roundSeconds = passCosts.seconds(rows: 2, depth: depth)
-        gain = GainRecord(roundSeconds: roundSeconds, gain: 1)
-        draftedGain = GainRecord(roundSeconds: roundSeconds, gain: 1.1)  // the benefit of the doubt
-        lookupGain = draftedGain
+        self.init(
+            model: model, options: options, longSpec: longSpec, passCosts: passCosts, levelCosts: levelCosts,
+            calibrationTime: clock.now - start)
+    }
+
+    /// With costs that are known.
+    init(
+        model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?, passCosts: RowCosts,
+        levelCosts: RowCosts?, calibrationTime: Duration = .zero
+    ) {
+        self.model = model
+        self.options = options
+        self.longSpec = longSpec
+        self.calibrationTime = calibrationTime
+        lookup = options.mode == .longspec ? nil : PromptLookupDraft(capacity: model.positionLimit)
+        learned = SpeculationLearning(passCosts: passCosts, levelCosts: levelCosts)
     }
 
     /// Proposes what the caller says and measures nothing: `chain(emitted)` is what may follow the first `emitted`
     /// tokens.
-    init(
+    convenience init(
         model: TransformerModel, options: SpeculationOptions,
         proposing chain: @escaping (_ emitted: Int) -> [TokenID]
     ) {
-        self.model = model
-        self.options = options
-        longSpec = nil
         let flat = [1e-3, 1e-3]  // never asked
-        passCosts = RowCosts(rowCounts: RowCosts.fewRowCounts, atStart: flat, atDepth: flat, depth: 1)
-        gain = GainRecord(roundSeconds: 1e-3, gain: 1)
-        draftedGain = gain
-        lookupGain = gain
-        calibrationTime = .zero
+        self.init(
+            model: model, options: options, longSpec: nil,
+            passCosts: RowCosts(rowCounts: RowCosts.fewRowCounts, atStart: flat, atDepth: flat, depth: 1),
+            levelCosts: nil)
         proposer = { [unowned self] tree, depthLimit in
             var node = 0
             for token in chain(emittedCount).prefix(depthLimit) {
@@ -95,10 +129,18 @@ final class Speculator {
         }
     }
 
+    /// Goes back to what was known at another time; the draft layer's ring is empty as then.
+    func restore(_ earlier: SpeculationLearning) {
+        learned = earlier
+        longSpec?.ring.invalidate()
+    }
+
     // MARK: One generation
 
     func begin(prompt: [TokenID]) {
         emittedCount = 0
+        lastRoundWasPlain = false
+        learned.acceptance.beginText()
         lookup?.begin(prompt: prompt)
     }
 
@@ -107,8 +149,49 @@ final class Speculator {
         lookup?.append(token)
     }
 
-    func end(completion: [TokenID], prompt: [TokenID]) {
+    /// A generation that was cancelled or gave nothing was not seen: what was suggested before it may still be typed.
+    func end(completion: [TokenID], prompt: [TokenID], isCancelled: Bool) {
+        guard !isCancelled, !completion.isEmpty else { return }
         if options.usesLastCompletion { lookup?.end(completion: completion, prompt: prompt) }
+        planMeasuring(depth: model.tokens.count)
+    }
+
+    // MARK: Costs behind further depths
+
+    /// A line from short contexts to long ones multiplies what was measured wrong: behind each doubling of the depth
+    /// costs are measured once.
+    private func planMeasuring(depth: Int) {
+        guard proposer == nil, !needsMeasuring else { return }
+        if learned.passCosts.needsMeasuring(at: depth) {
+            passMeasurement = DepthMeasurement(depth: depth, rowCounts: learned.passCosts.rowCounts)
+        }
+        if let costs = learned.levelCosts, costs.needsMeasuring(at: depth) {
+            levelMeasurement = DepthMeasurement(depth: depth, rowCounts: costs.rowCounts)
+        }
+    }
+
+    /// Whether `measureFurther` has something to do.
+    var needsMeasuring: Bool { passMeasurement != nil || levelMeasurement != nil }
+
+    /// Runs one pass of the measurement that is under way; between generations, behind whatever is resident.
+    func measureFurther() {
+        let depth = passMeasurement?.depth ?? levelMeasurement?.depth ?? 0
+        let rows = RowCosts.standardRowCounts.last ?? 0
+        guard model.tokens.count <= depth, depth + rows <= model.positionLimit else {
+            (passMeasurement, levelMeasurement) = (nil, nil)  // the next long completion plans another one
+            return
+        }
+        if passMeasurement != nil {
+            passMeasurement?.advance { model.measurePass(rowCount: $0, depth: $1) }
+            guard let result = passMeasurement?.result else { return }
+            learned.passCosts.add(result, at: depth)
+            passMeasurement = nil
+        } else if let longSpec {
+            levelMeasurement?.advance { longSpec.measureLevel(rowCount: $0, depth: $1) }
+            guard let result = levelMeasurement?.result else { return }
+            learned.levelCosts?.add(result, at: depth)
+            levelMeasurement = nil
+        }
     }
 
     // MARK: One round
@@ -119,9 +202,10 @@ final class Speculator {
         let start = clock.now
         defer { lastDraftTime = clock.now - start }
         proposed.reset(root: root)
+        leftOut.reset(root: root)
         lastLevelRowCounts.removeAll(keepingCapacity: true)
         lastArrearsTime = .zero
-        isExploring = false
+        (isExploring, isForcedPlain) = (false, false)
         let depthLimit = min(depthLimit, TokenTree.depthLimit - 1)
         guard depthLimit > 0 else { return proposed }
         if let proposer {
@@ -129,39 +213,57 @@ final class Speculator {
             return proposed
         }
         if let shape = options.fixedShape { return propose(shape, depthLimit: depthLimit) }
-        let prices = prices(depth: model.tokens.count)
+        let prices = prices(root: root, depthLimit: depthLimit)
         proposeFromText(
             depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
-        if proposed.count > 1 && !mayUse(lookupGain, skipped: &skippedLookups) { proposed.reset(root: root) }
+        if isPlainRoundDue { return TokenTree(root: root) }
+        if !learned.lookupGain.mayUse { leaveOutText(prices) }
         draft(prices, depthLimit: depthLimit)
         guard proposed.count > 1 else { return proposed }
-        let reach = proposed.reachProbabilities.dropFirst().sorted(by: >)
-        let choice = SpeculationPolicy.bestNodeCount(reach: reach, prices: prices)
         var tree = proposed
-        tree.keep(SpeculationPolicy.bestNodes(of: tree, count: choice.nodeCount))
+        tree.keep(SpeculationPolicy.bestNodes(of: tree, count: promise(prices)))
         return tree
     }
 
     private func proposeFromText(depthLimit: Int, leastReach: Float) {
         lookup?.propose(
-            into: &proposed, depthLimit: depthLimit, leastReach: leastReach, acceptance: acceptance)
+            into: &proposed, depthLimit: depthLimit, leastReach: leastReach, acceptance: learned.acceptance)
     }
 
-    private func prices(depth: Int) -> SpeculationPolicy.Prices {
-        let plain = passCosts.seconds(rows: 1, depth: depth)
+    /// The nodes that are worth verifying among those proposed.
+    private func promise(_ prices: SpeculationPolicy.Prices) -> Int {
+        let reach = proposed.reachProbabilities.dropFirst().sorted(by: >)
+        return SpeculationPolicy.bestNodeCount(reach: reach, prices: prices).nodeCount
+    }
+
+    private func leaveOutText(_ prices: SpeculationPolicy.Prices) {
+        if promise(prices) > 0 { learned.lookupGain.recordSkipped() }
+        swap(&proposed, &leftOut)  // the one left is empty
+    }
+
+    /// Counts down the rounds that are plain to be measured.
+    private var isPlainRoundDue: Bool {
+        if forcedPlainRounds == 0 {
+            guard learned.roundsWithoutPlain >= Self.plainInterval else { return false }
+            learned.roundsWithoutPlain = 0
+            forcedPlainRounds = Self.forcedPlainCount
+        }
+        forcedPlainRounds -= 1
+        isForcedPlain = true
+        return true
+    }
+
+    private func prices(root: TokenID, depthLimit: Int) -> SpeculationPolicy.Prices {
+        let depth = model.tokens.count
+        let plain = learned.passCosts.seconds(rows: 1, depth: depth)
+        let filling = Double(longSpec?.missingCount(root: root) ?? 0) * learned.missingPositionSeconds
         return SpeculationPolicy.Prices(
-            passes: (0...options.nodeLimit).map { passCosts.seconds(rows: $0 + 1, depth: depth) },
-            levels: levelCosts.map { costs in
+            passes: (0...options.nodeLimit).map { learned.passCosts.seconds(rows: $0 + 1, depth: depth) },
+            levels: learned.levelCosts.map { costs in
                 (1...LongSpecDraft.levelLimit).map { costs.seconds(rows: $0, depth: depth) }
             } ?? [],
-            rate: max(1, gain.gain) / plain)
-    }
-
-    /// Whether a source that promises to pay has paid of late, or is due for another try.
-    private func mayUse(_ gain: GainRecord, skipped: inout Int) -> Bool {
-        if gain.gain >= Self.leastGain { return true }
-        skipped = (skipped + 1) % Self.retryInterval
-        return skipped == 0
+            arrears: filling / Double(min(Self.roundsPerFilling, depthLimit)),
+            rate: min(max(1, learned.gain.gain), Self.greatestRate) / plain)
     }
 
     // MARK: The draft layer
@@ -169,19 +271,24 @@ final class Speculator {
     /// Lets the draft layer grow `proposed` as far as that promises to pay.
     private func draft(_ prices: SpeculationPolicy.Prices, depthLimit: Int) {
         guard longSpec != nil else { return }
+        var prices = prices
         var expanded: UInt64 = 0
         func next() -> [Int] {
             SpeculationPolicy.expansion(
-                of: proposed, expanded: expanded, outlook: outlook, prices: prices,
+                of: proposed, expanded: expanded, outlook: learned.outlook, prices: prices,
                 depthLimit: min(depthLimit, options.nodeLimit))
         }
-        roundsWithoutDraft += 1
+        learned.roundsWithoutDraft += 1
         var nodes = next()
-        if !nodes.isEmpty && !mayUse(draftedGain, skipped: &skippedDrafts) { nodes = [] }
-        isExploring = nodes.isEmpty && roundsWithoutDraft >= Self.explorationInterval
+        if !nodes.isEmpty && !learned.draftedGain.mayUse {
+            learned.draftedGain.recordSkipped()
+            nodes = []
+        }
+        isExploring = nodes.isEmpty && learned.roundsWithoutDraft >= Self.explorationInterval
         if isExploring { nodes = [0] }
         guard !nodes.isEmpty, beginDraft() else { return }
-        roundsWithoutDraft = 0
+        learned.roundsWithoutDraft = 0
+        prices.arrears = 0
         while !nodes.isEmpty {
             guard expand(nodes, leastReach: SpeculationPolicy.leastReach) else { return }
             for node in nodes { expanded |= 1 << UInt64(node) }
@@ -189,14 +296,17 @@ final class Speculator {
         }
     }
 
-    /// What the ring missed while the draft was not asked is no part of a level's price: counted as one, a try now and
-    /// then would always look too dear to be made a habit.
     private func beginDraft() -> Bool {
+        guard let longSpec else { return false }
+        let missingCount = longSpec.missingCount(root: proposed.tokens[0])
         let clock = ContinuousClock()
         let start = clock.now
-        let isDone = longSpec?.begin(root: proposed.tokens[0]) ?? false
-        if roundsWithoutDraft > 2 { lastArrearsTime = clock.now - start }
-        return isDone
+        guard longSpec.begin(root: proposed.tokens[0]) else { return false }
+        guard missingCount > Self.arrearsCount else { return true }
+        lastArrearsTime = clock.now - start
+        let seconds = lastArrearsTime / .seconds(1) / Double(missingCount)
+        learned.missingPositionSeconds += Self.fillingLearningRate * (seconds - learned.missingPositionSeconds)
+        return true
     }
 
     private func expand(_ nodes: [Int], leastReach: Float) -> Bool {
@@ -204,18 +314,17 @@ final class Speculator {
         let clock = ContinuousClock()
         let start = clock.now
         let countBefore = proposed.count
-        guard longSpec.expand(nodes, of: &proposed, acceptance: acceptance, leastReach: leastReach) else {
-            return false
-        }
+        guard
+            longSpec.expand(nodes, of: &proposed, acceptance: learned.acceptance, leastReach: leastReach)
+        else { return false }
         let seconds = (clock.now - start) / .seconds(1)
-        levelCosts?.observe(rows: nodes.count, depth: model.tokens.count, isChain: true, seconds: seconds)
+        learned.levelCosts?.observe(rows: nodes.count, depth: model.tokens.count, seconds: seconds)
         lastLevelRowCounts.append(nodes.count)
-        for node in nodes {
+        for (row, node) in nodes.enumerated() {
             // Beside children from elsewhere the draft's own best child says little.
-            let own = (node + 1..<max(node + 1, proposed.count)).filter { proposed.parents[$0] == node }
-            guard own.allSatisfy({ $0 >= countBefore }) else { continue }
-            outlook.observe(
-                bestChild: own.map { proposed.acceptances[$0] }.max() ?? 0, of: node, in: proposed)
+            let hadChildren = (node + 1..<max(node + 1, countBefore)).contains { proposed.parents[$0] == node }
+            guard !hadChildren else { continue }
+            learned.outlook.observe(bestChild: longSpec.bestOwnEstimates[row], of: node, in: proposed)
         }
         return true
     }
@@ -300,24 +409,29 @@ final class Speculator {
         _ tree: TokenTree, emitted: ArraySlice<TokenID>, depth: Int, passSeconds: Double,
         commitSeconds: Double
     ) {
-        let plainSeconds = passCosts.seconds(rows: 1, depth: depth)
+        let plainSeconds = learned.passCosts.seconds(rows: 1, depth: depth)
         // A pass of one row after a wider one, or after the draft's, is not what plain decoding costs.
         let isPlain = tree.count == 1 && lastLevelRowCounts.isEmpty
+        let isRare = isForcedPlain
+        learned.roundsWithoutPlain += 1
         if tree.count > 1 || (isPlain && lastRoundWasPlain) {
-            passCosts.observe(rows: tree.count, depth: depth, isChain: tree.isChain, seconds: passSeconds)
+            learned.passCosts.observe(rows: tree.count, depth: depth, seconds: passSeconds, isRare: isRare)
+            if isPlain { learned.roundsWithoutPlain = 0 }
         }
         lastRoundWasPlain = isPlain
         guard proposer == nil else { return }
-        let seconds = passSeconds + commitSeconds + (lastDraftTime - lastArrearsTime) / .seconds(1)
-        func record(_ gain: inout GainRecord) {
-            gain.record(emittedCount: emitted.count, plainRoundSeconds: plainSeconds, seconds: seconds)
+        let seconds = passSeconds + commitSeconds + lastDraftTime / .seconds(1)
+        let arrears = lastArrearsTime / .seconds(1)
+        func record(_ gain: inout GainRecord, _ seconds: Double) {
+            gain.record(emittedCount: emitted.count, plainRounds: seconds / plainSeconds)
         }
-        record(&gain)
-        if !lastLevelRowCounts.isEmpty {
-            if !isExploring { record(&draftedGain) }
-        } else if tree.count > 1 {
-            record(&lookupGain)
+        // What filling the ring took pays for the rounds that follow, too: it counts, but not against a source.
+        record(&learned.gain, seconds)
+        if !lastLevelRowCounts.isEmpty && !isExploring { record(&learned.draftedGain, seconds - arrears) }
+        if tree.sources.dropFirst().contains(where: { $0 == .promptLookup || $0 == .lastCompletion }) {
+            record(&learned.lookupGain, seconds - arrears)
         }
-        acceptance.learn(from: proposed, emitted: emitted)
+        learned.acceptance.learn(from: proposed, emitted: emitted)
+        learned.acceptance.learn(from: leftOut, emitted: emitted)
     }
 }

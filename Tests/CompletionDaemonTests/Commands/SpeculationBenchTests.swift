@@ -39,7 +39,8 @@ struct SpeculationBenchTests {
         // One level, one node: two rounds of two tokens.
         #expect(abs((time(1, 1) ?? 0) - 2 * (1.1 + 0.2)) < 1e-9)
         // Two levels, two nodes: a round of three tokens and one of which only the first token is left.
-        #expect(abs((time(2, 2) ?? 0) - 2 * (1.2 + 0.2 + 0.3)) < 1e-9)
+        // (its second level looks at two nodes at most, not at all four that were recorded).
+        #expect(abs((time(2, 2) ?? 0) - 2 * (1.2 + 0.2 + 0.7 / 3)) < 1e-9)
         #expect((time(2, 5) ?? 0) > (time(2, 2) ?? 0))
     }
 
@@ -58,6 +59,8 @@ struct SpeculationBenchTests {
         for length in [7, 15] {
             let probability = OracleBench.rightProbability(chainLength: length)
             let draft = OracleBench.corrupted(tokens, rightProbability: probability, seed: 1)
+            let isInVocabulary = draft.allSatisfy { (0..<20_000).contains($0.rawValue) }
+            #expect(isInVocabulary)
             var (rounds, position) = (0, 0)
             while position < tokens.count {
                 let proposed = position..<min(tokens.count, position + length)
@@ -68,9 +71,9 @@ struct SpeculationBenchTests {
         }
     }
 
-    private func record(_ name: String, size: Int = 100) -> SpeculationCaseRecord {
+    private func record(_ name: String, size: Int = 100, tokenCount: Int = 60) -> SpeculationCaseRecord {
         var record = SpeculationCaseRecord(
-            settings: "s", name: name, promptTokenCount: size, tokenCount: 60,
+            settings: "s", name: name, promptTokenCount: size, tokenCount: tokenCount,
             costs: SpeculationCaseRecord.Costs(
                 passRows: [1, 8], passSeconds: [1, 2], levelRows: [1, 4], levelSeconds: [0.2, 0.3],
                 fullHeadLevelSeconds: [0.3, 0.6]))
@@ -94,7 +97,8 @@ struct SpeculationBenchTests {
     @Test("Speed-up, τ, cost, efficiency, shares and the best shape follow from the records")
     func summary() throws {
         let results = SpeculationSummary(
-            records: [record("a"), record("b")], kindNames: ["all"], label: "100"
+            records: [record("a"), record("b"), record("nothing was written", tokenCount: 0)],
+            kindNames: ["all"], label: "100"
         ).results
         func value(_ name: String) throws -> Double {
             try #require(results.first { $0.name == name + "@100" }).median
@@ -132,5 +136,48 @@ struct SpeculationBenchTests {
         try again.append(record("c"))
         #expect(try SpeculationCaseFile(path: path, settings: "s").records.map(\.name) == ["a", "b", "c"])
         #expect(try SpeculationCaseFile(path: path, settings: "other").records.isEmpty)
+    }
+
+    @Test("Cases whose lists do not fit each other, or have other shapes, are made again")
+    func malformedCases() throws {
+        let path = NSTemporaryDirectory() + "/foretoken-cases-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var shapes = record("shapes")
+        shapes.shapeSeconds["all"]?.removeLast()
+        var rates = record("rates")
+        rates.rates["all"]?.removeLast()
+        var depths = record("depths")
+        depths.profiles["all"]?.accepted[1].removeLast()
+        var counts = record("counts")
+        counts.profiles["all"]?.rounds = .max
+        var file = try SpeculationCaseFile(path: path, settings: "s")
+        for each in [shapes, rates, depths, counts, record("good")] { try file.append(each) }
+        #expect(try SpeculationCaseFile(path: path, settings: "s").records.map(\.name) == ["good"])
+    }
+
+    @Test("A short prompt keeps its marks and the text before the cursor")
+    func shortPrompts() throws {
+        let root = NSTemporaryDirectory() + "/foretoken-workload-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        try FileManager.default.createDirectory(atPath: root + "/r", withIntermediateDirectories: true)
+        let lines = (0..<400).map { "let value\($0) = compute(\($0), width: \($0 * 7))\n" }
+        for name in ["a.swift", "b.swift"] {
+            try Data(lines.joined().utf8).write(to: URL(fileURLWithPath: root + "/r/" + name))
+        }
+        let list = #"{"repositories": [{"name": "r", "commit": "0"}], "cursors": "#
+            + #"[{"repository": "r", "path": "a.swift", "line": 300, "column": 5}]}"#
+        try Data(list.utf8).write(to: URL(fileURLWithPath: root + "/cursors.json"))
+        let tokenizer = try Tokenizer(try GGUFFile.open(FixturePaths.defaultModel))
+        var workload = try SpeculationWorkload(
+            cursorPath: root + "/cursors.json", directory: root, tokenizer: tokenizer)
+        let special = tokenizer.specialTokens
+        for size in [1_000, 4_000] {
+            let prompt = try #require(try workload.cases(count: 1, tokenCount: size).first).prompt
+            #expect(prompt.count == size && prompt.last == special.fimMiddle)
+            for mark in [special.repositoryName, special.fimSuffix, special.fimPrefix, special.fimMiddle] {
+                let count = prompt.count { $0 == mark }
+                #expect(mark == nil || count == 1, "at \(size)")
+            }
+        }
     }
 }

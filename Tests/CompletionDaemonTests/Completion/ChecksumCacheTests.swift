@@ -62,11 +62,40 @@ struct ChecksumCacheTests {
         try forge(String(repeating: "b", count: 64))
         try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: file)
         #expect(try cache().sha256(model.path) == checksum)
+        // A link to an entry that would be used if it lay here.
         try FileManager.default.removeItem(atPath: file)
-        try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: model.path)
+        #expect(try cache().sha256(model.path) == checksum)
+        try forge(String(repeating: "c", count: 64))
+        try FileManager.default.moveItem(atPath: file, toPath: directory + "/elsewhere")
+        try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: directory + "/elsewhere")
         #expect(try cache().sha256(model.path) == checksum)
         #expect(try ChecksumCache(directory: "/proc/no/such").sha256(model.path) == checksum)
         #expect(try ChecksumCache(directory: nil).sha256(model.path) == checksum)
+    }
+
+    @Test("Other contents of the same size and modification time are other contents")
+    func changeTime() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let model = try settledFile("weights")
+        let date = try #require(
+            try FileManager.default.attributesOfItem(atPath: model.path)[.modificationDate] as? Date)
+        try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: model.path)
+        _ = try cache().sha256(model.path)
+        let handle = try #require(FileHandle(forWritingAtPath: model.path))
+        handle.write(Data("WEIGHTS".utf8))
+        try handle.close()
+        try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: model.path)
+        #expect(try cache().sha256(model.path) == (try FileChecksum.sha256(model.path)))
+    }
+
+    @Test("What a killed process left half written is in nobody's way")
+    func leftOver() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let model = try settledFile("weights")
+        _ = try cache().sha256(model.path)
+        try FileManager.default.moveItem(atPath: file, toPath: "\(file).\(getpid())")
+        _ = try cache().sha256(model.path)
+        #expect(FileManager.default.fileExists(atPath: file))
     }
 
     @Test("A file that was changed a moment ago is not remembered")

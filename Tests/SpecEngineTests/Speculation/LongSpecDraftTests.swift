@@ -114,8 +114,9 @@ struct LongSpecDraftTests {
             }
             let best = times.min()!
             print("ring rebuilt from 512 embeddings in \(best) (median \(times.sorted()[7]))")
-            // Two milliseconds on the tuned kernels; the best of many, because machines are busy.
-            #expect(best < .milliseconds(target.team.instructionSet.description.hasPrefix("avx512") ? 2 : 50))
+            // A small part of what the target's own passes over these positions take, on any machine.
+            let pass = (0..<3).map { _ in target.measurePass(rowCount: 64, depth: 2_000) }.min() ?? 0
+            #expect(best / .seconds(1) < 8 * pass)
         }
     }
 

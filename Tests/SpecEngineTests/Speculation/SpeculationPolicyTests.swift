@@ -23,7 +23,7 @@ struct SpeculationPolicyTests {
         #expect(abs(costs.seconds(rows: 12, depth: 2_000) - 24e-3) < 1e-9)
         #expect(abs(costs.seconds(rows: 32, depth: 0) - 32e-3) < 1e-9)
         var slower = costs
-        for _ in 0..<200 { slower.observe(rows: 1, depth: 0, isChain: true, seconds: 2e-3) }
+        for _ in 0..<200 { slower.observe(rows: 1, depth: 0, seconds: 2e-3) }
         #expect(abs(slower.seconds(rows: 1, depth: 0) - 2e-3) < 1e-4)
         // The whole machine got slower: other row counts follow in part, so that they are not thought cheap.
         #expect(slower.seconds(rows: 4, depth: 0) > 5e-3)
@@ -43,9 +43,53 @@ struct SpeculationPolicyTests {
     func costsByDepth() {
         var costs = costs(memoryBound: false)
         let (before, after) = (costs.seconds(rows: 1, depth: 0), 2 * costs.seconds(rows: 1, depth: 20_000))
-        for _ in 0..<300 { costs.observe(rows: 1, depth: 20_000, isChain: true, seconds: after) }
+        for _ in 0..<300 { costs.observe(rows: 1, depth: 20_000, seconds: after) }
         #expect(abs(costs.seconds(rows: 1, depth: 20_000) / after - 1) < 0.05)
         #expect(costs.seconds(rows: 1, depth: 0) < 1.5 * before)
+    }
+
+    @Test("Slow or quick passes behind a short context leave no price below that of less work")
+    func costsKeepOrder() {
+        for seconds in [5e-3, 0.2e-3] {
+            var costs = costs(memoryBound: true)
+            for _ in 0..<300 { costs.observe(rows: 1, depth: 40, seconds: seconds) }
+            for _ in 0..<300 { costs.observe(rows: 4, depth: 1_900, seconds: 0.1e-3) }
+            for rows in 1...32 {
+                for depth in stride(from: 0, to: 14_000, by: 700) {
+                    let price = costs.seconds(rows: rows, depth: depth)
+                    #expect(price > 0 && price <= costs.seconds(rows: rows, depth: depth + 700))
+                    #expect(price <= costs.seconds(rows: rows + 1, depth: depth))
+                }
+            }
+        }
+    }
+
+    @Test("Attention that was measured as nothing is learned; rows that were too dear once are tried again")
+    func costsRecover() {
+        let flat = RowCosts.standardRowCounts.map { _ in 1e-3 }
+        var costs = RowCosts(atStart: flat, atDepth: flat, depth: 1_536)
+        for _ in 0..<300 { costs.observe(rows: 1, depth: 14_000, seconds: 4e-3) }
+        #expect(abs(costs.seconds(rows: 1, depth: 14_000) - 4e-3) < 0.1e-3)
+        #expect(costs.seconds(rows: 1, depth: 0) == 1e-3)
+        for _ in 0..<100 { costs.observe(rows: 8, depth: 0, seconds: 3e-3) }
+        let (dear, one) = (costs.seconds(rows: 8, depth: 0), costs.seconds(rows: 1, depth: 0))
+        #expect(dear > 2 * one)
+        for _ in 0..<600 { costs.observe(rows: 1, depth: 0, seconds: 1e-3) }
+        #expect(costs.seconds(rows: 8, depth: 0) < 1.2e-3)
+    }
+
+    @Test("A further depth is measured a pass at a time, the first of a width not counted")
+    func furtherDepth() {
+        var measurement = DepthMeasurement(depth: 6_000, rowCounts: [1, 8])
+        for seconds in [9.0, 2, 3, 9, 5, 4] {
+            #expect(measurement.result == nil)
+            measurement.advance { _, _ in seconds }
+        }
+        #expect(measurement.result == [2, 4])
+        var costs = costs(memoryBound: false)
+        #expect(costs.needsMeasuring(at: 6_000))
+        costs.add(RowCosts.standardRowCounts.map { 5e-3 * Double($0) }, at: 6_000)
+        #expect(!costs.needsMeasuring(at: 12_000) && abs(costs.seconds(rows: 2, depth: 6_000) - 10e-3) < 1e-9)
     }
 
     @Test("Measuring costs ends with its budget; a model of long passes is measured at few row counts")
@@ -62,8 +106,15 @@ struct SpeculationPolicyTests {
             passes += 1
             return 20e-3
         }
-        #expect(slow.rowCounts == RowCosts.fewRowCounts && passes <= 8)
+        #expect(slow.rowCounts == RowCosts.fewRowCounts && passes <= 4)
         #expect(slow.seconds(rows: 16, depth: 0) == 20e-3)
+        // One pass that was interrupted does not make a model slow.
+        passes = 0
+        let interrupted = RowCosts.measure(depth: 100, budget: .seconds(1)) { _, _ in
+            passes += 1
+            return passes == 2 ? 1 : 1e-3
+        }
+        #expect(interrupted.rowCounts == RowCosts.standardRowCounts)
     }
 
     @Test("Free rows are all used, dear rows only for near certainties, hopeless ones never")
@@ -106,6 +157,14 @@ struct SpeculationPolicyTests {
         // A sure chain leaves nothing to add but at its end, and nodes come with their ancestors.
         #expect(nodes([0.3, 0.3], levelSeconds: 0.1e-3).first == 0)
         #expect(nodes([0.99, 0.99, 0.99], levelSeconds: 0.6e-3).isEmpty)
+        // What the draft has to catch up with first has its price.
+        var catchingUp = prices(memoryBound: true, levelSeconds: 0.1e-3)
+        catchingUp.arrears = 3e-3
+        #expect(
+            SpeculationPolicy.expansion(
+                of: TokenTree(root: TokenID(0)), expanded: 0, outlook: DraftOutlook(), prices: catchingUp,
+                depthLimit: 31
+            ).isEmpty)
     }
 
     @Test("The nodes that are kept are the likeliest ones with all their ancestors")
@@ -125,15 +184,27 @@ struct SpeculationPolicyTests {
         tree.checkInvariants()
     }
 
-    @Test("A source that keeps losing time shows it, one that gains too")
+    @Test("A source that keeps losing is left out but for as many rounds as lose little, and comes back")
     func gains() {
-        var losing = GainRecord(roundSeconds: 1e-3, gain: 1.1)
-        var winning = losing
-        for _ in 0..<40 {
-            losing.record(emittedCount: 1, plainRoundSeconds: 1e-3, seconds: 1.3e-3)
-            winning.record(emittedCount: 2, plainRoundSeconds: 1e-3, seconds: 1.3e-3)
+        var record = GainRecord(gain: 1.1)
+        var (spent, used) = (0.0, 0)
+        for _ in 0..<2_000 {
+            if record.mayUse {
+                record.record(emittedCount: 1, plainRounds: 1.3)
+                (spent, used) = (spent + 1.3, used + 1)
+            } else {
+                record.recordSkipped()
+                spent += 1
+            }
         }
-        #expect(losing.gain < 1 && winning.gain > 1.2)
+        #expect(spent < 2_000 * 1.03 && used > 50)
+        var rounds = 0
+        while !record.mayUse || record.gain < 1.2 {
+            if record.mayUse { record.record(emittedCount: 2, plainRounds: 1.3) } else { record.recordSkipped() }
+            rounds += 1
+            if rounds == 300 { break }
+        }
+        #expect(rounds < 150)
     }
 
     @Test("Acceptance moves from its prior to what is seen, evidence by evidence, for dropped nodes too")
@@ -151,8 +222,9 @@ struct SpeculationPolicyTests {
             TokenID(3), under: 0, source: .promptLookup, acceptance: 0.5, evidence: evidence)!
         tree.estimate(right, acceptance: 0.9, evidence: weighed)
         for _ in 0..<600 { record.learn(from: tree, emitted: [TokenID(3), TokenID(9)]) }
+        record.beginText()
         #expect(abs(record.estimate(evidence) - 0.5) < 0.05)  // one of its two nodes was right, former evidence too
-        #expect(record.estimate(weighed) > before.1 && record.estimate(weighed) > 0.99)
+        #expect(record.estimate(weighed) > before.1 && record.estimate(weighed) > 0.97)
         #expect(record.estimate(other) == before.0)  // its parent was never reached
     }
 }

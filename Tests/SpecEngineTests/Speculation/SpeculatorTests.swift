@@ -1,0 +1,129 @@
+// How proposals follow what rounds give, driven with made-up times: texts that earlier text foretells badly or well, on
+// machines that are not what was measured.
+
+import TestSupport
+import Testing
+
+@testable import SpecEngine
+
+@Suite("What a speculator learns")
+struct SpeculatorTests {
+    /// A speculator that never decodes: rounds are told what was right and how long it took.
+    private struct Simulation {
+        let speculator: Speculator
+        /// Seconds of passes of one row, and of more.
+        var plainPass = 1.0
+        var widePass = 1.0
+        private(set) var spent = 0.0
+        private(set) var emittedCount = 0
+        private(set) var plainRounds = 0
+        /// Rounds in which text seen before was verified.
+        private(set) var lookupRounds = 0
+
+        /// As fast as plain decoding: 1.
+        var speed: Double { Double(emittedCount) * plainPass / spent }
+
+        mutating func reset() { (spent, emittedCount, plainRounds, lookupRounds) = (0, 0, 0, 0) }
+
+        /// Decodes `text` behind `prompt`.
+        mutating func decode(_ text: [TokenID], prompt: [TokenID]) {
+            speculator.begin(prompt: prompt)
+            speculator.append(text[0])
+            var position = 0
+            while position + 1 < text.count {
+                let tree = speculator.propose(root: text[position], depthLimit: text.count - position - 1)
+                var (node, first): (Int?, Int) = (0, position + 1)
+                while let parent = node, position + 1 < text.count {
+                    position += 1
+                    speculator.append(text[position])
+                    node = tree.child(of: parent, carrying: text[position])
+                }
+                first = min(first, position)
+                let seconds = tree.count == 1 ? plainPass : widePass
+                speculator.observe(
+                    tree, emitted: text[first...position], depth: 0, passSeconds: seconds, commitSeconds: 0)
+                spent += seconds
+                emittedCount += position - first + 1
+                plainRounds += tree.count == 1 ? 1 : 0
+                lookupRounds += tree.count > 1 ? 1 : 0
+            }
+        }
+    }
+
+    /// Costs that were measured: seconds of any pass, by whether it has one row.
+    private func simulation(plain: Double = 1, wide: Double = 1, options: SpeculationOptions? = nil) throws
+        -> Simulation
+    {
+        let measured = RowCosts.standardRowCounts.map { $0 == 1 ? plain : wide }
+        return Simulation(
+            speculator: Speculator(
+                model: try ModelFixture.quantized(positionLimit: 1_024),
+                options: options ?? SpeculationOptions(mode: .lookup), longSpec: nil,
+                passCosts: RowCosts(atStart: measured, atDepth: measured, depth: 1_000), levelCosts: nil))
+    }
+
+    private func tokens(_ numbers: some Sequence<Int>) -> [TokenID] { numbers.map { TokenID(Int32($0)) } }
+
+    /// Every pair of tokens was seen before, and says nothing of the next one.
+    private func noise(_ count: Int, _ random: inout SeededRandom) -> [TokenID] {
+        tokens((0..<count).map { _ in Int.random(in: 0..<5, using: &random) })
+    }
+
+    private func cycle(_ count: Int) -> [TokenID] { tokens((0..<count).map { 10 + $0 % 20 }) }
+
+    @Test("Text that misleads, on a machine whose rows are dearer than measured, costs little; easy text pays again")
+    func losingAndRecovery() throws {
+        var simulation = try simulation()
+        var random = SeededRandom(seed: 5)
+        simulation.widePass = 1.6
+        for _ in 0..<12 { simulation.decode(noise(300, &random), prompt: noise(300, &random)) }
+        #expect(simulation.speed > 0.95, "\(simulation.speed)")
+        // Still the same machine: a pass of many rows pays where most of them are right.
+        simulation.decode(cycle(300), prompt: cycle(200))
+        simulation.reset()
+        simulation.decode(cycle(400), prompt: cycle(200))
+        #expect(simulation.speed > 2, "\(simulation.speed)")
+    }
+
+    @Test("A plain round is measured at the start and now and then, however well proposals do")
+    func plainRounds() throws {
+        var simulation = try simulation(plain: 1.4, wide: 1.4)
+        simulation.widePass = 1.4
+        let before = simulation.speculator.learned.passCosts.seconds(rows: 1, depth: 0)
+        for _ in 0..<150 { simulation.decode(cycle(400), prompt: cycle(200)) }
+        let after = simulation.speculator.learned.passCosts.seconds(rows: 1, depth: 0)
+        #expect(before == 1.4 && after < 1.1, "\(after)")
+        // Two of a hundred and thirty, and those whose text says nothing of what comes: the first of each.
+        simulation.reset()
+        for _ in 0..<10 { simulation.decode(cycle(400), prompt: cycle(200)) }
+        #expect(simulation.plainRounds < simulation.lookupRounds / 4)
+    }
+
+    @Test("A cancelled or empty completion leaves the one before it to be typed along")
+    func lastCompletionStays() throws {
+        let simulation = try simulation(
+            options: SpeculationOptions(mode: .lookup, fixedShape: .tree(nodeCount: 8)))
+        let speculator = simulation.speculator
+        let prompt = tokens([50, 51, 52])
+        speculator.begin(prompt: prompt)
+        speculator.end(completion: tokens([1, 2, 3, 4]), prompt: prompt, isCancelled: false)
+        speculator.end(completion: tokens([7, 8]), prompt: tokens([60, 61]), isCancelled: true)
+        speculator.end(completion: [], prompt: tokens([60, 61]), isCancelled: false)
+        speculator.begin(prompt: prompt + tokens([1]))
+        speculator.append(TokenID(2))
+        let tree = speculator.propose(root: TokenID(2), depthLimit: 10)
+        #expect(tree.tokens == tokens([2, 3, 4]) && tree.sources[1] == .lastCompletion)
+    }
+
+    @Test("What was learned can be taken back")
+    func restores() throws {
+        var simulation = try simulation()
+        let learned = simulation.speculator.learned
+        let evidence = Evidence(kind: .promptLookup, matchLength: 20)
+        let before = learned.acceptance.estimate(evidence)
+        simulation.decode(cycle(400), prompt: cycle(200))
+        #expect(simulation.speculator.learned.acceptance.estimate(evidence) != before)
+        simulation.speculator.restore(learned)
+        #expect(simulation.speculator.learned.acceptance.estimate(evidence) == before)
+    }
+}
