@@ -113,7 +113,7 @@ class Client:
         self.send("textDocument/didOpen", {
             "textDocument": {"uri": uri, "languageId": language, "version": 1, "text": text}})
         answer = self.call("textDocument/inlineCompletion", {
-            "textDocument": document, "position": {"line": line, "character": column}, "context": {"triggerKind": 1}})
+            "textDocument": document, "position": {"line": line, "character": column}, "context": {"triggerKind": 2}})
         self.send("textDocument/didClose", {"textDocument": document})
         items = answer.get("items", []) if isinstance(answer, dict) else answer or []
         return items[0]["insertText"].split("\n")[0].rstrip() if items else ""
