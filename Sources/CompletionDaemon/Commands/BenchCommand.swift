@@ -37,7 +37,8 @@ struct BenchCommand: AsyncParsableCommand {
     @OptionGroup var speculationBench: SpeculationBenchArguments
 
     @Option(
-        help: ArgumentHelp("context, edits, restart: a folder in the repository to measure in.", valueName: "dir"))
+        help: ArgumentHelp(
+            "context, edits, restart: a folder in the repository to measure in.", valueName: "directory"))
     var repository = "."
 
     @Option(help: ArgumentHelp("edits, restart: prompt size in tokens.", valueName: "n"))

@@ -73,6 +73,8 @@ final class Speculator {
     /// Rounds that share the price of filling the ring: the next ones need what it holds, too.
     private static let roundsPerFilling = 8
     private static let fillingLearningRate = 0.2
+    /// Positions that a measurement may reserve behind the sequence that is resident by then.
+    private static let greatestDistance = 1_024
     private static let calibrationBudgets = (
         target: Duration.milliseconds(90), draft: Duration.milliseconds(30)
     )
@@ -82,7 +84,7 @@ final class Speculator {
         let clock = ContinuousClock()
         let start = clock.now
         let depth = max(
-            1, min(RowCosts.measuredDepth, model.positionLimit - RowCosts.standardRowCounts.last!))
+            1, min(RowCosts.measuredDepth, model.positionLimit - (RowCosts.standardRowCounts.last ?? 0)))
         let passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
             model.measurePass(rowCount: $0, depth: $1)
         }
@@ -177,7 +179,8 @@ final class Speculator {
     func measureFurther() {
         let depth = passMeasurement?.depth ?? levelMeasurement?.depth ?? 0
         let rows = RowCosts.standardRowCounts.last ?? 0
-        guard model.tokens.count <= depth, depth + rows <= model.positionLimit else {
+        let distance = depth - model.tokens.count
+        guard (0...Self.greatestDistance).contains(distance), depth + rows <= model.positionLimit else {
             (passMeasurement, levelMeasurement) = (nil, nil)  // the next long completion plans another one
             return
         }
