@@ -44,7 +44,7 @@ test-long: setup ## compare target and draft with PyTorch at 15,360 tokens in 32
 	FORETOKEN_LONG_TESTS=1 $(SWIFT) test -c release --disable-xctest --filter LongGoldenTests
 
 soak-prefix: setup ## compare reused with recomputed keys and values over 1,000 random edit scripts
-	FORETOKEN_SOAK_SCRIPTS=$${FORETOKEN_SOAK_SCRIPTS:-1000} $(SWIFT) test -c release --filter EditScriptTests
+	FORETOKEN_SOAK_SCRIPTS=$${FORETOKEN_SOAK_SCRIPTS:-1000} $(SWIFT) test -c release --disable-xctest --filter EditScriptTests
 
 test-training: ## run the training pipeline's tests (needs Python 3.11 with training/pyproject.toml's packages)
 	cd training && python3 -m pytest tests

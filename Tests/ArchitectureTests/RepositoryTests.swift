@@ -106,7 +106,7 @@ struct RepositoryTests {
         }
         let makefile = try checkout.file("Makefile")
         for line in makefile.lines {
-            guard let name = line.firstMatch(of: /^([a-z]+):.*##/)?.output.1, name != "help" else { continue }
+            guard let name = line.firstMatch(of: /^([a-z-]+):.*##/)?.output.1, name != "help" else { continue }
             #expect(shows("make \(name)"), "README.md does not name 'make \(name)'")
         }
     }

@@ -66,6 +66,7 @@ struct ServeCommand: AsyncParsableCommand {
         try cache.check()
         var engine = try engine.configuration()
         engine.cacheByteLimit = cache.byteLimit
+        engine.cacheDirectory = cache.directory
         return CompletionService.Configuration(
             engine: engine, contextTokens: prompt.contextTokens,
             includesContext: !prompt.noContext, disabledSignals: Set(prompt.withoutSignal),

@@ -11,6 +11,8 @@ struct EngineConfiguration: Sendable {
     var usesReference = false
     /// Bytes of keys and values; nil chooses by the machine.
     var cacheByteLimit: Int?
+    /// Where checksums are remembered; nil remembers none.
+    var cacheDirectory = CacheDirectory.path()
     var speculation = SpeculationOptions.off
     /// Further ways to speculate that requests may choose, for measuring.
     var speculationAlternatives: [SpeculationOptions] = []
@@ -25,7 +27,7 @@ struct EngineConfiguration: Sendable {
             speculationAlternatives: try speculationAlternatives.map {
                 try $0.locatingDraft(forModel: path)
             })
-        let checksums = ChecksumCache()
+        let checksums = ChecksumCache(directory: cacheDirectory)
         options.checksum = { path throws(EngineError) in try checksums.sha256(path) }
         let engine = try InferenceEngine(modelPath: path, options: options)
         if fillsHoles && !engine.tokenizer.specialTokens.supportsFillInTheMiddle {

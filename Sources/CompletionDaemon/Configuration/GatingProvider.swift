@@ -27,6 +27,8 @@ final class GatingProvider: CompletionProvider {
         if let refusal = found.refusal(languageID: request.document.languageID, isAutomatic: isAutomatic) {
             return .none(reason: refusal)
         }
+        // A repository has no say in this, so it is the user's word of now.
+        usage?.setEnabled(found.settings.countsUsage)
         var request = request
         request.contextTokenLimit = found.settings.contextTokens
         request.maximumTokens = found.settings.maximumTokens

@@ -14,6 +14,8 @@ struct PathPattern: Equatable, Sendable {
         case many
         /// `**`: any bytes.
         case anything
+        /// `**/`: any number of whole folders.
+        case folders
     }
 
     private let parts: [Part]
@@ -34,8 +36,8 @@ struct PathPattern: Equatable, Sendable {
             case UInt8(ascii: "*") where parts.last == .anything: break
             case UInt8(ascii: "*"): parts.append(.many)
             case UInt8(ascii: "?"): parts.append(.one)
-            // `**/` also stands for no folder at all.
-            case UInt8(ascii: "/") where parts.last == .anything: break
+            case UInt8(ascii: "/") where parts.last == .anything && Self.isNameStart(parts.dropLast()):
+                parts[parts.count - 1] = .folders
             default: parts.append(.byte(byte))
             }
         }
@@ -53,7 +55,7 @@ struct PathPattern: Equatable, Sendable {
     private func matches(_ bytes: ArraySlice<UInt8>) -> Bool {
         var reached = [Bool](repeating: false, count: parts.count + 1)
         reached[0] = true
-        skipStars(&reached)
+        skipStars(&reached, isNameStart: true)
         for byte in bytes {
             var next = [Bool](repeating: false, count: parts.count + 1)
             for (index, part) in parts.enumerated() where reached[index] {
@@ -61,18 +63,23 @@ struct PathPattern: Equatable, Sendable {
                 case .byte(let wanted): if byte == wanted { next[index + 1] = true }
                 case .one: if byte != UInt8(ascii: "/") { next[index + 1] = true }
                 case .many: if byte != UInt8(ascii: "/") { next[index] = true }
-                case .anything: next[index] = true
+                case .anything, .folders: next[index] = true
                 }
             }
-            skipStars(&next)
+            skipStars(&next, isNameStart: byte == UInt8(ascii: "/"))
             reached = next
         }
         return reached[parts.count]
     }
 
-    private func skipStars(_ reached: inout [Bool]) {
-        for (index, part) in parts.enumerated() where reached[index] && (part == .many || part == .anything) {
-            reached[index + 1] = true
+    /// Stars may stand for nothing more, folders only where a name begins.
+    private func skipStars(_ reached: inout [Bool], isNameStart: Bool) {
+        for (index, part) in parts.enumerated() where reached[index] {
+            if part == .many || part == .anything || (part == .folders && isNameStart) { reached[index + 1] = true }
         }
+    }
+
+    private static func isNameStart(_ parts: ArraySlice<Part>) -> Bool {
+        parts.isEmpty || parts.last == .byte(UInt8(ascii: "/")) || parts.last == .folders
     }
 }

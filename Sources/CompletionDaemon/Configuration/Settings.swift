@@ -20,7 +20,7 @@ struct Settings: Equatable, Sendable {
 
     /// Patterns of one place; more are refused.
     static let maximumPatternCount = 64
-    static let contextTokenRange = 64...1_000_000
+    static let contextTokenRange = 128...1_000_000
     static let maximumTokenRange = 1...1_024
 
     /// Who says it.

@@ -59,7 +59,9 @@ final class SettingsStore: Sendable {
     /// The editor's settings, in place of those it sent before. They may be under a member `foretoken`, as settings
     /// of a whole editor are, or stand alone.
     func setEditorSettings(_ value: JSONValue?) {
-        state.withLock { $0.editor = value?["foretoken"] ?? value }
+        // Editors also announce a change without saying what it is now: nothing is known to have changed then.
+        guard let value, value != .null else { return }
+        state.withLock { $0.editor = value["foretoken"] ?? value }
     }
 
     func setWorkspaceRoots(_ roots: [String]) {

@@ -138,6 +138,19 @@ package struct Shard: Codable, Sendable, Equatable {
         self.count = count
     }
 
+    private enum CodingKeys: String, CodingKey { case number, count }
+
+    /// A journal is a file that anybody may have written.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let number = try container.decode(Int.self, forKey: .number)
+        guard let shard = Shard(number: number, count: try container.decode(Int.self, forKey: .count)) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .number, in: container, debugDescription: "there is no such shard")
+        }
+        self = shard
+    }
+
     /// Written as `2/8`.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)

@@ -139,12 +139,12 @@ package struct RepositoryCases: Sendable {
         return hash.value
     }
 
-    /// A blob's text; nil when it is too large or no UTF-8 text, or holds a key.
+    /// A blob's text; nil when it is too large or no UTF-8 text, or holds a key or a credential.
     static func text(_ id: GitObjectID, of repository: borrowing GitRepository) -> [UInt8]? {
         // A blob that a partial clone does not have is passed over like one that is no text.
         guard let blob = try? GitBlob.open(id, of: repository),
             let bytes = blob.bytes(maximumByteCount: maximumFileByteCount), !bytes.contains(0),
-            String(validating: bytes, as: UTF8.self) != nil, !SecretPolicy.containsPrivateKey(bytes)
+            String(validating: bytes, as: UTF8.self) != nil, !SecretPolicy.containsPrivateKey(bytes), !SecretPolicy.containsCredential(bytes)
         else { return nil }
         return bytes
     }

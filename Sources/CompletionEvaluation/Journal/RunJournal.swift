@@ -37,7 +37,7 @@ package final class RunJournal {
     package init(folder: String, header: RunHeader) throws {
         try RunFolder.make(folder)
         path = folder + "/" + Self.fileName
-        descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw RunFolder.error("cannot be opened", path) }
         answered = []
         do {
@@ -221,7 +221,7 @@ package enum RunFolder {
     /// Writes a file so that it is either the old or the new one.
     package static func replace(_ path: String, with bytes: [UInt8]) throws {
         let temporary = path + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw error("cannot be written", temporary) }
         defer { close(descriptor) }
         try write(bytes, to: descriptor, path: temporary)

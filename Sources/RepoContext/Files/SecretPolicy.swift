@@ -48,6 +48,9 @@ package enum SecretPolicy {
         return extensions.contains(String(name[name.index(after: dot)...]))
     }
 
+    /// Whether the bytes assign a value that looks like a credential: a file of which nothing may be shown.
+    package static func containsCredential(_ bytes: [UInt8]) -> Bool { SecretAssignment.isFound(in: bytes) }
+
     /// Whether the bytes hold a private key in PEM or PuTTY form: a header and then key material. A source
     /// file that only names the header (this one's neighbours, say) is no secret.
     package static func containsPrivateKey(_ bytes: [UInt8]) -> Bool {

@@ -39,7 +39,8 @@ struct SettingsTests {
             ("web/*", "web/deep/a.js", false), ("web/**", "web/deep/a.js", true), ("**/gen/*", "gen/a", true),
             ("**/gen/*", "x/y/gen/a", true), ("**/gen/*", "x/regen/a/b", false), ("gen/", "gen/a/b", true),
             ("/gen/a", "gen/a", true), ("a?c", "x/abc", true), ("a?c", "ac", false), ("**", "any/where", true),
-            ("größe*", "größer", true),
+            ("größe*", "größer", true), ("**/a.py", "data.py", false), ("**/a.py", "x/a.py", true),
+            ("src/**/x.py", "src/foox.py", false), ("src/**/x.py", "src/x.py", true), ("src/**/x.py", "src/a/b/x.py", true),
         ])
     func patterns(pattern: String, path: String, isMatch: Bool) throws {
         #expect(try #require(PathPattern(pattern)).matches(path) == isMatch)
@@ -172,6 +173,8 @@ struct SettingsTests {
         #expect(await !ask("swift", .automatic))
         #expect(await ask("swift", .invoked))
         gate.settingsChanged(.null)
+        #expect(await !ask("swift", .automatic))
+        gate.settingsChanged(try parse("{}"))
         gate.silence(for: .seconds(600))
         #expect(await !ask("swift", .automatic))
         #expect(await ask("swift", .invoked))
