@@ -109,7 +109,9 @@ struct WarmCommand: AsyncParsableCommand {
         // Of a rebase only the end is worth reading; post-rewrite marks it.
         if let folders, folders.isRewriting, hook != nil, hook != "post-rewrite" { return nil }
         let context = RepositoryContext(
-            RepositoryContext.Configuration(workspaceFolders: [path], cacheFolder: cache.directory) { line in
+            RepositoryContext.Configuration(
+                workspaceFolders: [path], cacheFolder: cache.directory
+            ) { line in
                 if !json { StandardError.write("foretoken: \(line)") }
             })
         let found = await context.report(forFile: path + "/x")

@@ -75,7 +75,9 @@ struct PathPattern: Equatable, Sendable {
     /// Stars may stand for nothing more, folders only where a name begins.
     private func skipStars(_ reached: inout [Bool], isNameStart: Bool) {
         for (index, part) in parts.enumerated() where reached[index] {
-            if part == .many || part == .anything || (part == .folders && isNameStart) { reached[index + 1] = true }
+            if part == .many || part == .anything || (part == .folders && isNameStart) {
+                reached[index + 1] = true
+            }
         }
     }
 
