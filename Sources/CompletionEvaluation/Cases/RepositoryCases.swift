@@ -144,7 +144,8 @@ package struct RepositoryCases: Sendable {
         // A blob that a partial clone does not have is passed over like one that is no text.
         guard let blob = try? GitBlob.open(id, of: repository),
             let bytes = blob.bytes(maximumByteCount: maximumFileByteCount), !bytes.contains(0),
-            String(validating: bytes, as: UTF8.self) != nil, !SecretPolicy.containsPrivateKey(bytes), !SecretPolicy.containsCredential(bytes)
+            String(validating: bytes, as: UTF8.self) != nil, !SecretPolicy.containsPrivateKey(bytes),
+            !SecretPolicy.containsCredential(bytes)
         else { return nil }
         return bytes
     }

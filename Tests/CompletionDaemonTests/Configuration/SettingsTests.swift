@@ -40,7 +40,8 @@ struct SettingsTests {
             ("**/gen/*", "x/y/gen/a", true), ("**/gen/*", "x/regen/a/b", false), ("gen/", "gen/a/b", true),
             ("/gen/a", "gen/a", true), ("a?c", "x/abc", true), ("a?c", "ac", false), ("**", "any/where", true),
             ("größe*", "größer", true), ("**/a.py", "data.py", false), ("**/a.py", "x/a.py", true),
-            ("src/**/x.py", "src/foox.py", false), ("src/**/x.py", "src/x.py", true), ("src/**/x.py", "src/a/b/x.py", true),
+            ("src/**/x.py", "src/foox.py", false), ("src/**/x.py", "src/x.py", true),
+            ("src/**/x.py", "src/a/b/x.py", true),
         ])
     func patterns(pattern: String, path: String, isMatch: Bool) throws {
         #expect(try #require(PathPattern(pattern)).matches(path) == isMatch)
