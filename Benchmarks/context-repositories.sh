@@ -37,8 +37,10 @@ pypi() { # NAME VERSION
 
 debian_lists() {
     mkdir -p "$work/parts" "$work/lists/partial" "$work/cache/archives/partial"
-    printf 'Types: deb-src\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: main\nSigned-By: %s\n' \
-        /usr/share/keyrings/debian-archive-keyring.gpg > "$work/parts/source.sources"
+    # From where this machine's packages come.
+    archive=$(apt-cache policy | sed -n 's/^ *[0-9]* \(http[^ ]*\) .*/\1/p' | head -n 1)
+    printf 'Types: deb-src\nURIs: %s\nSuites: bookworm\nComponents: main\nSigned-By: %s\n' \
+        "$archive" /usr/share/keyrings/debian-archive-keyring.gpg > "$work/parts/source.sources"
     apt_options="-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=$work/parts -o Dir::State::lists=$work/lists
         -o Dir::Cache=$work/cache"
     apt-get $apt_options -qq update 2>/dev/null

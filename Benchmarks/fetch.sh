@@ -2,7 +2,7 @@
 # Unpacks the source trees that a cursor list names, at the commits it names, below .build/benchmarks: what
 # `foretoken bench --scenario speculation` reads. Nothing of it is committed.
 # usage: Benchmarks/fetch.sh [CURSOR_LIST [DIRECTORY]]
-# BENCHMARK_MIRROR: a folder with bare repositories OWNER+NAME/repo to take them from instead of GitHub.
+# BENCHMARK_MIRROR: a folder with bare repositories OWNER/NAME to take them from instead of GitHub.
 set -eu
 cd "$(dirname "$0")/.."
 list=${1:-Benchmarks/cursors/speculation.json}
@@ -18,7 +18,7 @@ for repository in json.load(open(sys.argv[1]))["repositories"]:
     rm -rf "$tree"
     mkdir -p "$tree"
     if [ -n "${BENCHMARK_MIRROR:-}" ]; then
-        git -C "$BENCHMARK_MIRROR/$(echo "$name" | tr / +)/repo" archive --format=tar "$commit" | tar -x -C "$tree"
+        git -C "$BENCHMARK_MIRROR/$name" archive --format=tar "$commit" | tar -x -C "$tree"
     else
         git -c advice.detachedHead=false clone --quiet --filter=blob:none --no-checkout \
             "https://github.com/$name" "$tree"
