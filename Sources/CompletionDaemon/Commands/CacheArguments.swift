@@ -39,16 +39,5 @@ struct CacheArguments: ParsableArguments {
 
     var byteLimit: Int? { cacheSize.map { $0 << 20 } }
 
-    var directory: String? { diskCache == .on ? CacheDirectory.path() : nil }
-}
-
-/// Where processes of one user meet.
-enum RuntimeDirectory {
-    /// `$XDG_RUNTIME_DIR/foretoken`; without one, a folder of the user's in /tmp, whose owner is checked before use.
-    static func path() -> String {
-        if let folder = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), folder.hasPrefix("/") {
-            return folder + "/foretoken"
-        }
-        return "/tmp/foretoken-\(geteuid())"
-    }
+    var directory: String? { diskCache == .on ? UserDirectories.cache : nil }
 }

@@ -10,7 +10,7 @@ struct CacheCommand: ParsableCommand {
         subcommands: [List.self, Clear.self])
 
     fileprivate static func store() throws(CommandError) -> SnapshotStore {
-        guard let directory = CacheDirectory.path() else {
+        guard let directory = UserDirectories.cache else {
             throw .file("there is no home directory", fix: "set HOME or XDG_CACHE_HOME")
         }
         return SnapshotStore(directory: directory + "/snapshots")

@@ -96,7 +96,7 @@ struct CompleteCommand: AsyncParsableCommand {
         let contextStart = ContinuousClock.now
         let context = RepositoryContext(
             RepositoryContext.Configuration(
-                cacheFolder: CacheDirectory.path(), disabledSignals: Set(prompt.withoutSignal)
+                cacheFolder: UserDirectories.cache, disabledSignals: Set(prompt.withoutSignal)
             ) {
                 StandardError.write("foretoken: \($0)")
             })

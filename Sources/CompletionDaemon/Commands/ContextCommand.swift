@@ -39,7 +39,7 @@ struct ContextCommand: AsyncParsableCommand {
             }
             let context = RepositoryContext(
                 RepositoryContext.Configuration(
-                    cacheFolder: CacheDirectory.path(), disabledSignals: Set(prompt.withoutSignal)
+                    cacheFolder: UserDirectories.cache, disabledSignals: Set(prompt.withoutSignal)
                 ) { _ in })
             if !prompt.noContext { await context.prepare(file: path, isCancelled: { interrupt.isRaised }) }
             let tokenBudget = budget ?? PromptSizing.tokenCounts.lowerBound

@@ -171,7 +171,7 @@ struct DoctorCommand: AsyncParsableCommand {
     }
 
     private func cacheLine() -> Line {
-        let path = CacheDirectory.path()
+        let path = UserDirectories.cache
         guard let path else {
             return Line(name: "cache", value: "no home directory", problem: "set HOME or XDG_CACHE_HOME")
         }
@@ -193,15 +193,4 @@ enum ModelChecksums {
         "foretoken-78m-longspec-q4_0.gguf":
             "7bd1a24cda35577c6e257445e72ec30283c135c0f00201c66b7eb08a03e00a5e",
     ]
-}
-
-/// Where derived data may be kept (XDG Base Directory specification).
-enum CacheDirectory {
-    static func path() -> String? {
-        func variable(_ name: String) -> String? {
-            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
-        }
-        if let cache = variable("XDG_CACHE_HOME") { return cache + "/foretoken" }
-        return variable("HOME").map { $0 + "/.cache/foretoken" }
-    }
 }

@@ -220,7 +220,7 @@ struct EditsBench {
 
     /// The first completions after a start with what the user's cache directory holds of this repository.
     func restart() async throws -> [Measurement] {
-        guard let cache = CacheDirectory.path() else {
+        guard let cache = UserDirectories.cache else {
             throw CommandError.file("there is no home directory", fix: "set HOME or XDG_CACHE_HOME")
         }
         let folders = try? GitFolders.find(from: folder)

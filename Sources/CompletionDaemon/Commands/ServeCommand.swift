@@ -71,6 +71,6 @@ struct ServeCommand: AsyncParsableCommand {
             engine: engine, contextTokens: prompt.contextTokens,
             includesContext: !prompt.noContext, disabledSignals: Set(prompt.withoutSignal),
             maximumTokens: prompt.maxTokens, cacheDirectory: cache.directory,
-            runtimeDirectory: RuntimeDirectory.path())
+            runtimeDirectory: UserDirectories.runtime)
     }
 }

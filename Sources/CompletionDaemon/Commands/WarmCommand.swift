@@ -122,7 +122,7 @@ struct WarmCommand: AsyncParsableCommand {
             throw CommandError.usage(
                 "\(path) is in no repository that can be read", fix: "see foretoken doctor")
         }
-        guard let flight = try WarmFlight(workTreePath: rootPath, folder: RuntimeDirectory.path()) else {
+        guard let flight = try WarmFlight(workTreePath: rootPath, folder: UserDirectories.runtime) else {
             if hook == nil {
                 StandardError.write("another process is warming \(rootPath) and was told to begin anew")
             }

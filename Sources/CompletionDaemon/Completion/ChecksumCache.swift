@@ -18,7 +18,7 @@ struct ChecksumCache: Sendable {
     /// A file changed so recently could be changed again without a difference in its times.
     private let settledSeconds: Int
 
-    init(directory: String? = CacheDirectory.path(), settledSeconds: Int = 2) {
+    init(directory: String? = UserDirectories.cache, settledSeconds: Int = 2) {
         self.directory = directory
         self.settledSeconds = settledSeconds
     }

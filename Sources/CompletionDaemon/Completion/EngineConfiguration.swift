@@ -12,7 +12,7 @@ struct EngineConfiguration: Sendable {
     /// Bytes of keys and values; nil chooses by the machine.
     var cacheByteLimit: Int?
     /// Where checksums are remembered; nil remembers none.
-    var cacheDirectory = CacheDirectory.path()
+    var cacheDirectory = UserDirectories.cache
     var speculation = SpeculationOptions.off
     /// Further ways to speculate that requests may choose, for measuring.
     var speculationAlternatives: [SpeculationOptions] = []

@@ -35,11 +35,7 @@ struct UserConfiguration {
 
     /// `$XDG_CONFIG_HOME/foretoken`, else `~/.config/foretoken`; nil without a home directory.
     static func folder() -> String? {
-        func variable(_ name: String) -> String? {
-            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
-        }
-        if let folder = variable("XDG_CONFIG_HOME") { return folder + "/foretoken" }
-        return variable("HOME").map { $0 + "/.config/foretoken" }
+        UserDirectories.configuration
     }
 
     /// The file's contents; nothing chosen where there is no file.

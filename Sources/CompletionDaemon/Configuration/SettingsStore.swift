@@ -49,11 +49,7 @@ final class SettingsStore: Sendable {
 
     /// `$XDG_CONFIG_HOME/foretoken/settings.json`, by default under `~/.config`.
     static func defaultUserFilePath() -> String? {
-        func variable(_ name: String) -> String? {
-            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
-        }
-        let base = variable("XDG_CONFIG_HOME") ?? variable("HOME").map { $0 + "/.config" }
-        return base.map { $0 + "/foretoken/settings.json" }
+        UserDirectories.configuration.map { $0 + "/settings.json" }
     }
 
     /// The editor's settings, in place of those it sent before. They may be under a member `foretoken`, as settings

@@ -25,11 +25,7 @@ struct UsageStore: Sendable {
 
     /// `$XDG_STATE_HOME/foretoken`, by default under `~/.local/state`; nil without a home.
     static func inStateDirectory() -> UsageStore? {
-        func variable(_ name: String) -> String? {
-            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
-        }
-        let base = variable("XDG_STATE_HOME") ?? variable("HOME").map { $0 + "/.local/state" }
-        return base.map { UsageStore(folder: $0 + "/foretoken") }
+        UserDirectories.state.map { UsageStore(folder: $0) }
     }
 
     private var path: String { folder + "/usage.json" }
