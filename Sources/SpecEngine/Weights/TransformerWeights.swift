@@ -68,8 +68,9 @@ final class TransformerWeights {
         file.adviseDontNeed(embedding)
     }
 
-    /// The embedding of one token, dequantised to f32 [hidden].
+    /// The embedding of one token, dequantised to f32 [hidden]. The token must be one of the vocabulary.
     func embed(_ token: TokenID, into out: UnsafeMutablePointer<Float>) {
+        precondition(token.rawValue >= 0 && token.rawValue < configuration.vocabularySize, "no such token")
         let hiddenSize = configuration.hiddenSize
         let rowByteCount = hiddenSize / embeddingType.blockElementCount * embeddingType.blockByteCount
         let row = embeddingRows.base + Int(token.rawValue) * rowByteCount

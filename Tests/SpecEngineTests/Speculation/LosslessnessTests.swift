@@ -149,7 +149,8 @@ struct LosslessnessTests {
         let expected = plain.live {
             DecodeLoop(model: plain, tokenizer: pair.tokenizer, request: request, sampler: sampler).run()
         }
-        speculator.proposer = Self.proposer(drafts, expected: expected.tokens, random: random)
+        speculator.proposer = Self.proposer(
+            drafts, expected: expected.tokens, vocabularySize: model.configuration.vocabularySize, random: random)
         // Cold, warm from a part of the prompt, or with another sequence resident.
         if index % 3 == 0 { model.truncate(to: 0) }
         if index % 3 == 1 {
@@ -179,7 +180,7 @@ struct LosslessnessTests {
     /// Proposals of a test: random trees, or the plain output with every fourth token wrong and wrong siblings beside
     /// it, or the plain output itself.
     private static func proposer(
-        _ drafts: Drafts, expected: [TokenID], random: SeededRandom
+        _ drafts: Drafts, expected: [TokenID], vocabularySize: Int, random: SeededRandom
     ) -> ((inout TokenTree, Int) -> Void)? {
         var random = random
         switch drafts {
@@ -204,8 +205,8 @@ struct LosslessnessTests {
                     guard position >= 0, position < expected.count else { return }
                     let isWrong = drafts == .corrupted && Int.random(in: 0..<4, using: &random) == 0
                     if drafts == .corrupted {
-                        _ = tree.add(
-                            TokenID(Int32.random(in: 0..<1_000, using: &random)), under: node, source: .given)
+                        let other = TokenID(Int32.random(in: 0..<Int32(min(1_000, vocabularySize)), using: &random))
+                        _ = tree.add(other, under: node, source: .given)
                     }
                     let token = isWrong ? TokenID(expected[position].rawValue ^ 1) : expected[position]
                     guard let next = tree.add(token, under: node, source: .given) else { return }
