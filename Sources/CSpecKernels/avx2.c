@@ -73,8 +73,8 @@ INLINE void add_upper_bits(const uint8_t *plane, __m256i *codes) {
 }
 
 // Outputs [8 · half, 8 · half + 8) of block b.
-INLINE void unpack(const spec_weight_type type, const uint8_t *panel, int half, int32_t k, int32_t b, block *out) {
-    const spec_block_view view = spec_view_block(type, panel, k, b);
+INLINE void unpack(const spec_weight_type type, const uint8_t *panel, int half, int32_t b, block *out) {
+    const spec_block_view view = spec_view_block(type, panel, b);
     const uint8_t *codes = view.codes + half * 32;
     if (type == SPEC_Q8_0) {
         UNROLL
@@ -158,7 +158,7 @@ INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, int hal
     for (int r = 0; r < rows; r++) accumulators[r] = _mm256_setzero_ps();
     for (int32_t b = 0; b < k / SPEC_BLOCK; b++) {
         block w;
-        unpack(type, panel, half, k, b, &w);
+        unpack(type, panel, half, b, &w);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const uint8_t *row = x + (size_t)r * x_row_bytes, *fields = row + (size_t)b * 4;

@@ -12,10 +12,6 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-// How far ahead of the multiply the weights are fetched. Panels follow each other in memory, so this runs on into
-// the next panel; 16 blocks cover DRAM latency at the rate one core consumes them.
-#define PREFETCH_BYTES 4096
-
 // MARK: Quantised weights
 
 // A block of 16 outputs: 8 vectors of unsigned codes (their order is that of the inputs' groups of four) and scales.
@@ -43,7 +39,6 @@ INLINE void unpack_nibbles(const uint8_t *p, __m512i *codes) {
     const __m512i mask = _mm512_set1_epi8(15);
     UNROLL
     for (int v = 0; v < 4; v++) {
-        _mm_prefetch((const char *)(p + PREFETCH_BYTES + v * 64), _MM_HINT_T0);
         const __m512i w = _mm512_load_si512(p + v * 64);
         codes[v] = _mm512_and_si512(w, mask);
         codes[4 + v] = _mm512_and_si512(_mm512_srli_epi16(w, 4), mask);
@@ -54,14 +49,12 @@ INLINE void unpack_nibbles(const uint8_t *p, __m512i *codes) {
 INLINE void unpack_bytes(const uint8_t *p, __m512i *codes) {
     UNROLL
     for (int v = 0; v < 8; v++) {
-        _mm_prefetch((const char *)(p + PREFETCH_BYTES + v * 64), _MM_HINT_T0);
         codes[v] = _mm512_xor_si512(_mm512_load_si512(p + v * 64), _mm512_set1_epi8(-128));
     }
 }
 
 INLINE void add_fifth_bits(const uint8_t *plane, __m512i *codes) {
     const __m512i mask = _mm512_set1_epi8(16), bits = _mm512_load_si512(plane);
-    _mm_prefetch((const char *)(plane + PREFETCH_BYTES), _MM_HINT_T0);
     UNROLL
     for (int v = 0; v < 4; v++) {
         codes[v] = insert(codes[v], _mm512_slli_epi16(bits, (unsigned)(4 - v)), mask);
@@ -74,7 +67,6 @@ INLINE void add_upper_bits(const uint8_t *plane, __m512i *codes) {
     UNROLL
     for (int half = 0; half < 2; half++) {
         const __m512i bits = _mm512_load_si512(plane + half * 64);
-        _mm_prefetch((const char *)(plane + half * 64 + PREFETCH_BYTES), _MM_HINT_T0);
         __m512i *out = codes + 4 * half;
         out[0] = insert(out[0], _mm512_slli_epi16(bits, 4), mask);
         out[1] = insert(out[1], _mm512_slli_epi16(bits, 2), mask);
@@ -83,8 +75,8 @@ INLINE void add_upper_bits(const uint8_t *plane, __m512i *codes) {
     }
 }
 
-INLINE void unpack(const spec_weight_type type, const uint8_t *panel, int32_t k, int32_t b, block *out) {
-    const spec_block_view view = spec_view_block(type, panel, k, b);
+INLINE void unpack(const spec_weight_type type, const uint8_t *panel, int32_t b, block *out) {
+    const spec_block_view view = spec_view_block(type, panel, b);
     if (type == SPEC_Q8_0) unpack_bytes(view.codes, out->codes);
     else unpack_nibbles(view.codes, out->codes);
     if (type == SPEC_Q5_K) add_fifth_bits(view.plane, out->codes);
@@ -139,7 +131,7 @@ INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, const u
     for (int r = 0; r < rows; r++) accumulators[r] = _mm512_setzero_ps();
     for (int32_t b = 0; b < k / SPEC_BLOCK; b++) {
         block w;
-        unpack(type, panel, k, b, &w);
+        unpack(type, panel, b, &w);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const uint8_t *row = x + (size_t)r * x_row_bytes, *fields = row + (size_t)b * 4;
@@ -166,15 +158,11 @@ INLINE __m512 load_weights(const spec_weight_type type, const uint8_t *panel, in
 // Even and odd inputs have a sum each: two chains hide the latency of a multiply-add where there is one row.
 INLINE void float_rows(const spec_weight_type type, const uint8_t *panel, const float *x, size_t x_stride, int32_t k,
                        const int rows, float *y, size_t y_stride) {
-    const size_t element = type == SPEC_F32 ? 4 : 2;
     __m512 even[SPEC_TILE_ROWS], odd[SPEC_TILE_ROWS];
     UNROLL
     for (int r = 0; r < rows; r++) even[r] = odd[r] = _mm512_setzero_ps();
     int32_t i = 0;
     for (; i + 2 <= k; i += 2) {
-        const char *ahead = (const char *)panel + (size_t)i * SPEC_PANEL * element + PREFETCH_BYTES;
-        _mm_prefetch(ahead, _MM_HINT_T0);
-        if (type == SPEC_F32) _mm_prefetch(ahead + 64, _MM_HINT_T0);
         const __m512 w0 = load_weights(type, panel, i), w1 = load_weights(type, panel, i + 1);
         UNROLL
         for (int r = 0; r < rows; r++) {

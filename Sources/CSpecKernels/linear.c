@@ -5,20 +5,29 @@
 
 #include <string.h>
 
-/// Tickets per thread, at least: enough to even out a helper that was taken off its core, few enough that claiming
+/// Tickets per thread, at most: enough to even out a helper that was taken off its core, few enough that claiming
 /// them costs nothing.
 #define TICKETS_PER_THREAD 8
+/// And at least, however small the product.
+#define FEWEST_TICKETS_PER_THREAD 2
+/// Multiplications of one ticket, at least: with one row a ticket then reads 70 KB of 4-bit weights in one piece. The
+/// hardware's prefetcher has to find its stream anew in every ticket.
+#define FEWEST_TICKET_PRODUCTS ((int64_t)1 << 17)
 /// Multiplications of one ticket, at most: below a millisecond in f32 on AVX2, the slowest tuned kernel.
 #define TICKET_PRODUCTS ((int64_t)1 << 24)
 
 size_t spec_q8_row_bytes(int32_t k) { return ((size_t)k + (size_t)(k / SPEC_BLOCK) * 12 + 63) / 64 * 64; }
 
+static int64_t clamp(int64_t value, int64_t least, int64_t most) {
+    return value < least ? least : value > most ? most : value;
+}
+
 // For `units` of `products` multiplications each.
 static uint32_t ticket_count(const spec_pool *pool, int32_t units, int64_t products) {
-    const int64_t even = (int64_t)spec_pool_thread_count(pool) * TICKETS_PER_THREAD;
-    const int64_t short_enough = units * products / TICKET_PRODUCTS;
-    const int64_t wanted = even > short_enough ? even : short_enough;
-    return (uint32_t)(units < wanted ? units : wanted);
+    const int64_t threads = spec_pool_thread_count(pool), total = units * products;
+    const int64_t even = clamp(total / FEWEST_TICKET_PRODUCTS, threads * FEWEST_TICKETS_PER_THREAD,
+                               threads * TICKETS_PER_THREAD);
+    return (uint32_t)clamp(total / TICKET_PRODUCTS, even < units ? even : units, units);
 }
 
 static spec_int8_tile_fn *int8_tile(const spec_isa *isa, spec_weight_type type) {

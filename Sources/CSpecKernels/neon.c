@@ -61,8 +61,8 @@ INLINE void unpack_codes(const spec_weight_type type, const spec_block_view *vie
     }
 }
 
-INLINE void unpack(const spec_weight_type type, const uint8_t *panel, int quarter, int32_t k, int32_t b, block *out) {
-    const spec_block_view view = spec_view_block(type, panel, k, b);
+INLINE void unpack(const spec_weight_type type, const uint8_t *panel, int quarter, int32_t b, block *out) {
+    const spec_block_view view = spec_view_block(type, panel, b);
     unpack_codes(type, &view, quarter, out->codes);
     const float32x4_t scale = load_halves(view.scales + quarter * 8);
     out->scale = scale;
@@ -114,7 +114,7 @@ INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, int qua
     for (int r = 0; r < rows; r++) accumulators[r] = vdupq_n_f32(0);
     for (int32_t b = 0; b < k / SPEC_BLOCK; b++) {
         block w;
-        unpack(type, panel, quarter, k, b, &w);
+        unpack(type, panel, quarter, b, &w);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const uint8_t *row = x + (size_t)r * x_row_bytes;

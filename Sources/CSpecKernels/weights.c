@@ -17,7 +17,7 @@ static size_t element_bytes(spec_weight_type type) { return type == SPEC_F32 ? 4
 size_t spec_panel_bytes(spec_weight_type type, int32_t k) {
     if (spec_type_is_float(type)) return ((size_t)k * SPEC_PANEL * element_bytes(type) + 63) / 64 * 64;
     if (spec_type_is_k(type)) return (size_t)(k / SPEC_SUPER) * spec_super_bytes(type);
-    return (size_t)(k / SPEC_BLOCK) * spec_code_bytes(type) + ((size_t)(k / SPEC_BLOCK) * 32 + 63) / 64 * 64;
+    return (size_t)((k / SPEC_BLOCK + 1) / 2) * spec_pair_bytes(type);
 }
 
 // MARK: Blocks
@@ -166,8 +166,8 @@ static void pack_plane(spec_weight_type type, const uint8_t *codes, uint8_t *pla
     scatter(packed, type == SPEC_Q5_K ? 1 : 2, plane, lane);
 }
 
-static void pack_block(spec_weight_type type, const block *in, uint8_t *panel, int32_t k, int32_t b, int32_t lane) {
-    const spec_block_view view = spec_view_block(type, panel, k, b);
+static void pack_block(spec_weight_type type, const block *in, uint8_t *panel, int32_t b, int32_t lane) {
+    const spec_block_view view = spec_view_block(type, panel, b);
     memcpy((uint8_t *)view.scales + lane * 2, &in->scale, 2);
     if (type == SPEC_Q8_0) {
         scatter(in->codes, 8, (uint8_t *)view.codes, lane);
@@ -220,7 +220,7 @@ static void repack_panel(const repack_job *job, int32_t panel) {
         for (int32_t b = 0; b < job->k / SPEC_BLOCK; b++) {
             block block = {0};
             read_block(job->type, rows + (size_t)lane * stride, b, &block);
-            pack_block(job->type, &block, out, job->k, b, lane);
+            pack_block(job->type, &block, out, b, lane);
         }
 }
 
