@@ -18,6 +18,12 @@ parts=${FT_PARTS:-scripted real}
 is_lenient=
 if [ "${1:-}" = --installed ]; then is_lenient=1 && shift; fi
 
+for helper in git python3; do
+    command -v "$helper" >/dev/null && continue
+    [ -z "$is_lenient" ] || { echo "NOT RUN: the editor plugins, because $helper is not installed" && exit 0; }
+    echo "not ok - $helper is not installed (editors/tests/install.sh does that)" && exit 1
+done
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
