@@ -11,13 +11,16 @@ STATIC_BUILD := .build/static
 bindir   = $(DESTDIR)$(PREFIX)/bin
 sharedir = $(DESTDIR)$(PREFIX)/share/foretoken
 docdir   = $(DESTDIR)$(PREFIX)/share/doc/foretoken
+bashdir  = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zshdir   = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+fishdir  = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 # OpenBLAS knows this CPU; settings that were meant for another program must not slow it down or change its results.
 unexport OPENBLAS_CORETYPE
 unexport OPENBLAS_L2_SIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak soak-prefix test-long test-training test-neon install uninstall bench format clean
+.PHONY: help setup build demo test soak soak-prefix test-long test-training test-neon test-editors install uninstall bench format clean
 
 help: ## print this list
 	@echo 'Foretoken: repository-level code completion on your own machine'
@@ -33,8 +36,13 @@ build: setup ## build .build/release/foretoken
 demo: build ## let the daemon complete this repository and show what an editor would
 	@.build/release/foretoken demo
 
-test: setup ## run all tests
+test: setup ## run all tests; those of the editor plugins in the editors that are installed
 	$(SWIFT) test -c release --disable-xctest
+	editors/tests/run.sh --installed
+
+test-editors: build ## test the plugins in Neovim, Emacs, Vim and Node, installing them where apt can
+	editors/tests/install.sh
+	editors/tests/run.sh
 
 soak: setup ## compare speculative with plain decoding on 2,000 random cases (resume with FORETOKEN_SOAK_FIRST=n)
 	FORETOKEN_SOAK_CASES=$${FORETOKEN_SOAK_CASES:-2000} FORETOKEN_SOAK_TOKENS=$${FORETOKEN_SOAK_TOKENS:-12000} \
@@ -52,15 +60,23 @@ test-training: ## run the training pipeline's tests (needs Python 3.11 with trai
 test-neon: ## test the arm64 kernels under emulation (needs gcc-aarch64-linux-gnu and qemu-user)
 	scripts/test-neon.sh
 
-install: setup ## install binary and model (PREFIX=/usr/local, DESTDIR=)
+install: setup ## install binary, model, editor plugins and shell completions (PREFIX=/usr/local, DESTDIR=)
 	$(SWIFT) build -c release --static-swift-stdlib --product foretoken --scratch-path $(STATIC_BUILD) -Xlinker -s
-	install -d "$(bindir)" "$(sharedir)" "$(docdir)"
+	install -d "$(bindir)" "$(sharedir)" "$(docdir)" "$(bashdir)" "$(zshdir)" "$(fishdir)"
 	install -m 755 $(STATIC_BUILD)/release/foretoken "$(bindir)/foretoken"
 	install -m 644 Models/*.gguf Models/*.md "$(sharedir)"
 	install -m 644 LICENSE "$(docdir)"
+	rm -rf "$(sharedir)/editors"
+	share=$$(cd "$(sharedir)" && pwd) && cd editors && \
+	  find README.md emacs neovim vim vscode -type f ! -name '*test.*' ! -name '*.elc' \
+	  -exec install -D -m 644 {} "$$share/editors/{}" \;
+	$(STATIC_BUILD)/release/foretoken --generate-completion-script bash >"$(bashdir)/foretoken"
+	$(STATIC_BUILD)/release/foretoken --generate-completion-script zsh >"$(zshdir)/_foretoken"
+	$(STATIC_BUILD)/release/foretoken --generate-completion-script fish >"$(fishdir)/foretoken.fish"
+	chmod 644 "$(bashdir)/foretoken" "$(zshdir)/_foretoken" "$(fishdir)/foretoken.fish"
 
 uninstall: ## remove what install put under PREFIX
-	rm -f "$(bindir)/foretoken"
+	rm -f "$(bindir)/foretoken" "$(bashdir)/foretoken" "$(zshdir)/_foretoken" "$(fishdir)/foretoken.fish"
 	rm -rf "$(sharedir)" "$(docdir)"
 
 bench: build ## measure prompt and decoding speed on this machine

@@ -21,7 +21,7 @@ struct Foretoken: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, CompleteCommand.self, ContextCommand.self, WarmCommand.self, HookCommand.self,
             CacheCommand.self, ModelCommand.self, DoctorCommand.self, BenchCommand.self, EvalCommand.self,
-            StatsCommand.self, DemoCommand.self,
+            StatsCommand.self, SetupCommand.self, DemoCommand.self,
         ])
 
     static func main() async {
