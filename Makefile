@@ -20,7 +20,7 @@ unexport OPENBLAS_CORETYPE
 unexport OPENBLAS_L2_SIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak soak-prefix test-long test-training test-neon test-editors install uninstall bench format clean
+.PHONY: help setup build demo test soak soak-prefix soak-protocol test-client load-test test-long test-training test-neon test-editors install uninstall bench format clean
 
 help: ## print this list
 	@echo 'Foretoken: repository-level code completion on your own machine'
@@ -53,6 +53,15 @@ test-long: setup ## compare target and draft with PyTorch at 15,360 tokens in 32
 
 soak-prefix: setup ## compare reused with recomputed keys and values over 1,000 random edit scripts
 	FORETOKEN_SOAK_SCRIPTS=$${FORETOKEN_SOAK_SCRIPTS:-1000} $(SWIFT) test -c release --disable-xctest --filter EditScriptTests
+
+soak-protocol: setup ## throw 100,000 mutated messages and as many mutated streams at the server (FORETOKEN_SOAK_MESSAGES, _FIRST)
+	FORETOKEN_SOAK_MESSAGES=$${FORETOKEN_SOAK_MESSAGES:-100000} $(SWIFT) test -c release --disable-xctest --filter MutationTests
+
+test-client: build ## drive the built binary with pygls, a language client not written here (needs Python 3.10 and PyPI)
+	scripts/test-client.sh .build/release/foretoken
+
+load-test: build ## twenty minutes of fast typing in three files against the built binary (LOAD_MINUTES)
+	Benchmarks/typing/load.py --minutes $${LOAD_MINUTES:-20}
 
 test-training: ## run the training pipeline's tests (needs Python 3.11 with training/pyproject.toml's packages)
 	cd training && python3 -m pytest tests

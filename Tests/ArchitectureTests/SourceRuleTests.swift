@@ -29,6 +29,24 @@ struct SourceRuleTests {
         }
     }
 
+    @Test("The time of day, which may jump, is read only beside files' times and for the day of a count")
+    func wallClock() {
+        let calls = ["time(nil)", "time(NULL)", "CLOCK_REALTIME", "gettimeofday(", "Date()", "Date.now", "SystemClock"]
+        // How old a file is can be said by the clock alone that dated it; a day is one of the calendar.
+        let allowed = [
+            "Sources/SpecEngine/Snapshots/SnapshotStore.swift", "Sources/RepoContext/Index/IndexCache.swift",
+            "Sources/CompletionDaemon/Completion/ChecksumCache.swift",
+            "Sources/CompletionDaemon/Observability/UsageStore.swift",
+        ]
+        for file in checkout.sources where !allowed.contains(file.path) {
+            for (line, text) in file.codeLines {
+                for call in calls where mentions(text, call) {
+                    Issue.record("\(file.path):\(line) reads the time of day: use ContinuousClock or CLOCK_MONOTONIC")
+                }
+            }
+        }
+    }
+
     /// Whether the call stands there as a word of its own, not as the end of a longer name.
     private func mentions(_ text: Substring, _ call: String) -> Bool {
         text.ranges(of: call).contains { range in

@@ -77,7 +77,8 @@ package final class ServerProcess: ReplayTarget {
     /// otherwise a server started by another test could inherit a pipe's end, which would then never close.
     private static let spawning = Mutex(())
 
-    private static func makePipe(_ ends: inout [Int32]) -> Bool {
+    /// A pipe that no server started meanwhile inherits; false where there is none to be had.
+    package static func makePipe(_ ends: inout [Int32]) -> Bool {
         spawning.withLock { _ in
             pipe(&ends) == 0 && fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0
                 && fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0

@@ -17,6 +17,8 @@ enum ServeSession {
     ) async -> Int32 {
         // A client that has gone must be an error of write(2), not the death of the process.
         signal(SIGPIPE, SIG_IGN)
+        // So must a cache file that outgrows what setrlimit allows.
+        signal(SIGXFSZ, SIG_IGN)
         return await withCheckedContinuation { continuation in
             let end = SessionEnd(continuation)
             start(provider: provider, input: input, output: output, options: options, end: end)

@@ -48,10 +48,18 @@ struct OfflineTests {
 
     @Test("serve opens no socket and starts no process")
     func serve() throws {
-        let project = try DrawingProject()
+        let messages = try Self.messages(in: DrawingProject())
+        let input = messages.flatMap { Array("Content-Length: \($0.utf8.count)\r\n\r\n\($0)".utf8) }
+        let (offences, exitCode) = try offences(
+            ["serve", "--model", FixturePaths.defaultModel], input: input)
+        #expect(offences == [] && exitCode == 0)
+    }
+
+    /// A session that asks once at the project's cursor and ends as it should.
+    static func messages(in project: DrawingProject) throws -> [String] {
         let uri = project.rootURI + "/" + DrawingProject.file
         let text = String(decoding: try JSONEncoder().encode(DrawingProject.caller), as: UTF8.self)
-        let messages = [
+        return [
             #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"processId":null,"capabilities":{},"#
                 + #""rootUri":"\#(project.rootURI)"}}"#,
             #"{"jsonrpc":"2.0","method":"initialized","params":{}}"#,
@@ -61,9 +69,5 @@ struct OfflineTests {
                 + #"{"uri":"\#(uri)"},"position":{"line":6,"character":30},"context":{"triggerKind":1}}}"#,
             #"{"jsonrpc":"2.0","id":3,"method":"shutdown"}"#, #"{"jsonrpc":"2.0","method":"exit"}"#,
         ]
-        let input = messages.flatMap { Array("Content-Length: \($0.utf8.count)\r\n\r\n\($0)".utf8) }
-        let (offences, exitCode) = try offences(
-            ["serve", "--model", FixturePaths.defaultModel], input: input)
-        #expect(offences == [] && exitCode == 0)
     }
 }

@@ -38,61 +38,58 @@ struct Mutator {
     }
 }
 
-@Suite("Mutated input", .timeLimit(.minutes(2)))
+@Suite("Mutated input", .timeLimit(.minutes(HostileCorpus.soakCount == nil ? 2 : 60)))
 struct MutationTests {
-    private let messages = [
-        #"""
-        {"jsonrpc":"2.0","id":1,"method":"textDocument/inlineCompletion",\#
-        "params":{"textDocument":{"uri":"file:///a"},"position":{"line":1,"character":2},\#
-        "context":{"triggerKind":2,"selectedCompletionInfo":{"range":{"start":{"line":0,"character":0},\#
-        "end":{"line":0,"character":2}},"text":"ab"}}}}
-        """#,
-        #"""
-        {"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"file:///a",\#
-        "version":2},"contentChanges":[{"range":{"start":{"line":0,"character":0},"end":{"line":1,\#
-        "character":3}},"text":"héllo\n𝒳"}]}}
-        """#,
-        #"""
-        {"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"file:///a",\#
-        "languageId":"swift","version":1,"text":"one\r\ntwo 𝒳\nthree"}}}
-        """#,
-        #"{"jsonrpc":"2.0","method":"textDocument/didSave","params":{"textDocument":{"uri":"file:///a"}}}"#,
-        #"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}"#,
-        #"{"jsonrpc":"2.0","id":"x","method":"workspace/symbol","params":{"query":""}}"#,
-        #"""
-        {"jsonrpc":"2.0","id":4,"method":"initialize",\#
-        "params":{"capabilities":{"general":{"positionEncodings":["utf-8"]}},\#
-        "initializationOptions":{"a":[1,{"b":null}]}}}
-        """#,
-    ]
+    private let messages: [[UInt8]]
+
+    init() throws { messages = try HostileCorpus.messages() }
 
     /// The ids that valid requests after the damage carry; no mutation can make them up.
     private func sentinel(_ number: Int) -> JSONTree { .string("sentinel-\(number)") }
+
+    /// A mutation that means to end the session would end the test.
+    private func endsSession(_ body: [UInt8]) -> Bool {
+        let text = String(decoding: body, as: UTF8.self)
+        return text.contains("\"exit\"") || text.contains("\"shutdown\"")
+    }
 
     @Test(
         "A valid request after each of some thousand mutated messages is answered exactly once",
         arguments: UInt64(0)..<4)
     func mutatedMessages(seed: UInt64) async throws {
+        let seed = seed + HostileCorpus.firstSeed
         var mutator = Mutator(random: SeededRandom(seed: seed))
+        let count = (HostileCorpus.soakCount ?? 4_000) / 4
+        let bodies = (0..<count).map { _ in mutator.mutate(mutator.random.element(of: messages)) }
+        try await expectAnswers(amid: bodies, name: "seed \(seed)")
+    }
+
+    @Test("A valid request after each of the messages known to be hostile is answered exactly once")
+    func damagedMessages() async throws {
+        try await expectAnswers(amid: try HostileCorpus.damagedMessages(), name: "damaged.txt")
+    }
+
+    /// Sends each of the bodies, and after each a request that must be answered.
+    private func expectAnswers(amid bodies: [[UInt8]], name: String) async throws {
         let client = TestClient(provider: ScriptedProvider.inserting("x"))
         _ = try await client.initialize()
-        for number in 0..<1000 {
-            let body = mutator.mutate(Array(mutator.random.element(of: messages).utf8))
-            // A mutation that means to end the session would end the test.
-            let text = String(decoding: body, as: UTF8.self)
-            guard !text.contains("\"exit\""), !text.contains("\"shutdown\"") else { continue }
+        var sentCount = 0
+        for (number, body) in bodies.enumerated() where !endsSession(body) {
             client.send(body)
+            // Damage may have switched completions off, or changed what is open.
+            try client.notify("workspace/didChangeConfiguration", ["settings": ["foretoken": ["enabled": true]]])
             try client.open("file:///s", "text")
             try client.complete(sentinel(number), "file:///s", line: 0, character: 4)
             let answer = try await client.response(to: sentinel(number))
-            #expect(answer.value(at: "result.items.insertText") == ["x"], "seed \(seed), message \(number)")
+            #expect(answer.value(at: "result.items.insertText") == ["x"], "\(name), message \(number)")
+            sentCount += 1
         }
         client.closeInput()
         #expect(await client.exitCode() == 1)
-        try expectAnswersOnce(client, seed: seed)
+        try expectAnswersOnce(client, count: sentCount, name: name)
     }
 
-    private func expectAnswersOnce(_ client: TestClient, seed: UInt64) throws {
+    private func expectAnswersOnce(_ client: TestClient, count: Int, name: String) throws {
         var counts: [JSONTree: Int] = [:]
         for body in client.output.allBodies {
             let message = try JSONTree(parsing: body)
@@ -100,23 +97,24 @@ struct MutationTests {
                 counts[id, default: 0] += 1
             }
         }
-        #expect(counts.count > 900, "seed \(seed)")
-        #expect(client.faults.faultCount == 0, "seed \(seed)")
-        #expect(counts.values.allSatisfy { $0 == 1 }, "seed \(seed)")
+        #expect(counts.count == count, "\(name)")
+        #expect(client.faults.faultCount == 0, "\(name)")
+        #expect(counts.values.allSatisfy { $0 == 1 }, "\(name)")
     }
 
     @Test(
         "Mutated streams in random portions end, and what came before the damage is read whole",
         arguments: UInt64(0)..<8)
     func mutatedStreams(seed: UInt64) {
+        let seed = seed + HostileCorpus.firstSeed
         var mutator = Mutator(random: SeededRandom(seed: seed))
         var limits = Limits()
         limits.frameBodyByteCount = 4096
         limits.frameHeaderByteCount = 256
-        for round in 0..<400 {
-            let intact = (0..<3).map { _ in Array(mutator.random.element(of: messages).utf8) }
-            let rest = (0..<6).flatMap { _ in Self.frame(Array(mutator.random.element(of: messages).utf8)) }
-            let stream = intact.flatMap(Self.frame) + mutator.mutate(rest)
+        for round in 0..<(HostileCorpus.soakCount ?? 3_200) / 8 {
+            let intact = (0..<3).map { _ in mutator.random.element(of: messages) }
+            let rest = (0..<6).flatMap { _ in HostileCorpus.frame(mutator.random.element(of: messages)) }
+            let stream = intact.flatMap(HostileCorpus.frame) + mutator.mutate(rest)
             var framer = MessageFramer(limits: limits)
             var frames: [Frame] = []
             var index = 0
@@ -132,7 +130,34 @@ struct MutationTests {
         }
     }
 
-    private static func frame(_ body: [UInt8]) -> [UInt8] {
-        Array("Content-Length: \(body.count)\r\n\r\n".utf8) + body
+    @Test(
+        "Whole sessions over pipes with mutated frames among valid ones end, and answer nothing twice",
+        arguments: UInt64(0)..<4)
+    func mutatedSessions(seed: UInt64) async throws {
+        let seed = seed + HostileCorpus.firstSeed
+        var mutator = Mutator(random: SeededRandom(seed: seed))
+        for round in 0..<max(4, (HostileCorpus.soakCount ?? 0) / 4 / 100) {
+            var stream = HostileSession.beginning
+            for number in 0..<100 {
+                let frame = mutator.mutate(HostileCorpus.frame(mutator.random.element(of: messages)))
+                if endsSession(frame) { continue }
+                stream += frame + HostileSession.request("sentinel-\(number)")
+            }
+            let end = try await HostileSession.run(stream)
+            #expect(end.exitCode == 1, "seed \(seed), round \(round)")
+            #expect(end.answerCounts["beginning"] == 1, "seed \(seed), round \(round)")
+            // Ids of the corpus may come again once they are answered.
+            let own = end.answerCounts.filter { $0.key.hasPrefix("sentinel-") }
+            #expect(own.values.allSatisfy { $0 == 1 }, "seed \(seed), round \(round)")
+        }
+    }
+
+    @Test("Sessions over pipes with streams known to be hostile end, and answer what came before")
+    func damagedStreams() async throws {
+        for (name, bytes) in try HostileCorpus.damagedStreams() {
+            let end = try await HostileSession.run(HostileSession.beginning + bytes)
+            #expect(end.exitCode == 1, "\(name)")
+            #expect(end.answerCounts["beginning"] == 1, "\(name)")
+        }
     }
 }

@@ -8,7 +8,7 @@ import Testing
 @testable import CompletionDaemon
 
 /// Two pipes with a session between them.
-private final class PipedSession {
+final class PipedSession {
     let toServer: Int32
     let fromServer: Int32
     private let serverEnds: (input: Int32, output: Int32)
@@ -17,8 +17,8 @@ private final class PipedSession {
     init() {
         var input: [Int32] = [0, 0]
         var output: [Int32] = [0, 0]
-        _ = pipe(&input)
-        _ = pipe(&output)
+        _ = ServerProcess.makePipe(&input)
+        _ = ServerProcess.makePipe(&output)
         toServer = input[1]
         fromServer = output[0]
         serverEnds = (input[0], output[1])
@@ -45,8 +45,10 @@ private final class PipedSession {
     static func frame(_ body: String) -> String { "Content-Length: \(body.utf8.count)\r\n\r\n\(body)" }
 
     /// Waits for room; gives up when the server's end is closed.
-    static func write(_ text: String, to descriptor: Int32) {
-        var rest = Array(text.utf8)[...]
+    static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { return }
@@ -220,8 +222,8 @@ private struct PipedEnds {
     init() {
         var input: [Int32] = [0, 0]
         var output: [Int32] = [0, 0]
-        _ = pipe(&input)
-        _ = pipe(&output)
+        _ = ServerProcess.makePipe(&input)
+        _ = ServerProcess.makePipe(&output)
         (serverInput, clientOutput) = (input[0], input[1])
         (clientInput, serverOutput) = (output[0], output[1])
     }

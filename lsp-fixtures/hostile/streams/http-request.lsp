@@ -1,0 +1,5 @@
+POST / HTTP/1.1
+Host: localhost
+Content-Length: 2
+
+{}

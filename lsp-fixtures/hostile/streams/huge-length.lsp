@@ -1,0 +1,3 @@
+Content-Length: 99999999999
+
+abc
