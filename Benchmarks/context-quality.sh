@@ -2,11 +2,12 @@
 # The table of docs/CONTEXT.md: how much the choice of context is worth on real repositories.
 #
 #   context-quality.sh fetch REPOSITORIES                       see context-repositories.sh
-#   context-quality.sh run BINARY REPOSITORIES OUTPUT [--shard k/n] [--cursors n] [--ablation-cursors n] [--threads n]
-#   context-quality.sh merge OUTPUT                             prints the table from all shards' journals
+#   context-quality.sh run BINARY REPOSITORIES OUTPUT [--jobs n] [--threads n] [--cursors n] [--ablation-cursors n]
+#   context-quality.sh table OUTPUT                             prints the table from the journal
 #   context-quality.sh shared REPOSITORY OTHER...               share of lines that a repository has in common with others
 #
-# REPOSITORIES and OUTPUT are folders. A shard that is started again goes on where it stopped. BINARY may stand alone
+# REPOSITORIES and OUTPUT are folders. A run that is started again goes on where it stopped; two cores need
+# 90 minutes, a large machine runs many servers at once (--jobs 24 --threads 2). BINARY may stand alone
 # with FORETOKEN_MODEL set (make install builds one that needs no Swift runtime).
 set -eu
 
@@ -21,6 +22,6 @@ run)
     unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
     exec python3 "$here/context_quality.py" run "$binary" "$output" "$repositories"/* "$@"
     ;;
-merge | shared) exec python3 "$here/context_quality.py" "$command" "$@" ;;
+table | shared) exec python3 "$here/context_quality.py" "$command" "$@" ;;
 *) sed -n 's/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

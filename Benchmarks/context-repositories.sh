@@ -37,19 +37,19 @@ pypi() { # NAME VERSION
 
 debian_lists() {
     mkdir -p "$work/parts" "$work/lists/partial" "$work/cache/archives/partial"
-    # From where this machine's packages come.
-    archive=$(apt-cache policy | sed -n 's/^ *[0-9]* \(http[^ ]*\) .*/\1/p' | head -n 1)
+    # From where this machine's packages come; the archive of security updates has no release of its own.
+    archive=$(apt-cache policy | sed -n 's/^ *[0-9]* \([a-z]*:[^ ]*\) bookworm\/main .*/\1/p' | head -n 1)
     printf 'Types: deb-src\nURIs: %s\nSuites: bookworm\nComponents: main\nSigned-By: %s\n' \
         "$archive" /usr/share/keyrings/debian-archive-keyring.gpg > "$work/parts/source.sources"
     apt_options="-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=$work/parts -o Dir::State::lists=$work/lists
-        -o Dir::Cache=$work/cache"
-    apt-get $apt_options -qq update 2>/dev/null
+        -o Dir::Cache=$work/cache -o APT::Sandbox::User=$(id -un)"
+    apt-get $apt_options -qq update >&2 || echo "no list of Debian's sources from ${archive:-nowhere}" >&2
 }
 
 debian() { # NAME SOURCE-PACKAGE
     [ -d "$directory/$1" ] && return
     [ -n "${apt_options:-}" ] || debian_lists
-    if (cd "$work" && apt-get $apt_options source --download-only -qq "$2" >/dev/null 2>&1); then
+    if (cd "$work" && apt-get $apt_options source --download-only -qq "$2" >&2); then
         import "$1" "$(ls "$work"/*.orig.tar.* | grep "/$2_" | head -1)"
     else
         echo "not fetched: $2" >&2
