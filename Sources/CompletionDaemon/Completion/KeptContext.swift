@@ -120,7 +120,7 @@ final class KeptContext: Sendable {
             let tokenCount = await usableCount(of: entry, blobIDs: ids, candidate, engine: engine)
             // Right after a start the index knows too little to say what is good.
             let isWhole = entry.documentPath == restored?.documentPath && tokenCount == entry.tokens.count
-            let score = isWhole ? Double.infinity : Self.score(of: entry, tokenCount, for: candidate.prompt)
+            let score = isWhole ? Double.infinity : Self.score(of: entry, tokenCount, for: candidate)
             if tokenCount >= Self.allowedTokenCount, score > best.score {
                 best = (score, entry.tokens[..<tokenCount])
             }
@@ -148,19 +148,19 @@ final class KeptContext: Sendable {
         let limit = min(known + Self.allowedTokenCount, query.tokenBudget - candidate.own.count)
         var count = 0
         for (source, id) in zip(entry.sources, blobIDs) {
-            guard source.tokenRange.upperBound <= limit, id == source.blobID,
-                entry.rootPath + "/" + source.path != query.filePath
-            else { break }
+            guard source.tokenRange.upperBound <= limit, id == source.blobID else { break }
             count = source.tokenRange.upperBound
         }
         return count
     }
 
     /// How much of what the prompt's own context shows is in the leading tokens of another one.
-    private static func score(of entry: Entry, _ tokenCount: Int, for prompt: PromptResult) -> Double {
-        let wanted = Set(prompt.selection.map(\.path.string))
-        return entry.sources.filter { $0.tokenRange.upperBound <= tokenCount }.reduce(0) { sum, source in
-            sum + Double(source.tokenRange.count) * (wanted.contains(source.path) ? 1 : otherFileShare)
+    private static func score(of entry: Entry, _ tokenCount: Int, for candidate: Candidate) -> Double {
+        let wanted = Set(candidate.prompt.selection.map(\.path.string))
+        return entry.sources.filter { $0.tokenRange.upperBound <= tokenCount }.reduce(1) { sum, source in
+            // The document as another one's context has it says nothing new.
+            if entry.rootPath + "/" + source.path == candidate.query.filePath { return sum }
+            return sum + Double(source.tokenRange.count) * (wanted.contains(source.path) ? 1 : otherFileShare)
         }
     }
 }

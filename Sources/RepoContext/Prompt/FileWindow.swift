@@ -11,17 +11,23 @@ struct FileWindow: Equatable {
 
     /// A window of less than a quarter of what it may be is no good, however well its end would stay.
     private static let minimumShare = 4
+    /// What the cursor's line is reckoned to grow to.
+    private static let lineByteCount = 128
 
     /// A start of a line with at most `maximumByteCount` up to the cursor, one of the first `gridLineCount`.
     ///
     /// The line is chosen by its text, so that the same one is chosen as long as it is among them: the first lines of
     /// paragraphs before others, then by a hash. Among equal lines the number decides, counted from the file's
-    /// start, which typing at the cursor does not move. A line longer than the window is cut on a grid of 256 bytes.
+    /// start, which typing at the cursor does not move. Where the window may begin depends on the cursor's line and not
+    /// on the place in it, so that no key but Return moves it. A line longer than the window is cut on a grid of 256
+    /// bytes.
     static func prefixStart(
         in text: [UInt8], cursor: Int, maximumByteCount: Int, gridLineCount: Int
     ) -> Int {
-        guard cursor > maximumByteCount else { return 0 }
-        let earliest = cursor - maximumByteCount
+        let lineStart = text[..<cursor].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+        let reserved = min(lineByteCount, maximumByteCount / 8)
+        let earliest = max(cursor - maximumByteCount, lineStart + reserved - maximumByteCount)
+        guard earliest > 0 else { return 0 }
         let latest = cursor - maximumByteCount / minimumShare
         var best: (rank: Rank, start: Int)?
         var start = lineEnd(in: text, from: earliest - 1, limit: cursor)
