@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def main():
     cases = {record["id"]: record for record in records if "expected" in record and not record.get("error")}
     daemon = Daemon(binary, repository, context_tokens)
     first, second, seen = [], [], set()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(print_summary(first, second)))
     for case in list(cases.values())[:limit]:
         text = open(f"{repository}/{case['path']}", encoding="utf-8", newline="").read()
         lines = text.encode().split(b"\n")
@@ -130,11 +132,18 @@ def main():
         daemon.wait_for("read ahead")
         answers.append(ask(daemon, uri, at))
         daemon.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
-        if len(seen) > 1:  # the very first has nothing to come behind
+        if len(seen) > 1:  # the first of all has nothing to come behind
             for results, (got, elapsed, computed) in zip((first, second), answers):
                 results.append((is_match(case["expected"], got), elapsed, computed))
     daemon.process.kill()
-    for name, results in (("first", first), ("second", second)):
+    print_summary(first, second)
+
+
+def print_summary(first, second):
+    """Also what there is when the time is up."""
+    for name, results in (("first", first), ("second", second[:len(first)])):
+        if not results:
+            return
         print(f"{name}: exact match {100 * statistics.mean(r[0] for r in results):.1f} % of {len(results)}, "
               f"median {statistics.median(r[1] for r in results):.0f} ms, "
               f"{statistics.median(r[2] for r in results):.0f} tokens computed")
