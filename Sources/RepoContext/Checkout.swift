@@ -9,6 +9,8 @@ final class Checkout {
     /// Repositories with more files get their status in the background: reading it cannot be interrupted, and
     /// it costs about 5 microseconds per file.
     static let maximumImmediateStatusCount = 5_000
+    /// Blob ids remembered; more files than the snapshots of one repository show.
+    static let maximumBlobIDCount = 4_096
     /// Saved paths remembered until the next query; beyond that everything is listed anew.
     static let maximumSavedPathCount = 1_000
 
@@ -35,6 +37,8 @@ final class Checkout {
     /// Files whose text holds a credential.
     private var secretPaths = Set<RelativePath>()
     private(set) var layouts = LayoutHistory()
+    /// Blob ids of files by what they were read as.
+    private var blobIDs: [RelativePath: (key: ContentKey, id: String)] = [:]
 
     private let cache: IndexCache?
     /// `index.changeCount` when it was saved last.
@@ -376,15 +380,31 @@ final class Checkout {
         }
         guard let place = snapshot.index(of: path) else { return nil }
         let file = snapshot.files[place]
-        let key =
-            file.isInWorkTree ? root.stamp(path).map { .file($0) } : file.blobID.map { ContentKey.blob($0) }
-        guard let key else { return nil }
+        guard let key = contentKey(of: file) else { return nil }
         return outline(path, key: key) { content(of: file) }
     }
 
-    /// The present text of a file as `outline` would show it; nil where it may not be shown.
-    func text(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> [UInt8]? {
-        outline(of: path, documents: documents)?.outline.text
+    /// The id of a git blob with the present text of a file, the document where it is open; nil where the text may not
+    /// be shown.
+    func blobID(of path: RelativePath, documents: [RelativePath: [UInt8]]) -> String? {
+        guard !SecretPolicy.isDenied(path: path) else { return nil }
+        if let document = documents[path] {
+            guard case .text(let bytes, _) = FileContent.checked(document, stamp: nil) else { return nil }
+            return GitObjectID(blobWith: bytes)?.description
+        }
+        guard let place = snapshot.index(of: path), let key = contentKey(of: snapshot.files[place]) else {
+            return nil
+        }
+        if let known = blobIDs[path], known.key == key { return known.id }
+        guard case .text(let bytes, _) = content(of: snapshot.files[place]) else { return nil }
+        let id = GitObjectID(blobWith: bytes)?.description
+        if blobIDs.count >= Checkout.maximumBlobIDCount { blobIDs.removeAll() }
+        if let id { blobIDs[path] = (key, id) }
+        return id
+    }
+
+    private func contentKey(of file: RepositorySnapshot.File) -> ContentKey? {
+        file.isInWorkTree ? root.stamp(file.path).map { .file($0) } : file.blobID.map { .blob($0) }
     }
 
     private func outline(_ path: RelativePath, key: ContentKey, _ content: () -> FileContent) -> OutlinedText?

@@ -250,7 +250,7 @@ package actor RepositoryContext {
             guard let text = checkout.outline(of: file.path, documents: documents) else { continue }
             sources.append(
                 SnippetSelector.Source(
-                    file: file, outline: text.outline, hash: text.hash,
+                    file: file, outline: text.outline, hash: text.hash, blobID: text.blobID,
                     editedLines: subject.editedLines[file.path] ?? []))
         }
         return sources
@@ -286,7 +286,8 @@ package actor RepositoryContext {
     }
 
     /// The git blob ids that the texts of files would have now, for files beneath one root; nil where a file is gone,
-    /// ignored, or must not be shown to a model. Open documents count with their text.
+    /// ignored, or must not be shown to a model. Open documents count with their text. Files that have not changed
+    /// since they were asked about last are not read again.
     package func blobIDs(
         of paths: [String], beneath rootPath: String, openDocuments: [OpenDocument] = []
     ) -> [String?] {
@@ -304,12 +305,36 @@ package actor RepositoryContext {
             }
         }
         return paths.map { path in
-            guard let path = RelativePath(bytes: Array(path.utf8)), !SecretPolicy.isDenied(path: path),
-                documents[path] != nil || checkout.snapshot.index(of: path) != nil,
-                let text = checkout.text(of: path, documents: documents)
+            guard let path = RelativePath(bytes: Array(path.utf8)), checkout.snapshot.index(of: path) != nil
             else { return nil }
-            return GitObjectID(blobWith: text).map { "\($0)" }
+            return checkout.blobID(of: path, documents: documents)
         }
+    }
+
+    /// Takes what a prompt of an earlier session showed with a file as what was shown last, unless this session has
+    /// shown something itself: so that the next prompt keeps it in its place, as far as it is still there and still
+    /// good.
+    ///
+    /// - Parameter shown: path and text of each part in its order, the path relative to the root.
+    package func recall(_ shown: [(path: String, text: [UInt8])], with filePath: String) {
+        let located = locate(filePath)
+        guard let file = located.path, let checkout = checkout(for: located.location),
+            checkout.layouts.shown(with: file).isEmpty
+        else { return }
+        let files = shown.compactMap { part -> SelectedFile? in
+            guard let path = RelativePath(bytes: Array(part.path.utf8)),
+                checkout.snapshot.index(of: path) != nil,
+                let now = checkout.outline(of: path, documents: [:]),
+                let pieces = now.outline.pieces(of: part.text)
+            else { return nil }
+            return SelectedFile(
+                path: path, score: ContextScore(),
+                snippets: pieces.map {
+                    SelectedSnippet(lines: $0.lines, isSignature: $0.isSignature, score: 0)
+                },
+                rank: 0, text: now.outline.text(of: pieces), source: now.hash, blobID: now.blobID)
+        }
+        if !files.isEmpty { checkout.noteShown(files, with: file) }
     }
 
     /// Source files of a root by their last change, the newest first, absolute.

@@ -273,6 +273,36 @@ import Testing
         #expect(Set(ends).count <= 40 / budget.suffixGridLineCount + 1)
     }
 
+    @Test("A line put in or taken out above the window, in it, or far below leaves both windows' ends in their places")
+    func windowsFollowTheText() throws {
+        let lines = (0..<600).map { "\($0 % 7 == 0 ? "\n" : "    ")let name\($0) = value\($0) + \($0 * $0)\n" }
+        let budget = PromptBudget(totalTokenCount: 8_192, includesContext: true)
+        /// The first line before the cursor in the prompt, and the last behind it.
+        func ends(_ lines: [String], cursorLine: Int) -> [String] {
+            let text = Array(lines.joined().utf8)
+            let cursor = lines[..<cursorLine].joined().utf8.count
+            let start = FileWindow.prefixStart(
+                in: text, cursor: cursor, maximumByteCount: budget.prefixByteCount,
+                gridLineCount: budget.prefixGridLineCount)
+            let end = FileWindow.suffixEnd(
+                in: text, cursor: cursor, maximumByteCount: budget.suffixByteCount,
+                gridLineCount: budget.suffixGridLineCount)
+            return [text[start...].prefix(40), text[..<end].suffix(40)].map { String(decoding: $0, as: UTF8.self) }
+        }
+        let before = ends(lines, cursorLine: 400)
+        for place in [3, 120, 399] {
+            var edited = lines
+            edited.insert("// a note\n", at: place)
+            #expect(ends(edited, cursorLine: 401) == before, "put in at \(place)")
+            edited = lines
+            edited.remove(at: place)
+            #expect(ends(edited, cursorLine: 399) == before, "taken out at \(place)")
+        }
+        var edited = lines
+        edited.insert("// a note\n", at: 590)
+        #expect(ends(edited, cursorLine: 400) == before)
+    }
+
     @Test("Windows hold whole lines, stay within their size, and cut a giant line at a character")
     func windowsAreBounded() {
         let text = Array((0..<500).map { "número \($0)\n" }.joined().utf8)

@@ -130,6 +130,45 @@ import Testing
         #expect(changeCount * 20 <= typed.utf8.count, "\(changeCount) changes in \(typed.utf8.count) keys")
     }
 
+    @Test("Another file's edit changes nothing that it does not touch, and what it touches makes room for the rest")
+    func keepsWhatStillStands() async throws {
+        let fixture = try Self.library()
+        let context = Self.context()
+        let query = Self.query(
+            fixture, "    shelf_31(book, reader)\n    shelf_8(book, reader)\n    ", tokens: 4_096)
+        func shown() async throws -> String {
+            Self.shown(try await context.prompt(for: query, tokenizer: ByteTokenizer()))
+        }
+        let file = fixture.absolute("library/shelves.py")
+        let before = try await shown()
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        try fixture.write("library/shelves.py", "VERSION = 2\n\n\n\n\n\n\n\n" + text)
+        await context.noteSaved(file)
+        #expect(try await shown() == before)
+        try fixture.write(
+            "library/shelves.py", text.replacingOccurrences(of: "Shelf 31.", with: "The shelf by the door."))
+        await context.noteSaved(file)
+        let after = try await shown()
+        #expect(before.contains("Shelf 31.") && after.contains("by the door") && !after.contains("Shelf 31."))
+    }
+
+    @Test("What an earlier session showed is shown again in its order, as far as it is still there")
+    func recallsAnEarlierSession() async throws {
+        let fixture = try Self.library()
+        let query = Self.query(fixture, "    shelf_31(book, reader)\n    ", tokens: 4_096)
+        let first = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        let later = Self.context()
+        // Something that a fresh choice would not show.
+        let odd = try String(contentsOfFile: fixture.absolute("library/shelves.py"), encoding: .utf8)
+            .components(separatedBy: "def ")[23]
+        await later.recall([("library/shelves.py", Array(("def " + odd).utf8))], with: query.filePath)
+        let recalled = try await later.prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(Self.shown(recalled).hasPrefix("def shelf_22(") && !Self.shown(first).hasPrefix("def shelf_22("))
+        await later.recall([("library/gone.py", Array("gone = 1\n".utf8))], with: query.filePath)
+        let again = try await later.prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(again.prompt.tokens == recalled.prompt.tokens)
+    }
+
     @Test("A place edited in this session counts")
     func prefersEditedPlaces() async throws {
         let fixture = try Self.library()

@@ -9,11 +9,19 @@ struct CacheCommand: ParsableCommand {
         commandName: "cache", abstract: "Show or remove what is kept on the disk for the next start.",
         subcommands: [List.self, Clear.self])
 
-    fileprivate static func store() throws(CommandError) -> SnapshotStore {
+    private static func directory() throws(CommandError) -> String {
         guard let directory = UserDirectories.cache else {
             throw .file("there is no home directory", fix: "set HOME or XDG_CACHE_HOME")
         }
-        return SnapshotStore(directory: directory + "/snapshots")
+        return directory
+    }
+
+    fileprivate static func store() throws(CommandError) -> SnapshotStore {
+        SnapshotStore(directory: try directory() + "/snapshots")
+    }
+
+    fileprivate static func weights() throws(CommandError) -> WeightsFolder {
+        WeightsFolder(cacheDirectory: try directory())
     }
 
     struct List: ParsableCommand {
@@ -36,8 +44,20 @@ struct CacheCommand: ParsableCommand {
             }
         }
 
+        private struct Weights: Encodable {
+            let path: String
+            let bytes: Int
+            let lastUse: Int
+
+            enum CodingKeys: String, CodingKey {
+                case path, bytes
+                case lastUse = "last_use"
+            }
+        }
+
         private struct Listing: Encodable {
             let snapshots: [Item]
+            let weights: [Weights]
         }
 
         func run() throws {
@@ -48,10 +68,13 @@ struct CacheCommand: ParsableCommand {
                         document: entry.origin?.documentPath,
                         tokens: entry.tokenCount, bytes: entry.byteCount, lastUse: entry.lastUse)
                 }
+                let weights = try CacheCommand.weights().entries().map {
+                    Weights(path: $0.path, bytes: $0.byteCount, lastUse: $0.lastUse)
+                }
                 if json {
-                    JSONOutput.write(Listing(snapshots: items))
+                    JSONOutput.write(Listing(snapshots: items, weights: weights))
                 } else {
-                    FileDescriptorOutput.write(text(items), to: 1)
+                    FileDescriptorOutput.write(text(items) + text(weights), to: 1)
                 }
             } catch {
                 throw CommandError(error).report(asJSON: json)
@@ -68,6 +91,10 @@ struct CacheCommand: ParsableCommand {
             return lines.joined() + "\(megabytes(total))  in \(items.count) snapshots\n"
         }
 
+        private func text(_ weights: [Weights]) -> String {
+            weights.map { "\(megabytes($0.bytes))  packed weights  \($0.path)\n" }.joined()
+        }
+
         private func megabytes(_ bytes: Int) -> String {
             let text = "\((Double(bytes) / 0x1p20 * 10).rounded() / 10) MiB"
             return String(repeating: " ", count: max(0, 11 - text.count)) + text
@@ -81,7 +108,7 @@ struct CacheCommand: ParsableCommand {
         @Option(help: ArgumentHelp("A folder in the repository. Default: here.", valueName: "dir"))
         var repo: String?
 
-        @Flag(help: "Remove those of all repositories.")
+        @Flag(help: "Remove those of all repositories, and the packed weights.")
         var all = false
 
         func run() throws {
@@ -90,7 +117,8 @@ struct CacheCommand: ParsableCommand {
                     throw CommandError.usage(
                         "--repo and --all contradict each other", fix: "give one of them")
                 }
-                let removed = try CacheCommand.store().clear(rootPath: all ? nil : root())
+                var removed = try CacheCommand.store().clear(rootPath: all ? nil : root())
+                if all { removed += try CacheCommand.weights().clear() }
                 FileDescriptorOutput.write(
                     "removed \((Double(removed) / 0x1p20 * 10).rounded() / 10) MiB\n", to: 1)
             } catch {

@@ -19,9 +19,11 @@ struct EditsBench {
     }
 
     /// Lines that the first and the second file must have.
-    private static let lineCounts = (first: 300, second: 60)
+    private static let lineCounts = [300, 60, 60]
     private static let typedByteCount = 40
+    /// Lines between an edit and the cursor below it.
     private static let editDistance = 200
+    private static let nearEditDistance = 100
 
     let configuration: EngineConfiguration
     /// A folder in the repository.
@@ -47,6 +49,8 @@ struct EditsBench {
     private struct Answer {
         let promptTokens: Int
         let computedTokens: Int
+        /// Of the other files' tokens.
+        let computedContextTokens: Int
         /// Context and prefill: when the first token's logits are there.
         let firstTokenTime: Duration
     }
@@ -75,9 +79,11 @@ struct EditsBench {
         session.keeper.requestFinished(
             PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text)
         let generation = result.generation
+        let ownTokens = result.prompt.prompt.tokens.count - result.prompt.contextTokenCount
         return Answer(
             promptTokens: generation.promptTokenCount,
             computedTokens: generation.promptTokenCount - generation.reusedTokenCount,
+            computedContextTokens: max(0, result.tokens.count - ownTokens - generation.reusedTokenCount),
             firstTokenTime: result.contextTime + generation.prefillTime)
     }
 
@@ -92,6 +98,7 @@ struct EditsBench {
         var results = try await typing(session, documents[0])
         results += try await editing(session, documents[0])
         results += try await switching(session, documents)
+        session.keeper.requestArrived()
         await session.keeper.storeRecords()
         results += try await restarts(cacheDirectory: cache, documents: documents)
         return results
@@ -100,16 +107,15 @@ struct EditsBench {
     private func documents(_ session: Session) async throws -> [Document] {
         var found: [Document] = []
         for path in await session.context.recentlyChangedFiles(beneath: folder, limit: 4_096)
-        where found.count < 2 {
+        where found.count < Self.lineCounts.count {
             guard let text = try? SourceFile.read(path), text.count < 64 << 10 else { continue }
             let breaks = text.indices.filter { text[$0] == 0x0A }
-            let wanted = found.isEmpty ? Self.lineCounts.first : Self.lineCounts.second
-            guard breaks.count >= wanted else { continue }
+            guard breaks.count >= Self.lineCounts[found.count] else { continue }
             found.append(Document(path: path, text: text, cursor: breaks[breaks.count * 4 / 5]))
         }
-        guard found.count == 2 else {
+        guard found.count == Self.lineCounts.count else {
             throw CommandError.usage(
-                "\(folder) has no files of \(Self.lineCounts.first) and \(Self.lineCounts.second) lines",
+                "\(folder) has no files of \(Self.lineCounts) lines",
                 fix: "name a larger repository with --repository")
         }
         return found
@@ -141,20 +147,21 @@ struct EditsBench {
 
     private func editing(_ session: Session, _ document: Document) async throws -> [Measurement] {
         var share = Measurement(name: "edit_above_recomputed", unit: "%", values: [])
+        var near = Measurement(name: "edit_100_above_recomputed", unit: "%", values: [])
         var idle = Measurement(name: "edit_above_after_1s_recomputed", unit: "tokens", values: [])
+        var nearIdle = Measurement(name: "edit_100_above_after_1s_recomputed", unit: "tokens", values: [])
         var undone = Measurement(name: "undo_recomputed", unit: "tokens", values: [])
         var deleted = Measurement(name: "delete_20_recomputed", unit: "tokens", values: [])
         var saved = Measurement(name: "save_recomputed", unit: "tokens", values: [])
         _ = try await ask(session, document)
         for round in 0..<repeats {
-            let edited = Self.editedAbove(document, "// note \(round)\n")
-            let answer = try await ask(session, edited)
-            share.values.append(100 * Double(answer.computedTokens) / Double(answer.promptTokens))
+            share.values.append(try await edit(session, document, Self.editDistance, round))
             undone.values.append(Double(try await ask(session, document).computedTokens))
-            let later = Self.editedAbove(document, "// later \(round)\n")
-            session.keeper.documentChanged(path: later.path, text: later.text)
-            try await Task.sleep(for: .seconds(1))
-            idle.values.append(Double(try await ask(session, later).computedTokens))
+            idle.values.append(try await editAndIdle(session, document, Self.editDistance, round))
+            _ = try await ask(session, document)
+            near.values.append(try await edit(session, document, Self.nearEditDistance, round))
+            _ = try await ask(session, document)
+            nearIdle.values.append(try await editAndIdle(session, document, Self.nearEditDistance, round))
             var shorter = document
             let start = max(0, shorter.cursor - 20)
             shorter.text.removeSubrange(start..<shorter.cursor)
@@ -165,14 +172,32 @@ struct EditsBench {
             await session.context.noteSaved(document.path)
             saved.values.append(Double(try await ask(session, document).computedTokens))
         }
-        return [share, idle, undone, deleted, saved]
+        return [share, idle, near, nearIdle, undone, deleted, saved]
     }
 
-    /// A line put in 200 lines above the cursor, or at the start.
-    private static func editedAbove(_ document: Document, _ line: String) -> Document {
+    /// Percent of the prompt that is computed after a line was put in above the cursor.
+    private func edit(
+        _ session: Session, _ document: Document, _ distance: Int, _ round: Int
+    ) async throws -> Double {
+        let answer = try await ask(session, Self.editedAbove(document, distance, "// note \(round)\n"))
+        return 100 * Double(answer.computedTokens) / Double(answer.promptTokens)
+    }
+
+    /// Tokens that are left to compute when the next request comes a second after the edit.
+    private func editAndIdle(
+        _ session: Session, _ document: Document, _ distance: Int, _ round: Int
+    ) async throws -> Double {
+        let later = Self.editedAbove(document, distance, "// later \(round)\n")
+        session.keeper.documentChanged(path: later.path, text: later.text)
+        try await Task.sleep(for: .seconds(1))
+        return Double(try await ask(session, later).computedTokens)
+    }
+
+    /// A line put in `distance` lines above the cursor, or at the start.
+    private static func editedAbove(_ document: Document, _ distance: Int, _ line: String) -> Document {
         var edited = document
         var place = document.cursor
-        for _ in 0..<editDistance {
+        for _ in 0..<distance {
             guard let lineBreak = edited.text[..<place].lastIndex(of: 0x0A) else { break }
             place = lineBreak
         }
@@ -188,7 +213,9 @@ struct EditsBench {
         var other = Measurement(name: "switch_other_recomputed", unit: "tokens", values: [])
         for _ in 0..<repeats {
             _ = try await ask(session, documents[0])
+            // Twice: the first answer may come behind another file's context, and the own one is read then.
             other.values.append(Double(try await ask(session, documents[1]).computedTokens))
+            _ = try await ask(session, documents[1])
             let answer = try await ask(session, documents[0])
             back.values.append(Double(answer.computedTokens))
             backTime.values.append(answer.firstTokenTime.milliseconds)
@@ -201,12 +228,19 @@ struct EditsBench {
     private func restarts(cacheDirectory: String, documents: [Document]) async throws -> [Measurement] {
         var time = Measurement(name: "restart_first_completion", unit: "ms", values: [])
         var tokens = Measurement(name: "restart_recomputed", unit: "tokens", values: [])
+        var otherTime = Measurement(name: "restart_other_first_completion", unit: "ms", values: [])
+        var otherTokens = Measurement(name: "restart_other_recomputed", unit: "tokens", values: [])
+        var context = Measurement(name: "restart_other_context_recomputed", unit: "tokens", values: [])
         for _ in 0..<repeats {
             let (elapsed, answer) = try await restart(cacheDirectory: cacheDirectory, documents[0])
             time.values.append(elapsed.milliseconds)
             tokens.values.append(Double(answer.computedTokens))
+            let (otherElapsed, other) = try await restart(cacheDirectory: cacheDirectory, documents[2])
+            otherTime.values.append(otherElapsed.milliseconds)
+            otherTokens.values.append(Double(other.computedTokens))
+            context.values.append(Double(other.computedContextTokens))
         }
-        return [time, tokens]
+        return [time, tokens, otherTime, otherTokens, context]
     }
 
     private func restart(cacheDirectory: String, _ document: Document) async throws -> (Duration, Answer) {
@@ -258,6 +292,7 @@ struct EditsBench {
     private func removeTemporary(_ folder: String) {
         _ = SnapshotStore(directory: folder + "/snapshots").clear(rootPath: nil)
         rmdir(folder + "/snapshots")
+        _ = WeightsFolder(cacheDirectory: folder).clear()
         unlink(folder + "/checksums")
         rmdir(folder)
     }

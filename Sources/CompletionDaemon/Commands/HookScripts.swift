@@ -3,6 +3,7 @@
 // ours out moves it back as it was. Nothing here starts a process.
 
 import RepoContext
+import SpecEngine
 
 #if canImport(Glibc)
     import Glibc
@@ -97,16 +98,10 @@ struct HookScripts {
     }
 
     private func write(_ hook: String) throws(CommandError) {
-        let temporary = path(hook) + ".foretoken-new"
-        unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o755)
-        guard descriptor >= 0 else { throw failure(temporary) }
-        let isWritten =
-            FileDescriptorOutput.write(script(hook), to: descriptor) && fchmod(descriptor, 0o755) == 0
-        close(descriptor)
-        guard isWritten, rename(temporary, path(hook)) == 0 else {
-            unlink(temporary)
-            throw failure(path(hook))
+        do {
+            try AtomicFile.write(path(hook), bytes: script(hook), mode: 0o755)
+        } catch {
+            throw Self.failure(error.path, error.reason)
         }
     }
 
@@ -120,8 +115,12 @@ struct HookScripts {
     }
 
     private func failure(_ path: String) -> CommandError {
+        Self.failure(path, String(cString: strerror(errno)))
+    }
+
+    private static func failure(_ path: String, _ reason: String) -> CommandError {
         .file(
-            "\(path) cannot be written: \(String(cString: strerror(errno)))",
+            "\(path) cannot be written: \(reason)",
             fix: "check the permissions of the repository's hooks folder")
     }
 }

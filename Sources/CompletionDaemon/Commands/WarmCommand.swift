@@ -152,8 +152,8 @@ struct WarmCommand: AsyncParsableCommand {
         }
         await disk?.attach(rootPath: rootPath, engine: loaded, context: context)
         let warmer = Warmer(
-            engine: loaded, context: context, pipeline: CompletionPipeline(engine: loaded, context: context),
-            disk: disk,
+            engine: loaded, context: context,
+            pipeline: CompletionPipeline(engine: loaded, context: context, keptContext: disk?.kept), disk: disk,
             rootPath: rootPath, tokenBudget: budget ?? PromptSizing.tokenCounts.lowerBound)
         return try await body(warmer)
     }

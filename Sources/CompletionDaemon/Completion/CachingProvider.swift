@@ -87,7 +87,7 @@ extension CompletionRequest {
             document: document, byteOffset: range.lowerBound + selected.text.utf8.count, triggerKind: triggerKind,
             selectedCompletion: nil, openDocuments: openDocuments, recentPaths: recentPaths,
             recentEdits: recentEdits, cancellation: cancellation, contextTokenLimit: contextTokenLimit,
-            maximumTokens: maximumTokens)
+            maximumTokens: maximumTokens, isHypothetical: true)
     }
 }
 

@@ -24,33 +24,23 @@ struct ChecksumCache: Sendable {
     }
 
     func sha256(_ path: String) throws(EngineError) -> String {
-        guard let directory, let key = Self.key(path) else { return try FileChecksum.sha256(path) }
+        guard let directory, let identity = FileIdentity.of(path) else { return try FileChecksum.sha256(path) }
         let file = directory + "/" + Self.fileName
+        let key = identity.description
         let entries = Self.entries(file)
         if let entry = entries.first(where: { $0.key == key }) { return entry.checksum }
         let checksum = try FileChecksum.sha256(path)
-        if Self.key(path) == key && isSettled(path) {
+        if FileIdentity.of(path) == identity, time(nil) - identity.changeTime > settledSeconds {
             Self.write(entries.suffix(Self.entryLimit - 1) + [(checksum, key)], to: file, in: directory)
         }
         return checksum
     }
 
-    private static func status(_ path: String) -> stat? {
-        var status = stat()
-        return stat(path, &status) == 0 ? status : nil
-    }
-
-    private static func key(_ path: String) -> String? {
-        // The modification time can be set to any value, the change time cannot.
-        status(path).map {
-            "\($0.st_dev) \($0.st_ino) \($0.st_size) \($0.st_mtim.tv_sec) \($0.st_mtim.tv_nsec)"
-                + " \($0.st_ctim.tv_sec) \($0.st_ctim.tv_nsec)"
-        }
-    }
-
-    private func isSettled(_ path: String) -> Bool {
-        Self.status(path).map { time(nil) - max($0.st_mtim.tv_sec, $0.st_ctim.tv_sec) > settledSeconds }
-            ?? false
+    /// The same for a file that was opened before; nil where another one is at its path by now, or it has changed.
+    func sha256(_ path: String, openedAs identity: FileIdentity) throws(EngineError) -> String? {
+        guard FileIdentity.of(path) == identity else { return nil }
+        let checksum = try sha256(path)
+        return FileIdentity.of(path) == identity ? checksum : nil
     }
 
     /// What the file holds; nothing unless it is a regular file of ours that nobody else can write.
@@ -79,13 +69,8 @@ struct ChecksumCache: Sendable {
         _ entries: some Collection<(checksum: String, key: String)>, to file: String, in directory: String
     ) {
         guard makeDirectory(directory) else { return }
-        let temporary = "\(file).\(getpid())"
-        unlink(temporary)  // of a process that had this number and was killed
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return }
-        let text = entries.map { "\($0.checksum) \($0.key)\n" }.joined()
-        let isWritten = FileDescriptorOutput.write(text, to: descriptor)
-        if close(descriptor) != 0 || !isWritten || rename(temporary, file) != 0 { unlink(temporary) }
+        // What cannot be kept is computed again.
+        try? AtomicFile.write(file, text: entries.map { "\($0.checksum) \($0.key)\n" }.joined())
     }
 
     /// The last two folders at most: `~/.cache/foretoken` below a home that exists.

@@ -35,11 +35,11 @@ struct CompletionPipeline: Sendable {
     let engine: InferenceEngine
     let context: RepositoryContext
     private let deadline: ContextDeadline
-    private let keptContext: KeptContext?
+    let keptContext: KeptContext?
 
     /// - Parameters:
     ///   - deadline: shared by the pipelines of a session, since it counts what is stuck.
-    ///   - keptContext: context from before a restart that may stand in for the one just gathered.
+    ///   - keptContext: context that has been read and may stand in for one that would have to be.
     init(
         engine: InferenceEngine, context: RepositoryContext, deadline: ContextDeadline = ContextDeadline(),
         keptContext: KeptContext? = nil
@@ -82,31 +82,58 @@ struct CompletionPipeline: Sendable {
 
     /// The prompt of a request, as `complete` reads it.
     ///
-    /// - Parameter usesKeptContext: false for the context as it is now.
+    /// - Parameter usesKeptContext: false for the prompt's own context, read or not.
     func prompt(
         for request: Request, usesKeptContext: Bool = true
     ) async throws -> (result: PromptResult, tokens: [TokenID]) {
-        var query = request.query
         let room = engine.positionLimit - request.maximumTokens - 1
         guard room >= PromptBudget.minimumTotalTokenCount else {
             throw EngineError.noRoomForPrompt(
                 maximumTokens: request.maximumTokens, limit: engine.positionLimit)
         }
-        query.tokenBudget = min(query.tokenBudget, room)
+        let query = request.query.limited(to: room)
         let prompt = try await prompt(for: query, cancellation: request.cancellation)
         let tokens = prompt.prompt.tokens.map { TokenID($0) }
         guard usesKeptContext, let keptContext else { return (prompt, tokens) }
-        return (prompt, await keptContext.tokens(tokens, of: prompt, query: query, context: context))
+        let candidate = KeptContext.Candidate(tokens: tokens, prompt: prompt, query: query)
+        let chosen = try await keptContext.tokens(candidate, engine: engine) { [context, deadline] entry in
+            try await deadline.run(path: query.filePath) { _ in
+                await context.blobIDs(
+                    of: entry.sources.map(\.path), beneath: entry.rootPath,
+                    openDocuments: query.openDocuments)
+            }
+        }
+        return (prompt, chosen)
     }
 
     private func prompt(
         for query: ContextQuery, cancellation: CancellationFlag
     ) async throws -> PromptResult {
         let tokenizer = EnginePromptTokenizer(tokenizer: engine.tokenizer)
+        let restored = keptContext?.restored(for: query.filePath)
         return try await deadline.run(path: query.filePath) { [context] isAbandoned in
+            if let restored { await context.recall(restored.texts(tokenizer), with: query.filePath) }
             var query = query
             query.isCancelled = { cancellation.isRaised || isAbandoned() }
             return try await context.prompt(for: query, tokenizer: tokenizer)
+        }
+    }
+}
+
+extension ContextQuery {
+    fileprivate func limited(to tokenCount: Int) -> ContextQuery {
+        var query = self
+        query.tokenBudget = min(tokenBudget, tokenCount)
+        return query
+    }
+}
+
+extension KeptContext.Entry {
+    /// Path and text of the files that it shows.
+    fileprivate func texts(_ tokenizer: EnginePromptTokenizer) -> [(path: String, text: [UInt8])] {
+        sources.filter { $0.tokenRange.upperBound <= tokens.count }.map { source in
+            let bytes = tokenizer.tokenizer.decode(tokens[source.tokenRange])
+            return (source.path, Array(bytes.drop { $0 != 0x0A }.dropFirst()))  // behind the line with the path
         }
     }
 }

@@ -68,6 +68,8 @@ struct CompletionRequest: Sendable {
     /// Upper bounds that the user or the repository set.
     var contextTokenLimit: Int?
     var maximumTokens: Int?
+    /// The document's text is not what the editor has: an item of its menu stands in it as if it were taken.
+    var isHypothetical = false
 }
 
 /// The completion menu's highlighted item.

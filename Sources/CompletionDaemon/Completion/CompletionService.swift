@@ -116,7 +116,8 @@ final class CompletionService: CompletionProvider {
             let result = try await ready.pipeline.complete(asked)
             promptSize.note(result.generation)
             ready.keeper.requestFinished(
-                PromptRecord(asked, prompt: result.prompt, tokens: result.tokens), text: result.text)
+                PromptRecord(asked, prompt: result.prompt, tokens: result.tokens), text: result.text,
+                isHypothetical: request.isHypothetical)
             log(result)
             if result.generation.stopReason == .cancelled { return .cancelled }
             var texts = [result.text].compactMap { $0 }
@@ -156,7 +157,11 @@ final class CompletionService: CompletionProvider {
 
     func documentSaved(_ document: DocumentSnapshot) {
         guard let path = document.path, let context = context.withLock({ $0 }) else { return }
-        Task { await context.noteSaved(path) }
+        let keeper = session.withLock { $0.ready?.keeper }
+        Task {
+            await context.noteSaved(path)
+            keeper?.documentSaved()
+        }
     }
 
     func documentClosed(_ uri: DocumentURI) {}
@@ -183,7 +188,7 @@ final class CompletionService: CompletionProvider {
     ) -> Ready {
         let disk = configuration.cacheDirectory.map { SnapshotKeeper(cacheDirectory: $0) }
         let pipeline = CompletionPipeline(
-            engine: engine, context: context, deadline: deadline, keptContext: disk?.kept)
+            engine: engine, context: context, deadline: deadline, keptContext: disk?.kept ?? KeptContext())
         let share = configuration.runtimeDirectory.flatMap {
             MemoryShare(
                 folder: $0, byteLimit: configuration.engine.cacheByteLimit ?? MemoryShare.standardByteLimit)

@@ -1,6 +1,6 @@
-// Repository context from before a restart. Which files a prompt shows depends on what the index knows, and right after
-// a start it knows little; so the first prompt in a file takes the context that the file's snapshot was made with, as
-// long as every file in it is still what it was. The next idle moment reads the context as it is now.
+// Repository context that has been read: in this session, for other files, or before a restart. A prompt whose own
+// context would have to be read first takes one of these instead, as far as every file in it still says the same, and
+// the next idle moment reads its own. So a request waits for the tokens of its file, never for those of the others.
 
 import RepoContext
 import SpecEngine
@@ -18,58 +18,149 @@ extension PromptScope {
 
 extension PromptResult {
     /// Leading tokens that show other files.
-    var contextTokenCount: Int {
-        prompt.segments.last { segment in
-            if case .contextFile = segment.kind { return true }
-            return false
-        }?.tokenRange.upperBound ?? 0
+    var contextTokenCount: Int { prompt.contextOrigins.last?.tokenRange.upperBound ?? 0 }
+
+    /// The files that they show, with the text that each had.
+    var contextSources: [SnapshotSource] {
+        prompt.contextOrigins.map { origin in
+            let file = selection[origin.file]
+            return SnapshotSource(
+                path: file.path.string, blobID: file.blobID ?? "", tokenRange: origin.tokenRange)
+        }
     }
 
     /// The root that the prompt's paths are relative to.
     var rootPath: String? { scope.rootPath }
 }
 
-/// Contexts by absolute path of the document. Any thread.
+/// Contexts by the document that they were made for. Any thread.
 final class KeptContext: Sendable {
-    /// What a snapshot's prompt began with.
+    /// What a prompt began with.
     struct Entry: Sendable {
         var rootPath: String
+        /// Whose prompt it was, absolute.
+        var documentPath: String
         var tokens: [TokenID]
+        /// In the order of their tokens.
         var sources: [SnapshotSource]
+        /// From a snapshot, and not yet read anew in this session.
+        var isRestored = false
+    }
+
+    /// A prompt to be.
+    struct Candidate {
+        var tokens: [TokenID]
+        var prompt: PromptResult
+        var query: ContextQuery
+
+        /// What follows the context.
+        fileprivate var own: ArraySlice<TokenID> { tokens[prompt.contextTokenCount...] }
     }
 
     /// Documents remembered: as many as have snapshots that are worth a restart.
     static let maximumCount = 64
+    /// Contexts of other documents that are compared, the last used first.
+    static let comparedCount = 12
+    /// Context tokens that may be read while somebody waits: about what a keystroke costs.
+    static let allowedTokenCount = 128
+    /// What a token of a file counts that the prompt's own context does not show, beside one that it shows.
+    private static let otherFileShare = 0.15
 
-    private let entries = Mutex<[String: Entry]>([:])
+    /// The last used last.
+    private let entries = Mutex<[Entry]>([])
 
-    func keep(_ entry: Entry, for path: String) {
+    func keep(_ entry: Entry) {
         entries.withLock { entries in
-            if entries.count < Self.maximumCount || entries[path] != nil { entries[path] = entry }
+            entries.removeAll { $0.documentPath == entry.documentPath }
+            entries.append(entry)
+            if entries.count > Self.maximumCount { entries.removeFirst() }
         }
     }
 
-    /// The context as it is now has been read.
-    func forget(_ path: String) { entries.withLock { _ = $0.removeValue(forKey: path) } }
+    /// What a snapshot held, for a document of which nothing newer is known.
+    func restore(_ entry: Entry) {
+        let isKnown = entries.withLock { $0.contains { $0.documentPath == entry.documentPath } }
+        if !isKnown { keep(entry) }
+    }
 
-    /// `tokens`, or the same with the kept context in the place of its own.
+    /// The context that a snapshot gave for a document, once; its files are where the next prompt should have them.
+    func restored(for documentPath: String) -> Entry? {
+        entries.withLock { $0.first { $0.documentPath == documentPath && $0.isRestored } }
+    }
+
+    /// A document's prompt is known to have no context.
+    func forget(_ documentPath: String) {
+        entries.withLock { $0.removeAll { $0.documentPath == documentPath } }
+    }
+
+    // MARK: Choosing
+
+    /// Says which blobs the files of a context would be now, in their order.
+    typealias BlobSource = @Sendable (Entry) async throws -> [String?]
+
+    /// The candidate's tokens, or its own part behind a context that the engine has.
+    ///
+    /// - Throws: what `blobIDs` throws.
     func tokens(
-        _ tokens: [TokenID], of prompt: PromptResult, query: ContextQuery, context: RepositoryContext
-    ) async -> [TokenID] {
-        guard let entry = entries.withLock({ $0[query.filePath] }), prompt.rootPath == entry.rootPath else {
-            return tokens
+        _ candidate: Candidate, engine: InferenceEngine, blobIDs: BlobSource
+    ) async throws -> [TokenID] {
+        guard let rootPath = candidate.prompt.rootPath, candidate.query.includeContext else {
+            return candidate.tokens
         }
-        let count = prompt.contextTokenCount
-        let own = tokens[count...]
-        guard entry.tokens.count + own.count <= query.tokenBudget, !tokens.starts(with: entry.tokens) else {
-            return tokens
+        let restored = restored(for: candidate.query.filePath)
+        let count = candidate.prompt.contextTokenCount
+        let known = await engine.knownPrefixLength(of: candidate.tokens)
+        guard restored != nil || count - known > Self.allowedTokenCount else { return candidate.tokens }
+        let own = Entry(
+            rootPath: rootPath, documentPath: "", tokens: Array(candidate.tokens[..<count]),
+            sources: candidate.prompt.contextSources)
+        var best = (score: 0.0, tokens: ArraySlice<TokenID>())
+        for entry in [own] + others(for: candidate.query.filePath, rootPath: rootPath) {
+            let ids = try await blobIDs(entry)
+            let tokenCount = await usableCount(of: entry, blobIDs: ids, candidate, engine: engine)
+            // Right after a start the index knows too little to say what is good.
+            let isWhole = entry.documentPath == restored?.documentPath && tokenCount == entry.tokens.count
+            let score = isWhole ? Double.infinity : Self.score(of: entry, tokenCount, for: candidate)
+            if tokenCount >= Self.allowedTokenCount, score > best.score {
+                best = (score, entry.tokens[..<tokenCount])
+            }
         }
-        let ids = await context.blobIDs(
-            of: entry.sources.map(\.path), beneath: entry.rootPath, openDocuments: query.openDocuments)
-        guard zip(ids, entry.sources).allSatisfy({ $0 == $1.blobID }) else {
-            forget(query.filePath)
-            return tokens
+        // Where nothing has been read there is nothing to take.
+        return best.tokens.isEmpty ? candidate.tokens : Array(best.tokens + candidate.own)
+    }
+
+    private func others(for documentPath: String, rootPath: String) -> [Entry] {
+        let all = entries.withLock { $0.filter { $0.rootPath == rootPath } }
+        let newest = all.reversed().prefix(Self.comparedCount)
+        let mine = all.filter { entry in
+            entry.documentPath == documentPath && !newest.contains { $0.documentPath == documentPath }
         }
-        return entry.tokens + own
+        return mine + newest
+    }
+
+    /// Leading tokens of a context, up to the end of a file, that the engine has, that fit, and that show other files
+    /// as they are.
+    private func usableCount(
+        of entry: Entry, blobIDs: [String?], _ candidate: Candidate, engine: InferenceEngine
+    ) async -> Int {
+        let query = candidate.query
+        let known = await engine.knownPrefixLength(of: entry.tokens + [candidate.own.first].compactMap(\.self))
+        let limit = min(known + Self.allowedTokenCount, query.tokenBudget - candidate.own.count)
+        var count = 0
+        for (source, id) in zip(entry.sources, blobIDs) {
+            guard source.tokenRange.upperBound <= limit, id == source.blobID else { break }
+            count = source.tokenRange.upperBound
+        }
+        return count
+    }
+
+    /// How much of what the prompt's own context shows is in the leading tokens of another one.
+    private static func score(of entry: Entry, _ tokenCount: Int, for candidate: Candidate) -> Double {
+        let wanted = Set(candidate.prompt.selection.map(\.path.string))
+        return entry.sources.filter { $0.tokenRange.upperBound <= tokenCount }.reduce(1) { sum, source in
+            // The document as another one's context has it says nothing new.
+            if entry.rootPath + "/" + source.path == candidate.query.filePath { return sum }
+            return sum + Double(source.tokenRange.count) * (wanted.contains(source.path) ? 1 : otherFileShare)
+        }
     }
 }

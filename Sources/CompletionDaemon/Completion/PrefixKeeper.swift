@@ -77,9 +77,23 @@ final class PrefixKeeper: Sendable {
     }
 
     /// A request was answered, or given up after its prompt was read.
-    func requestFinished(_ record: PromptRecord, text: String?) {
-        note(record)
+    ///
+    /// - Parameter isHypothetical: the text is not the document's: what it would be with an item of a menu taken. It is
+    ///   not remembered, and so never stored.
+    func requestFinished(_ record: PromptRecord, text: String?, isHypothetical: Bool = false) {
+        if !isHypothetical { note(record) }
+        guard record.hasOwnContext || isHypothetical else {
+            // Answered with what was there: now the document's own context.
+            return expect(record.request, isGuess: false)
+        }
         expect(text.map { record.request(accepting: $0) }, isGuess: true)
+    }
+
+    /// A document was saved: what is remembered of it may now be stored.
+    func documentSaved() {
+        let ahead = state.withLock { $0.ahead }
+        requestArrived()
+        expect(ahead?.request, isGuess: ahead?.isGuess ?? true)
     }
 
     /// A document's text changed.
@@ -91,6 +105,11 @@ final class PrefixKeeper: Sendable {
     }
 
     private func note(_ record: PromptRecord) {
+        if let kept = record.keptContext {
+            pipeline.keptContext?.keep(kept)
+        } else if record.hasOwnContext {
+            pipeline.keptContext?.forget(record.path)
+        }
         state.withLock { state in
             let known = state.records.firstIndex { $0.path == record.path }
             var record = record
@@ -161,7 +180,6 @@ final class PrefixKeeper: Sendable {
         guard done.isComplete else { return false }
         // What is remembered, and stored, is what the user has.
         if isGuess { return true }
-        disk?.kept.forget(request.query.filePath)
         note(PromptRecord(request, prompt: prompt, tokens: tokens))
         return true
     }
@@ -180,7 +198,7 @@ final class PrefixKeeper: Sendable {
     /// Writes what is not stored yet. Also called when the session ends.
     func storeRecords() async {
         guard let disk else { return }
-        for record in state.withLock({ $0.records }) where !record.isStored {
+        for record in state.withLock({ $0.records }) where !record.isStored && record.hasOwnContext {
             guard await disk.store(record, engine: engine, context: context) else { continue }
             state.withLock { state in
                 for index in state.records.indices

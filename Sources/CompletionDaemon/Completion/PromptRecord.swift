@@ -11,25 +11,27 @@ struct PromptRecord: Sendable {
     var contextTokenCount: Int
     /// The root of the repository or folder; nil for a file on its own, which is not stored.
     var rootPath: String?
-    var contextSegments: [(path: String, tokenRange: Range<Int>)]
+    /// The other files in the prompt, with the text that each had when it was made.
+    var contextSources: [SnapshotSource]
+    /// Whether the context is the prompt's own, and not one that was there.
+    let hasOwnContext: Bool
     var isStored = false
 
     init(_ request: CompletionPipeline.Request, prompt: PromptResult, tokens: [TokenID]) {
         self.request = request
         self.tokens = tokens
         rootPath = prompt.rootPath
-        // A kept context is another than the prompt's own: where its files stand is in its snapshot.
-        let isOwn = tokens.elementsEqual(prompt.prompt.tokens.lazy.map { TokenID($0) })
-        contextTokenCount = isOwn ? prompt.contextTokenCount : 0
-        contextSegments = []
-        if isOwn {
-            contextSegments = prompt.prompt.segments.compactMap { segment in
-                if case .contextFile(let path) = segment.kind { return (path.string, segment.tokenRange) }
-                return nil
-            }
-        } else {
-            isStored = true
-        }
+        hasOwnContext = tokens.elementsEqual(prompt.prompt.tokens.lazy.map { TokenID($0) })
+        contextTokenCount = hasOwnContext ? prompt.contextTokenCount : 0
+        contextSources = hasOwnContext ? prompt.contextSources : []
+    }
+
+    /// The context for prompts of other documents; nil where there is none, or it is another document's.
+    var keptContext: KeptContext.Entry? {
+        guard hasOwnContext, let rootPath, contextTokenCount > 0 else { return nil }
+        return KeptContext.Entry(
+            rootPath: rootPath, documentPath: path, tokens: Array(tokens[..<contextTokenCount]),
+            sources: contextSources)
     }
 
     var path: String { request.query.filePath }

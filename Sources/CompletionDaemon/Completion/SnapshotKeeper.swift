@@ -43,8 +43,10 @@ final class SnapshotKeeper: Sendable {
 
     private func key(of engine: InferenceEngine) async -> SnapshotKey? {
         if let known = key.withLock({ $0 }) { return known }
-        let (checksums, path) = (checksums, engine.modelPath)
-        guard let checksum = await BlockingThread.value({ try? checksums.sha256(path) }) ?? nil else {
+        let (checksums, path, identity) = (checksums, engine.modelPath, engine.modelIdentity)
+        let found = await BlockingThread.value { try? checksums.sha256(path, openedAs: identity) }
+        guard let checksum = found ?? nil else {
+            report("\(path) was replaced since it was read: nothing is kept on the disk until the next start")
             return nil
         }
         let made = engine.snapshotKey(modelChecksum: checksum)
@@ -66,8 +68,10 @@ final class SnapshotKeeper: Sendable {
             return !state.hasSharedWeights
         }
         guard isFirst, let key = await key(of: engine) else { return }
-        let path = "\(cacheDirectory)/weights/\(key.modelChecksum.prefix(16))-\(key.instructionSet)"
+        let folder = WeightsFolder(cacheDirectory: cacheDirectory)
+        let path = folder.path(modelChecksum: key.modelChecksum, instructionSet: key.instructionSet)
         guard await !engine.shareWeights(with: path), let weights = await engine.packedWeights() else {
+            folder.noteUse(of: path)
             return
         }
         let result = await BlockingThread.value { Result { try weights.write(to: path) } }
@@ -75,20 +79,24 @@ final class SnapshotKeeper: Sendable {
             report("\(error)")
         } else {
             _ = await engine.shareWeights(with: path)
+            folder.removeLeastRecentlyUsed(sparing: path)
         }
     }
 
     // MARK: Storing
 
-    /// Writes a prompt's keys and values. False when that was not possible.
+    /// Writes a prompt's keys and values, as far as its text is on the disk anyway: what an editor has not saved, what
+    /// git ignores and what is denied is not written. False when it was not written to its end.
     func store(_ record: PromptRecord, engine: InferenceEngine, context: RepositoryContext) async -> Bool {
         guard let rootPath = record.rootPath, let document = record.relativePath,
             let key = await key(of: engine),
-            let origin = await origin(of: record, rootPath: rootPath, document: document, context: context),
-            let sequence = await engine.storedSequence(of: record.tokens)
+            let (origin, tokenCount) = await storable(
+                record, rootPath: rootPath, document: document, context: context),
+            let sequence = await engine.storedSequence(of: Array(record.tokens[..<tokenCount]))
         else { return false }
         let store = store
-        let contextTokenCount = record.contextTokenCount
+        // Context alone is one file; where a document follows, others can build on it.
+        let contextTokenCount = origin.documentPath.isEmpty ? 0 : record.contextTokenCount
         let result = await BlockingThread.value {
             Result {
                 try sequence.write(to: store, key: key, origin: origin, contextTokenCount: contextTokenCount)
@@ -98,7 +106,7 @@ final class SnapshotKeeper: Sendable {
         case .success(let files):
             removeOlder(than: files, document: document, rootPath: rootPath)
             await attach(files, engine: engine)
-            return true
+            return tokenCount == record.tokens.count
         case .failure(let error):
             report("\(error)")
             return false
@@ -106,26 +114,28 @@ final class SnapshotKeeper: Sendable {
         }
     }
 
-    /// Where the prompt's text comes from; nil when it may not be kept.
-    private func origin(
-        of record: PromptRecord, rootPath: String, document: String, context: RepositoryContext
-    ) async -> SnapshotOrigin? {
-        let open =
-            record.request.query.openDocuments + [
-                OpenDocument(path: record.path, text: record.request.query.text)
-            ]
-        let paths = record.contextSegments.map(\.path) + [document]
-        let ids = await context.blobIDs(of: paths, beneath: rootPath, openDocuments: open)
-        let ranges =
-            record.contextSegments.map(\.tokenRange) + [record.contextTokenCount..<record.tokens.count]
-        var sources: [SnapshotSource] = []
-        for ((path, id), range) in zip(zip(paths, ids), ranges) {
-            guard let id else { return nil }
-            sources.append(SnapshotSource(path: path, blobID: id, tokenRange: range))
+    /// Where a prompt's text comes from, and how many of its leading tokens may be kept: those up to the first file
+    /// that is not on the disk as the prompt shows it. Nil when that is nothing.
+    private func storable(
+        _ record: PromptRecord, rootPath: String, document: String, context: RepositoryContext
+    ) async -> (origin: SnapshotOrigin, tokenCount: Int)? {
+        let query = record.request.query
+        let sources = record.contextSources
+        let ids = await context.blobIDs(of: sources.map(\.path) + [document], beneath: rootPath)
+        let shown = await context.blobIDs(
+            of: [document], beneath: rootPath,
+            openDocuments: [OpenDocument(path: record.path, text: query.text)])
+        let good = zip(sources, ids).prefix { $0.blobID == $1 }.map(\.0)
+        var origin = SnapshotOrigin(
+            rootPath: rootPath, documentPath: document, cursorOffset: query.cursorOffset, sources: good)
+        if good.count == sources.count, let id = ids.last ?? nil, id == shown[0] {
+            let range = record.contextTokenCount..<record.tokens.count
+            origin.sources.append(SnapshotSource(path: document, blobID: id, tokenRange: range))
+            return (origin, record.tokens.count)
         }
-        return SnapshotOrigin(
-            rootPath: rootPath, documentPath: document, cursorOffset: record.request.query.cursorOffset,
-            sources: sources)
+        guard let end = good.last?.tokenRange.upperBound, end >= KeptContext.allowedTokenCount else { return nil }
+        origin.documentPath = ""
+        return (origin, end)
     }
 
     /// A document has one snapshot: that of its last prompt.
@@ -209,13 +219,16 @@ final class SnapshotKeeper: Sendable {
 
     private func keepContext(of file: SnapshotFile) {
         let origin = file.origin
-        guard !origin.documentPath.isEmpty, let own = origin.sources.last, own.path == origin.documentPath
+        var sources = origin.sources
+        // Behind the context comes the document; a context on its own may be cut in its last file.
+        guard let last = sources.popLast(), origin.documentPath.isEmpty || last.path == origin.documentPath,
+            let end = sources.last?.tokenRange.upperBound
         else { return }
-        kept.keep(
+        let document = origin.documentPath.isEmpty ? file.path : origin.rootPath + "/" + origin.documentPath
+        kept.restore(
             KeptContext.Entry(
-                rootPath: origin.rootPath, tokens: file.tokens(before: own.tokenRange.lowerBound),
-                sources: origin.sources.dropLast()),
-            for: origin.rootPath + "/" + origin.documentPath)
+                rootPath: origin.rootPath, documentPath: document, tokens: file.tokens(before: end),
+                sources: sources, isRestored: true))
     }
 }
 

@@ -1,6 +1,8 @@
 // What the user chose once for all runs: `config.json` in the XDG configuration directory. Read when a command starts,
 // replaced as a whole, so that a reader sees the old file or the new one. Keys that this version does not know stay.
 
+import SpecEngine
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -98,9 +100,11 @@ struct UserConfiguration {
 
     // MARK: Files
 
-    private static func failure(_ path: String) -> Failure {
+    private static func failure(
+        _ path: String, _ reason: String = String(cString: strerror(errno))
+    ) -> Failure {
         Failure(
-            message: "\(path) cannot be written: \(String(cString: strerror(errno)))",
+            message: "\(path) cannot be written: \(reason)",
             fix: "make it writable, or set XDG_CONFIG_HOME to a folder that is")
     }
 
@@ -121,17 +125,10 @@ struct UserConfiguration {
     }
 
     private static func replace(_ path: String, with bytes: [UInt8]) throws(Failure) {
-        var template = Array("\(path).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)  // made with mode 0600
-        guard descriptor >= 0 else { throw failure(path) }
-        let isWritten =
-            bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } == bytes.count
-            && fsync(descriptor) == 0
-        let isClosed = close(descriptor) == 0
-        guard isWritten, isClosed, rename(template, path) == 0 else {
-            let error = failure(path)
-            unlink(template)
-            throw error
+        do {
+            try AtomicFile.write(path, bytes: bytes)
+        } catch {
+            throw failure(error.path, error.reason)
         }
     }
 }

@@ -4,6 +4,7 @@
 
 import FoundationEssentials
 import Glibc
+import SpecEngine
 import Synchronization
 
 /// Where the counts are and how they get there. Any thread; methods block on the disk and, shortly, on other daemons.
@@ -91,20 +92,14 @@ struct UsageStore: Sendable {
     }
 
     private func replace(with history: UsageHistory) throws(Failure) {
-        let temporary = folder + "/usage.\(getpid()).tmp"
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         // Integers and strings always encode.
         guard let data = try? encoder.encode(history) else { return }
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw Failure(path: temporary, code: errno) }
-        let isWritten = FileDescriptorOutput.write(Array(data), to: descriptor) && fsync(descriptor) == 0
-        let code = errno
-        close(descriptor)
-        guard isWritten, rename(temporary, path) == 0 else {
-            let reason = isWritten ? errno : code
-            unlink(temporary)
-            throw Failure(path: path, code: reason)
+        do {
+            try AtomicFile.write(path, bytes: Array(data))
+        } catch {
+            throw Failure(path: error.path, code: error.code)
         }
     }
 }

@@ -84,6 +84,36 @@ struct SnippetOutline {
         return result
     }
 
+    /// The snippets that a shown text consists of, whole or by their signatures, in their order; nil where it has
+    /// something else. The last one may be cut short: prompts do that.
+    func pieces(of shown: [UInt8]) -> [(lines: Range<Int>, isSignature: Bool)]? {
+        var pieces: [(lines: Range<Int>, isSignature: Bool)] = []
+        var rest = shown[...]
+        for snippet in snippets where !rest.isEmpty {
+            if rest.starts(with: text[snippet.bytes]) {
+                pieces.append((snippet.lines, false))
+                rest = rest.dropFirst(snippet.bytes.count)
+            } else if !snippet.signature.isEmpty, rest.starts(with: text[snippet.signature]) {
+                pieces.append((snippet.signatureLines, true))
+                rest = rest.dropFirst(snippet.signature.count)
+            } else if text[snippet.bytes].starts(with: rest) {
+                pieces.append((snippet.lines, false))
+                rest = []
+            }
+        }
+        return rest.isEmpty && !pieces.isEmpty ? pieces : nil
+    }
+
+    /// The text of pieces, one after the other.
+    func text(of pieces: [(lines: Range<Int>, isSignature: Bool)]) -> [UInt8] {
+        let byFirstLine = Dictionary(
+            snippets.map { ($0.lines.lowerBound, $0) }, uniquingKeysWith: { first, _ in first })
+        return pieces.flatMap { piece -> ArraySlice<UInt8> in
+            guard let snippet = byFirstLine[piece.lines.lowerBound] else { return [] }
+            return text[piece.isSignature ? snippet.signature : snippet.bytes]
+        }
+    }
+
     /// Where the lines of a text begin.
     struct LineStarts {
         /// One more than there are lines; the last is the text's end.

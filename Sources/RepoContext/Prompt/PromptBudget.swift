@@ -5,8 +5,9 @@
 ///
 /// Split of the total, when context may be used: 15 % suffix, 45 % prefix, the rest (at least 40 %) context.
 /// What prefix and suffix leave unused goes to the context in steps of `contextStepTokenCount`. Without
-/// context prefix and suffix share everything, 3 to 1. The model was trained with prefixes up to about 9,000
-/// and suffixes up to about 3,000 characters; windows never grow beyond that.
+/// context prefix and suffix share everything, 3 to 1. With context the prefix has at most 6,000 bytes, about 2,000
+/// tokens, which bounds what an edit above the cursor costs (docs/PREFIX_CACHE.md); the model was trained with prefixes
+/// up to about 9,000 and suffixes up to about 3,000 characters, and windows never grow beyond that.
 package struct PromptBudget: Sendable, Equatable {
     /// The whole prompt.
     package var totalTokenCount: Int
@@ -19,6 +20,8 @@ package struct PromptBudget: Sendable, Equatable {
 
     /// Smallest total: structure, a path and a few lines.
     package static let minimumTotalTokenCount = 128
+    /// Largest prefix beside context: an edit in it computes it anew from there on.
+    static let maximumPrefixByteCountWithContext = 6_000
     /// Largest prefix and suffix in training.
     static let maximumPrefixByteCount = 9_000
     static let maximumSuffixByteCount = 3_000
@@ -45,18 +48,21 @@ package struct PromptBudget: Sendable, Equatable {
     }
 
     var prefixByteCount: Int {
-        min(prefixTokenCount * PromptBudget.assumedBytesPerToken, PromptBudget.maximumPrefixByteCount)
+        min(
+            prefixTokenCount * PromptBudget.assumedBytesPerToken,
+            includesContext
+                ? PromptBudget.maximumPrefixByteCountWithContext : PromptBudget.maximumPrefixByteCount)
     }
 
     var suffixByteCount: Int {
         min(suffixTokenCount * PromptBudget.assumedBytesPerToken, PromptBudget.maximumSuffixByteCount)
     }
 
-    /// The prefix window starts at a line whose number is a multiple of this: 64 in a large budget, less
-    /// where 64 lines would be more than half of the window.
+    /// The prefix window starts at one of this many lines: 64 in a large budget, less where 64 lines would be more
+    /// than half of the window.
     var prefixGridLineCount: Int { PromptBudget.gridLineCount(tokenCount: prefixTokenCount, maximum: 64) }
 
-    /// The suffix window ends so that a multiple of this many lines of the file is left out.
+    /// The suffix window ends at one of this many lines.
     var suffixGridLineCount: Int { PromptBudget.gridLineCount(tokenCount: suffixTokenCount, maximum: 32) }
 
     /// A line of source takes about 11 tokens; half a window is 22 times fewer lines than its tokens.

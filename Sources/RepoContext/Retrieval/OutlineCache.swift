@@ -6,6 +6,8 @@ struct OutlinedText {
     var outline: SnippetOutline
     /// `identifierHash` of the text.
     var hash: UInt64
+    /// The id of a git blob with the text; nil where it could not be computed.
+    var blobID: String?
 }
 
 /// A bounded store of outlines.
@@ -31,7 +33,7 @@ struct OutlineCache {
     mutating func add(_ path: RelativePath, key: ContentKey, text: [UInt8]) -> OutlinedText {
         let made = OutlinedText(
             outline: SnippetOutline(text, language: SourceLanguage(path: path) ?? .other),
-            hash: identifierHash(text[...]))
+            hash: identifierHash(text[...]), blobID: GitObjectID(blobWith: text)?.description)
         remove(path)
         useCount += 1
         entries[path] = (key, made, useCount)

@@ -24,6 +24,8 @@ package struct SelectedFile: Sendable, Equatable {
     var text: [UInt8]
     /// `identifierHash` of the whole text that it was cut from.
     var source: UInt64
+    /// The git blob id of that text; nil where it could not be computed.
+    package var blobID: String?
 
     /// Score of its snippets together.
     package var value: Double { snippets.reduce(0) { $0 + $1.score } }
@@ -79,6 +81,7 @@ struct SnippetSelector {
         var file: RankedFile
         var outline: SnippetOutline
         var hash: UInt64
+        var blobID: String?
         var editedLines: [Int]
     }
 
@@ -221,28 +224,36 @@ struct SnippetSelector {
         return ranked(result + assembled(all.filter { !isShown($0) }, sources: sources))
     }
 
-    /// What was shown with its scores for this query; nil when some of it is no longer there.
+    /// What was shown and still stands in its files, with its scores for this query; nil when nothing is left. A file
+    /// that has changed elsewhere keeps its place, and one whose shown text has changed makes room for the next.
     private func rescored(
         _ previous: [SelectedFile], candidates: [Candidate], sources: [Source], order: [RelativePath: Int]
     ) -> [SelectedFile]? {
-        guard !previous.isEmpty else { return nil }
         var byPlace: [Shown: Double] = [:]
         for candidate in candidates {
             byPlace[Shown(sources[candidate.file].file.path, candidate.snippet.lines.lowerBound)] =
                 candidate.score
         }
-        var result = previous
-        for place in result.indices {
-            guard let source = order[result[place].path], sources[source].hash == result[place].source else {
-                return nil
+        let result = previous.compactMap { file -> SelectedFile? in
+            guard let place = order[file.path], var file = found(file, in: sources[place]) else { return nil }
+            file.score = sources[place].file.score
+            for piece in file.snippets.indices {
+                let key = Shown(file.path, file.snippets[piece].lines.lowerBound)
+                file.snippets[piece].score = byPlace[key] ?? 0
             }
-            result[place].score = sources[source].file.score
-            for piece in result[place].snippets.indices {
-                let key = Shown(result[place].path, result[place].snippets[piece].lines.lowerBound)
-                result[place].snippets[piece].score = byPlace[key] ?? 0
-            }
+            return file
         }
-        return result
+        return result.isEmpty ? nil : result
+    }
+
+    /// A shown file as it stands in its text now; nil where some of what is shown is no longer there.
+    private func found(_ file: SelectedFile, in source: Source) -> SelectedFile? {
+        if source.hash == file.source { return file }
+        guard let pieces = source.outline.pieces(of: file.text) else { return nil }
+        var file = file
+        file.snippets = pieces.map { SelectedSnippet(lines: $0.lines, isSignature: $0.isSignature, score: 0) }
+        (file.source, file.blobID) = (source.hash, source.blobID)
+        return file
     }
 
     // MARK: Putting together
@@ -257,7 +268,8 @@ struct SnippetSelector {
                 snippets: pieces.map {
                     SelectedSnippet(lines: $0.lines, isSignature: $0.isSignature, score: $0.score)
                 },
-                rank: 0, text: pieces.flatMap { source.outline.text[$0.bytes] }, source: source.hash)
+                rank: 0, text: pieces.flatMap { source.outline.text[$0.bytes] }, source: source.hash,
+                blobID: source.blobID)
         }
         let best = { (file: SelectedFile) in file.snippets.map(\.score).max() ?? 0 }
         return ranked(files.sorted { (best($0), $1.path) < (best($1), $0.path) })

@@ -24,6 +24,8 @@ package actor InferenceEngine {
     package nonisolated let instructionSet: InstructionSet
     /// Where the model was read from.
     package nonisolated let modelPath: String
+    /// The file that was read; by now there may be another one at `modelPath`.
+    package nonisolated let modelIdentity: FileIdentity
 
     /// Bytes of one block of keys and values; nil for the float reference, which has none.
     nonisolated let blockByteCount: Int?
@@ -83,6 +85,7 @@ package actor InferenceEngine {
         self.threadCount = threadCount
         choseThreads = options.threadCount == nil
         self.modelPath = modelPath
+        modelIdentity = file.identity
         instructionSet = options.instructionSet
         thread = ComputeThread(name: "compute")
     }

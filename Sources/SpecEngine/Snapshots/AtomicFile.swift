@@ -7,22 +7,36 @@
 
 /// Atomic writing.
 package enum AtomicFile {
+    /// Why a file could not be written; what was there before still is.
+    package struct Failure: Error {
+        package let path: String
+        /// As in errno.
+        package let code: Int32
+        package var reason: String { String(cString: strerror(code)) }
+    }
+
     /// Part of every temporary name.
-    static let mark = ".partial-"
+    package static let mark = ".partial-"
 
     /// Writes a text that only the user can read.
-    package static func write(_ path: String, text: String) throws(SnapshotStore.Failure) {
+    package static func write(_ path: String, text: String) throws(Failure) {
         try write(path, parts: [Array(text.utf8)])
     }
 
-    /// Writes `parts` and then `blocks`, each padded with zeros to `stride`, into a file that only the user can read.
+    /// Writes bytes into a file with the given permissions.
+    package static func write(_ path: String, bytes: [UInt8], mode: UInt32 = 0o600) throws(Failure) {
+        try write(path, parts: [bytes], mode: mode)
+    }
+
+    /// Writes `parts` and then `blocks`, each padded with zeros to `stride`.
     static func write(
-        _ path: String, parts: [[UInt8]], blocks: [UnsafeRawBufferPointer] = [], stride: Int = 0
-    ) throws(SnapshotStore.Failure) {
+        _ path: String, parts: [[UInt8]], blocks: [UnsafeRawBufferPointer] = [], stride: Int = 0,
+        mode: UInt32 = 0o600
+    ) throws(Failure) {
         let temporary = path + mark + "\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure(path) }
-        var isWritten = true
+        guard descriptor >= 0 else { throw Failure(path: path, code: errno) }
+        var isWritten = fchmod(descriptor, mode) == 0
         for part in parts where isWritten {
             isWritten = part.withUnsafeBytes { writeAll($0, to: descriptor) }
         }
@@ -32,18 +46,14 @@ package enum AtomicFile {
                 writeAll(block, to: descriptor) && padding.withUnsafeBytes { writeAll($0, to: descriptor) }
         }
         isWritten = isWritten && fsync(descriptor) == 0
-        let reason = failure(path)
+        let code = errno
         close(descriptor)
         guard isWritten, rename(temporary, path) == 0 else {
-            let renamed = isWritten ? failure(path) : reason
+            let failure = Failure(path: path, code: isWritten ? errno : code)
             unlink(temporary)
-            throw renamed
+            throw failure
         }
         syncFolder(of: path)
-    }
-
-    private static func failure(_ path: String) -> SnapshotStore.Failure {
-        .write(path: path, reason: String(cString: strerror(errno)))
     }
 
     private static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {

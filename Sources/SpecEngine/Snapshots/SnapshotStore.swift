@@ -141,8 +141,12 @@ package struct SnapshotStore: Sendable {
             present.touch()
             return nil
         }
-        try AtomicFile.write(
-            path, parts: [header.encoded()], blocks: blocks, stride: header.blockStride)
+        do {
+            try AtomicFile.write(
+                path, parts: [header.encoded()], blocks: blocks, stride: header.blockStride)
+        } catch {
+            throw .write(path: error.path, reason: error.reason)
+        }
         removeLeastRecentlyUsed(sparing: path)
         return SnapshotFile.open(path)
     }

@@ -34,6 +34,9 @@ package final class GGUFFile: Sendable {
     /// The path as it was given to `open`.
     package var path: String { file.path }
 
+    /// The file that was opened, whatever its name stands for by now.
+    var identity: FileIdentity { file.identity }
+
     /// The size of the whole file.
     package var byteCount: Int { file.byteCount }
 

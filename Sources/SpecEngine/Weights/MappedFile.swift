@@ -49,8 +49,12 @@ package final class MappedFile: Sendable {
     // The mapping is read-only and lives exactly as long as this object, so any thread may read it.
     nonisolated(unsafe) private let mapping: UnsafeRawBufferPointer
 
-    private init(path: String, mapping: UnsafeRawBufferPointer) {
+    /// The file that was opened, whatever its name stands for by now.
+    package let identity: FileIdentity
+
+    private init(path: String, identity: FileIdentity, mapping: UnsafeRawBufferPointer) {
         self.path = path
+        self.identity = identity
         self.mapping = mapping
     }
 
@@ -83,7 +87,9 @@ package final class MappedFile: Sendable {
             let address = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
             address != MAP_FAILED
         else { throw .unreadable(path: path, reason: lastErrorText()) }
-        return MappedFile(path: path, mapping: UnsafeRawBufferPointer(start: address, count: byteCount))
+        return MappedFile(
+            path: path, identity: FileIdentity(status),
+            mapping: UnsafeRawBufferPointer(start: address, count: byteCount))
     }
 
     /// Tells the kernel that the bytes in `range` will not be read soon, so that their memory can be given

@@ -60,9 +60,13 @@ enum SharedPages {
             try SnapshotStore.makePrivateFolder(String(path[..<slash]))
         }
         for buffer in buffers where buffer.byteCount % pageByteCount != 0 { clearPadding(of: buffer) }
-        try AtomicFile.write(
-            path, parts: [],
-            blocks: buffers.map { UnsafeRawBufferPointer(start: $0.base, count: wholePages($0.byteCount)) })
+        do {
+            try AtomicFile.write(
+                path, parts: [],
+                blocks: buffers.map { UnsafeRawBufferPointer(start: $0.base, count: wholePages($0.byteCount)) })
+        } catch {
+            throw .write(path: error.path, reason: error.reason)
+        }
     }
 
     /// A buffer's last page is its own to the end.

@@ -13,9 +13,12 @@ struct CachingProviderTests {
         var all: [String] { texts.withLock { $0 } }
 
         func note(_ request: CompletionRequest) {
-            var text = request.document.bytes
-            text.insert(UInt8(ascii: "|"), at: request.byteOffset)
-            texts.withLock { $0.append(String(decoding: text, as: UTF8.self)) }
+            // What the editor does not have must not be remembered as if it did.
+            let text = String(decoding: request.document.bytes, as: UTF8.self)
+            #expect(request.isHypothetical == text.contains("totem"))
+            var marked = request.document.bytes
+            marked.insert(UInt8(ascii: "|"), at: request.byteOffset)
+            texts.withLock { $0.append(String(decoding: marked, as: UTF8.self)) }
         }
     }
 

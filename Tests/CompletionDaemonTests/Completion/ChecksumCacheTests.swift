@@ -98,6 +98,17 @@ struct ChecksumCacheTests {
         #expect(FileManager.default.fileExists(atPath: file))
     }
 
+    @Test("A file that is another one than was opened has no checksum for us")
+    func replaced() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let model = try settledFile("weights")
+        let opened = try #require(FileIdentity.of(model.path))
+        #expect(try cache().sha256(model.path, openedAs: opened) == (try FileChecksum.sha256(model.path)))
+        let other = try TemporaryFile(Array("WEIGHTS".utf8))
+        try #require(rename(other.path, model.path) == 0)
+        #expect(try cache().sha256(model.path, openedAs: opened) == nil)
+    }
+
     @Test("A file that was changed a moment ago is not remembered")
     func unsettled() throws {
         let model = try TemporaryFile(Array("weights".utf8))

@@ -89,14 +89,17 @@ struct WarmTests {
                 delays: delays)
         }
 
-        func ask(_ path: String, _ text: [UInt8], _ cursor: Int) async throws -> CompletionPipeline.Result {
+        func ask(
+            _ path: String, _ text: [UInt8], _ cursor: Int, isHypothetical: Bool = false
+        ) async throws -> CompletionPipeline.Result {
             let request = CompletionPipeline.Request(
                 query: ContextQuery(filePath: path, text: text, cursorOffset: cursor, tokenBudget: 1_024),
                 languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
             keeper.requestArrived()
             let result = try await pipeline.complete(request)
             keeper.requestFinished(
-                PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text)
+                PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text,
+                isHypothetical: isHypothetical)
             return result
         }
 
@@ -152,6 +155,72 @@ struct WarmTests {
         await third.disk.attach(rootPath: root, engine: third.engine, context: third.context)
         let changed = try await third.ask(project.filePath, text, cursor)
         #expect(changed.tokens != before.tokens, "the kept context shows a file as it no longer is")
+    }
+
+    @Test(
+        "The first completion in a file reads no other file's tokens where some are read; its own context follows",
+        .timeLimit(.minutes(1)))
+    func contextIsBorrowed() async throws {
+        let other = "import shapes\n\n\ndef area(board):\n    return shapes.Rectangle("
+        let session = try Session(cache: folder + "/cache")
+        await session.context.prepare(file: project.filePath)
+        let text = Array(DrawingProject.caller.utf8)
+        let first = try await session.ask(project.filePath, text, text.count - 40)
+        #expect(first.tokens.count == first.prompt.prompt.tokens.count)
+        try project.repository.write("area.py", other + "\n")
+        let path = project.repository.absolute("area.py")
+        await session.context.noteSaved(path)
+        let cursor = other.utf8.count
+        let second = try await session.ask(path, Array((other + "\n").utf8), cursor)
+        let ownCount = second.prompt.prompt.tokens.count - second.prompt.contextTokenCount
+        let own = second.prompt.prompt.tokens.suffix(ownCount).map { TokenID($0) }
+        #expect(second.tokens.suffix(ownCount).elementsEqual(own), "the file's own part is its own")
+        #expect(second.generation.promptTokenCount - second.generation.reusedTokenCount <= ownCount + 16)
+        let decoded = String(decoding: session.engine.tokenizer.decode(second.tokens), as: UTF8.self)
+        #expect(decoded.contains("class Rectangle"), "borrowed from the first file's prompt")
+        // Then the prompt's own is read, and taken.
+        let wanted = second.prompt.prompt.tokens.map { TokenID($0) }
+        while await session.engine.knownPrefixLength(of: wanted) < wanted.count - 1 {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(try await session.ask(path, Array((other + "\n").utf8), cursor).tokens == wanted)
+    }
+
+    @Test("What an editor has not saved, and what only a menu offered, is not written to the disk")
+    func unsavedTextIsNotStored() async throws {
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        await session.context.prepare(file: project.filePath)
+        let saved = Array(DrawingProject.caller.utf8)
+        let unsaved = saved + Array("PASSPHRASE = 'unsaved'\n".utf8)
+        _ = try await session.ask(project.filePath, unsaved, unsaved.count)
+        await session.keeper.storeRecords()
+        let store = SnapshotStore(directory: folder + "/cache/snapshots")
+        #expect(store.entries().map { $0.origin?.documentPath } == [""], "the other files alone")
+        _ = try await session.ask(project.filePath, saved, saved.count)
+        _ = try await session.ask(project.filePath, unsaved, unsaved.count, isHypothetical: true)
+        await session.keeper.storeRecords()
+        #expect(store.entries().contains { $0.origin?.documentPath == "report.py" })
+        let secret = session.engine.tokenizer.encode("PASSPHRASE = 'unsaved'", parsingSpecialTokens: false)
+        let bytes = Data(secret.flatMap { withUnsafeBytes(of: $0.rawValue.littleEndian) { Array($0) } })
+        let stored = store.entries().map(\.path)
+        #expect(try stored.allSatisfy { try Data(contentsOf: URL(fileURLWithPath: $0)).range(of: bytes) == nil })
+    }
+
+    @Test("Packed weights have a bound, the ones in use are spared, and clearing all takes them")
+    func weightsAreBounded() throws {
+        let cache = folder + "/w"
+        try FileManager.default.createDirectory(atPath: cache + "/weights", withIntermediateDirectories: true)
+        let weights = WeightsFolder(cacheDirectory: cache, byteLimit: 250)
+        let paths = (0..<4).map { weights.path(modelChecksum: "\($0)", instructionSet: "any") }
+        for (age, path) in paths.enumerated() {
+            try Data(count: 100).write(to: URL(fileURLWithPath: path))
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -1_000 * Double(age + 1))], ofItemAtPath: path)
+        }
+        weights.noteUse(of: paths[3])
+        weights.removeLeastRecentlyUsed(sparing: paths[2])
+        #expect(Set(weights.entries().map(\.path)) == [paths[3], paths[0], paths[2]])
+        #expect(weights.clear() == 300 && weights.entries().isEmpty)
     }
 
     @Test("Two daemons that warm one work tree: the second leaves word and goes, the first begins anew")
