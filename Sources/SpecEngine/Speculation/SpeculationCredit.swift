@@ -1,6 +1,6 @@
-// What one completion may lose to wrong guesses: the bound that keeps a short completion in which everything proposed is
-// wrong about as fast as plain decoding. Like TCP's slow start: it begins small and grows with what guesses have saved.
-// What pays on average is `SpeculationPolicy`'s business, this is how much may be staked on it.
+// What one completion may lose to wrong guesses: the bound that keeps a short completion in which everything proposed
+// is wrong about as fast as plain decoding. Like TCP's slow start: it begins small and grows with what guesses have
+// saved. What pays on average is `SpeculationPolicy`'s business, this is how much may be staked on it.
 
 /// An account in passes of plain decoding, opened anew for each completion. A value.
 struct SpeculationCredit: Sendable {

@@ -132,8 +132,8 @@ final class Speculator {
 
     // MARK: One generation
 
-    /// Belongs to reading the prompt, which must be resident: follows it with the index and with the draft layer's ring,
-    /// which costs about a hundredth of what its keys and values cost in the target.
+    /// Belongs to reading the prompt, which must be resident: follows it with the index and with the draft layer's
+    /// ring, which costs about a hundredth of what its keys and values cost in the target.
     func begin(prompt: [TokenID], endTokens: [TokenID] = []) {
         emittedCount = 0
         self.endTokens = Set(endTokens)

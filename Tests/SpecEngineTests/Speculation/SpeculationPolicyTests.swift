@@ -184,7 +184,7 @@ struct SpeculationPolicyTests {
         tree.checkInvariants()
     }
 
-    @Test("A completion may lose a little at first, more after guesses have saved time, and a few per cent of its tokens")
+    @Test("A completion may lose a little at first, a few per cent of its tokens, more after guesses have saved time")
     func credit() {
         // Every guess costs a quarter of a pass and is wrong.
         var credit = SpeculationCredit()
