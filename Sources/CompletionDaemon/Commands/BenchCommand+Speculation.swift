@@ -13,8 +13,10 @@ struct SpeculationBenchArguments: ParsableArguments {
     @Option(help: ArgumentHelp("speculation: list of cursor positions.", valueName: "path"))
     var cursors = "Benchmarks/cursors/speculation.json"
 
-    @Option(help: ArgumentHelp("speculation: completions per prompt size.", valueName: "n"))
-    var cases = 50
+    @Option(
+        help: ArgumentHelp(
+            "speculation: completions per prompt size: how many, or which ones, as 11-20.", valueName: "n|a-b"))
+    var cases = CaseRange(1...50)
 
     @Option(help: ArgumentHelp("speculation, oracle: interleaved repetitions of every case.", valueName: "n"))
     var pairs = 9
@@ -29,9 +31,37 @@ struct SpeculationBenchArguments: ParsableArguments {
     var caseFile: String?
 
     func check() throws(CommandError) {
-        guard (1...1_000).contains(cases), (1...1_000).contains(pairs) else {
-            throw .usage("--cases is \(cases), --pairs is \(pairs)", fix: "choose between 1 and 1000")
+        guard (1...1_000).contains(pairs) else {
+            throw .usage("--pairs is \(pairs)", fix: "choose between 1 and 1000")
         }
+    }
+}
+
+/// `--cases`: the first ones of the workload, or some in its middle, so that several machines can share the work.
+struct CaseRange: ExpressibleByArgument, Equatable {
+    /// From 1.
+    let numbers: ClosedRange<Int>
+
+    private static let limits = 1...1_000
+
+    init(_ numbers: ClosedRange<Int>) { self.numbers = numbers }
+
+    init?(argument: String) {
+        let bounds = argument.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        guard let last = bounds.last ?? nil, bounds.count <= 2,
+            let first = bounds.count == 1 ? 1 : bounds[0],
+            Self.limits.contains(first), Self.limits.contains(last), first <= last
+        else { return nil }
+        numbers = first...last
+    }
+
+    var defaultValueDescription: String { description }
+}
+
+extension CaseRange: CustomStringConvertible {
+    var description: String {
+        numbers.lowerBound == 1
+            ? "\(numbers.upperBound)" : "\(numbers.lowerBound)-\(numbers.upperBound)"
     }
 }
 
@@ -70,7 +100,7 @@ extension BenchCommand {
             results.append(BenchResult("calibration", [time / .milliseconds(1)], unit: "ms"))
         }
         for size in promptSizes {
-            let cases = try workload.cases(count: arguments.cases, tokenCount: size)
+            let cases = try workload.cases(arguments.cases.numbers, tokenCount: size)
             try await bench.run(cases, file: &file)
             let wanted = Set(cases.map(\.name))
             results +=

@@ -63,14 +63,15 @@ struct SpeculationWorkload {
         self.tokenizer = tokenizer
     }
 
-    /// `count` cases of exactly `tokenCount` tokens, repositories in turn; fewer where texts are too short.
-    mutating func cases(count: Int, tokenCount: Int) throws -> [Case] {
+    /// The cases of these numbers (from 1), of exactly `tokenCount` tokens, repositories in turn; fewer where texts are
+    /// too short.
+    mutating func cases(_ numbers: ClosedRange<Int>, tokenCount: Int) throws -> [Case] {
         let byRepository = list.repositories.map { repository in
             list.cursors.filter { $0.repository == repository.name }
         }
         var cases: [Case] = []
         for turn in 0..<(byRepository.map(\.count).max() ?? 0) {
-            for cursors in byRepository where turn < cursors.count && cases.count < count {
+            for cursors in byRepository where turn < cursors.count && cases.count < numbers.upperBound {
                 guard let prompt = try prompt(cursors[turn], tokenCount: tokenCount) else { continue }
                 let cursor = cursors[turn]
                 cases.append(
@@ -79,9 +80,10 @@ struct SpeculationWorkload {
                         prompt: prompt))
             }
         }
+        cases.removeFirst(min(cases.count, numbers.lowerBound - 1))
         guard !cases.isEmpty else {
             throw CommandError.usage(
-                "no cursor has \(tokenCount) tokens of context below \(directory)",
+                "no cursor in --cases has \(tokenCount) tokens of context below \(directory)",
                 fix: "run Benchmarks/fetch.sh, or name its folder with --workload")
         }
         return cases

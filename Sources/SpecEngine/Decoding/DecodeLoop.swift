@@ -16,7 +16,7 @@ struct DecodeLoop<Model: LanguageModel> {
     /// Runs to the end.
     consuming func run() -> Generation {
         let model = model
-        emitter.run(on: model) { emitter in
+        emitter.run(on: model, prepare: {}) { emitter in
             while true {
                 switch emitter.drawAndEmit(model.logits(row: 0)) {
                 case .stopped(let reason): return reason

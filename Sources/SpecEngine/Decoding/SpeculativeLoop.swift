@@ -26,7 +26,11 @@ struct SpeculativeLoop {
     func run() -> Generation {
         var loop = self
         var emitter = loop.emitter
-        emitter.run(on: model) { loop.decode(&$0) }
+        emitter.run(on: model) {
+            speculator.begin(prompt: request.prompt, endTokens: request.endTokens)
+        } decode: {
+            loop.decode(&$0)
+        }
         var generation = emitter.generation
         generation.speculation = loop.telemetry
         speculator.end(
@@ -35,7 +39,6 @@ struct SpeculativeLoop {
     }
 
     private mutating func decode(_ emitter: inout TokenEmitter) -> StopReason {
-        speculator.begin(prompt: request.prompt)
         let attentionBefore = model.attentionTime
         defer { telemetry.attentionTime = model.attentionTime - attentionBefore }
         var step = drawAndEmit(row: 0, &emitter)

@@ -58,8 +58,11 @@ struct TokenEmitter {
         }
     }
 
-    /// Prefills by `model` and decodes by `decode`, and notes how long each took.
-    mutating func run(on model: some LanguageModel, decode: (inout TokenEmitter) -> StopReason) {
+    /// Prefills by `model` and decodes by `decode`, and notes how long each took. `prepare` is part of reading the
+    /// prompt.
+    mutating func run(
+        on model: some LanguageModel, prepare: () -> Void, decode: (inout TokenEmitter) -> StopReason
+    ) {
         let clock = ContinuousClock()
         let start = clock.now
         // Everything is allocated before the first token.
@@ -68,6 +71,7 @@ struct TokenEmitter {
         generation.text.reserveCapacity(limit * Self.reservedBytesPerToken)
         let (reused, isPrefilled) = model.prefill(
             request.prompt, room: limit, cancellation: request.cancellation)
+        if isPrefilled { prepare() }
         let prefillEnd = clock.now
         generation.reusedTokenCount = reused
         generation.prefillTime = prefillEnd - start

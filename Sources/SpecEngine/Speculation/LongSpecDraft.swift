@@ -70,20 +70,25 @@ final class LongSpecDraft {
     }
 
     /// Looks at some nodes of `tree` in one level: weighs the children that other sources proposed and adds its own,
-    /// down to `leastReach`. The nodes are in the tree's order, at most `levelLimit`, each once, and every ancestor was
-    /// looked at before or is among them. False when cancelled; the tree is valid all the same.
+    /// down to `leastReach`, but none that would end the text: the target draws the end without a row for it. The nodes
+    /// are in the tree's order, at most `levelLimit`, each once, and every ancestor was looked at before or is among
+    /// them. False when cancelled; the tree is valid all the same.
     func expand(
-        _ nodes: [Int], of tree: inout TokenTree, acceptance: AcceptanceRecord, leastReach: Float
+        _ nodes: [Int], of tree: inout TokenTree, acceptance: AcceptanceRecord, leastReach: Float,
+        endTokens: Set<TokenID> = []
     ) -> Bool {
         guard evaluate(nodes, of: tree) else { return false }
         for (row, node) in nodes.enumerated() {
-            addChildren(row: row, node: node, to: &tree, acceptance: acceptance, leastReach: leastReach)
+            addChildren(
+                row: row, node: node, to: &tree, acceptance: acceptance, leastReach: leastReach,
+                endTokens: endTokens)
         }
         return true
     }
 
     private func addChildren(
-        row: Int, node: Int, to tree: inout TokenTree, acceptance: AcceptanceRecord, leastReach: Float
+        row: Int, node: Int, to tree: inout TokenTree, acceptance: AcceptanceRecord, leastReach: Float,
+        endTokens: Set<TokenID>
     ) {
         let logits = logits(row: row)
         bestOwnEstimates[row] = 0
@@ -96,7 +101,7 @@ final class LongSpecDraft {
             }
             for index in best {
                 let token = TokenID(index)
-                if tree.child(of: node, carrying: token) != nil { continue }
+                if tree.child(of: node, carrying: token) != nil || endTokens.contains(token) { continue }
                 let evidence = Evidence(kind: .longSpec, draftProbability: expf(logits[Int(index)] - total))
                 let estimate = acceptance.estimate(evidence)
                 bestOwnEstimates[row] = max(bestOwnEstimates[row], estimate)
@@ -131,18 +136,21 @@ final class LongSpecDraft {
         firstMissing(root: root).map { target.tokens.count + 1 - $0 } ?? 0
     }
 
-    private func firstMissing(root: TokenID) -> Int? {
+    private func firstMissing(root: TokenID?) -> Int? {
         let tokens = target.tokens
-        let end = tokens.count
-        return ring.firstMissing(in: ring.windowStart(of: end)..<end + 1) { $0 == end ? root : tokens[$0] }
+        let end = tokens.count + (root == nil ? 0 : 1)
+        guard end > 0 else { return nil }
+        return ring.firstMissing(in: ring.windowStart(of: end - 1)..<end) {
+            $0 < tokens.count ? tokens[$0] : root!
+        }
     }
 
-    /// Makes the ring hold the window that ends in `root`, the token after the committed ones. After an edit or a
-    /// rollback that is one or a few passes over embeddings; after a round a handful of rows.
-    func synchronize(root: TokenID) -> Bool {
+    /// Makes the ring hold the window that ends in `root`, the token after the committed ones, or in the last of these.
+    /// After an edit or a rollback that is one or a few passes over embeddings; after a round a handful of rows.
+    func synchronize(root: TokenID? = nil) -> Bool {
         let tokens = target.tokens
-        let end = tokens.count
-        func token(_ position: Int) -> TokenID { position == end ? root : tokens[position] }
+        let end = tokens.count - (root == nil ? 1 : 0)
+        func token(_ position: Int) -> TokenID { position < tokens.count ? tokens[position] : root! }
         guard var position = firstMissing(root: root) else { return true }
         while position <= end {
             let rows = min(EngineLimits.rowsPerPass, end + 1 - position)

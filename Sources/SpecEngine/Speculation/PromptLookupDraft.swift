@@ -25,34 +25,36 @@ struct PromptLookupDraft {
     }
 
     /// Adds chains below the root, which is the last token of the sequence. Nodes stop where their estimated
-    /// probability of being reached falls below `leastReach`.
+    /// probability of being reached falls below `leastReach`, and before a token that would end the text.
     func propose(
-        into tree: inout TokenTree, depthLimit: Int, leastReach: Float, acceptance: AcceptanceRecord
+        into tree: inout TokenTree, depthLimit: Int, leastReach: Float, acceptance: AcceptanceRecord,
+        endTokens: Set<TokenID> = []
     ) {
         if let match = matchInLastSequence() {
             addChain(
                 lastSequence[match.continuation...], length: match.length, source: .lastCompletion,
                 kind: .lastCompletion, acceptance: acceptance, depthLimit: depthLimit, leastReach: leastReach,
-                to: &tree)
+                endTokens: endTokens, to: &tree)
         }
         for match in index.matches(limit: Self.matchLimit) {
             addChain(
                 index.tokens[match.continuation...], length: match.length, source: .promptLookup,
                 kind: .promptLookup, acceptance: acceptance, depthLimit: depthLimit, leastReach: leastReach,
-                to: &tree)
+                endTokens: endTokens, to: &tree)
         }
     }
 
     private func addChain(
         _ tokens: ArraySlice<TokenID>, length: Int, source: DraftSource, kind: Evidence.Kind,
-        acceptance: AcceptanceRecord, depthLimit: Int, leastReach: Float, to tree: inout TokenTree
+        acceptance: AcceptanceRecord, depthLimit: Int, leastReach: Float, endTokens: Set<TokenID>,
+        to tree: inout TokenTree
     ) {
         var node = 0
         for (step, token) in tokens.prefix(depthLimit).enumerated() {
             // Every accepted token makes the match longer.
             let evidence = Evidence(kind: kind, matchLength: length + step)
             let estimate = acceptance.estimate(evidence)
-            guard tree.reachProbabilities[node] * estimate >= leastReach,
+            guard tree.reachProbabilities[node] * estimate >= leastReach, !endTokens.contains(token),
                 let next = tree.add(
                     token, under: node, source: source, acceptance: estimate, evidence: evidence)
             else { return }

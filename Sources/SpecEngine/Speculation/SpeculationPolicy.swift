@@ -16,10 +16,18 @@ enum SpeculationPolicy {
         var passes: [Double]
         /// [k]: seconds of a level of the draft of k + 1 rows; empty without a draft.
         var levels: [Double]
-        /// Seconds that the draft needs before its first level, as far as they are this round's to bear.
+        /// Seconds that the draft needs before its first level.
         var arrears = 0.0
         /// Tokens per second that a second is worth.
         var rate: Double
+        /// Plain passes that may be lost, and the seconds that the draft has taken in this round already.
+        var credit = Double.infinity
+        var spent = 0.0
+
+        /// Whether a round of `seconds` in all may be risked if its likeliest node is reached with this probability.
+        func isAffordable(seconds: Double, firstReach: Float) -> Bool {
+            (seconds / passes[0] - 1) * SpeculationCredit.risk(firstReach: firstReach) <= credit
+        }
 
         /// What one more row costs in tokens, roughly: a node should bring more.
         var row: Double { rate * Self.slope(passes) }
@@ -39,13 +47,15 @@ enum SpeculationPolicy {
     }
 
     /// The best number of nodes among candidates with these probabilities (descending), at most as many as `prices`
-    /// has passes for.
+    /// has passes and credit for.
     static func bestNodeCount(reach: [Float], prices: Prices) -> Choice {
         var expected = 1.0
         var best = Choice(nodeCount: 0, value: expected - prices.rate * prices.passes[0])
         for (index, probability) in reach.prefix(prices.passes.count - 1).enumerated() {
             expected += Double(probability)
             let value = expected - prices.rate * prices.passes[index + 1]
+            guard prices.isAffordable(seconds: prices.spent + prices.passes[index + 1], firstReach: reach[0])
+            else { break }
             if value > best.value { best = Choice(nodeCount: index + 1, value: value) }
         }
         return best
@@ -67,17 +77,23 @@ enum SpeculationPolicy {
         guard let best = nodes.first else { return [] }
         for node in nodes { reach.append(node.childReach) }
         reach.sort(by: >)
-        var spent = prices.rate * (prices.levels[nodes.count - 1] + prices.arrears)
+        var prices = prices
+        let before = prices.spent
+        prices.spent += prices.levels[nodes.count - 1] + prices.arrears
+        guard prices.isAffordable(seconds: prices.spent + prices.passes[1], firstReach: reach[0]) else {
+            return []
+        }
         // One level may not pay by itself and still be the way to several that do.
         var (tip, depth) = (best.childReach, tree.depths[best.node] + 1)
         for _ in 0..<lookAhead {
-            if bestNodeCount(reach: reach, prices: prices).value - spent > base {
+            let value = bestNodeCount(reach: reach, prices: prices).value
+            if value - prices.rate * (prices.spent - before) > base {
                 return nodes.map(\.node).sorted()
             }
             depth += 1
             guard depth <= depthLimit else { break }
             tip *= outlook.typical
-            spent += prices.rate * oneRow
+            prices.spent += oneRow
             reach.insert(tip, at: reach.firstIndex { $0 < tip } ?? reach.count)
         }
         return []

@@ -8,15 +8,11 @@ package struct SpeculationLearning: Sendable {
     /// Of the target's passes, and of the draft layer's levels.
     var passCosts: RowCosts
     var levelCosts: RowCosts?
-    /// Seconds per position that the draft layer's ring has missed.
-    var missingPositionSeconds: Double
     var acceptance = AcceptanceRecord()
     var outlook = DraftOutlook()
-    /// What all rounds, those with the draft layer, and those with nodes from text seen before have given. Sources
-    /// begin with the benefit of the doubt.
-    var gain = GainRecord(gain: 1)
-    var draftedGain = GainRecord(gain: 1.1)
-    var lookupGain = GainRecord(gain: 1.1)
+    /// What all rounds have given, and what the present completion may still risk.
+    var gain = GainRecord()
+    var credit = SpeculationCredit()
     /// Rounds since the draft layer was asked, and since a plain round was measured.
     var roundsWithoutDraft = 0
     var roundsWithoutPlain = Speculator.plainInterval
@@ -24,8 +20,6 @@ package struct SpeculationLearning: Sendable {
     init(passCosts: RowCosts, levelCosts: RowCosts?) {
         self.passCosts = passCosts
         self.levelCosts = levelCosts
-        // A guess until the ring was filled once: keys and values are a small part of a level, many go at once.
-        missingPositionSeconds = (levelCosts?.seconds(rows: 1, depth: 0) ?? 0) / 64
     }
 }
 
@@ -37,20 +31,18 @@ final class Speculator {
     private var lookup: PromptLookupDraft?
     private(set) var learned: SpeculationLearning
     private var emittedCount = 0  // in this generation
+    /// Tokens that would end this generation: they are drawn, never verified.
+    private var endTokens: Set<TokenID> = []
     private var lastRoundWasPlain = false
     /// Rounds that are still to be plain, to be measured; whether the last one was such a round.
     private var forcedPlainRounds = 0
     private var isForcedPlain = false
-    private var isExploring = false
     /// A test's own proposals, verified as they are instead of all others.
     var proposer: ((inout TokenTree, _ depthLimit: Int) -> Void)?
 
     private var proposed = TokenTree(root: TokenID(0))  // before nodes were dropped
-    /// What text seen before proposed while it is left out: it is still learned from.
-    private var leftOut = TokenTree(root: TokenID(0))
-    /// What the last round took beside the target's pass, and of that what the ring had missed for long.
+    /// What the last round took beside the target's pass.
     private(set) var lastDraftTime = Duration.zero
-    private var lastArrearsTime = Duration.zero
     /// Rows of each level that the draft layer computed in the last round.
     private(set) var lastLevelRowCounts: [Int] = []
     /// How long measuring took at the start.
@@ -68,11 +60,12 @@ final class Speculator {
     /// What time is worth at most, relative to plain decoding: text changes faster than the average gain follows, and
     /// one that was easy must not make the next one's rows look too dear.
     private static let greatestRate = 1.2
-    /// A round leaves a handful of positions for the ring to follow; more have gathered in rounds without the draft.
-    private static let arrearsCount = 32
-    /// Rounds that share the price of filling the ring: the next ones need what it holds, too.
-    private static let roundsPerFilling = 8
-    private static let fillingLearningRate = 0.2
+    /// Positions of the ring that are projected in the time of one level of one row: keys and values are a small part
+    /// of it, many go at once.
+    private static let positionsPerLevel = 64.0
+    /// Rounds are disturbed by whatever else the machine does: what took longer than this many times its price is not
+    /// speculation's fault.
+    private static let greatestExcess = 1.3
     /// Positions that a measurement may reserve behind the sequence that is resident by then.
     private static let greatestDistance = 1_024
     private static let calibrationBudgets = (
@@ -139,11 +132,17 @@ final class Speculator {
 
     // MARK: One generation
 
-    func begin(prompt: [TokenID]) {
+    /// Belongs to reading the prompt, which must be resident: follows it with the index and with the draft layer's
+    /// ring, which costs about a hundredth of what its keys and values cost in the target.
+    func begin(prompt: [TokenID], endTokens: [TokenID] = []) {
         emittedCount = 0
+        self.endTokens = Set(endTokens)
         lastRoundWasPlain = false
         learned.acceptance.beginText()
+        learned.credit = SpeculationCredit()
         lookup?.begin(prompt: prompt)
+        // Where it is cancelled, the first round does it again, or ends.
+        _ = longSpec?.synchronize()
     }
 
     func append(_ token: TokenID) {
@@ -205,10 +204,8 @@ final class Speculator {
         let start = clock.now
         defer { lastDraftTime = clock.now - start }
         proposed.reset(root: root)
-        leftOut.reset(root: root)
         lastLevelRowCounts.removeAll(keepingCapacity: true)
-        lastArrearsTime = .zero
-        (isExploring, isForcedPlain) = (false, false)
+        isForcedPlain = false
         let depthLimit = min(depthLimit, TokenTree.depthLimit - 1)
         guard depthLimit > 0 else { return proposed }
         if let proposer {
@@ -216,32 +213,23 @@ final class Speculator {
             return proposed
         }
         if let shape = options.fixedShape { return propose(shape, depthLimit: depthLimit) }
-        let prices = prices(root: root, depthLimit: depthLimit)
+        var prices = prices(root: root)
         proposeFromText(
             depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
         if isPlainRoundDue { return TokenTree(root: root) }
-        if !learned.lookupGain.mayUse { leaveOutText(prices) }
-        draft(prices, depthLimit: depthLimit)
+        draft(&prices, depthLimit: depthLimit)
         guard proposed.count > 1 else { return proposed }
+        let reach = proposed.reachProbabilities.dropFirst().sorted(by: >)
+        let choice = SpeculationPolicy.bestNodeCount(reach: reach, prices: prices)
         var tree = proposed
-        tree.keep(SpeculationPolicy.bestNodes(of: tree, count: promise(prices)))
+        tree.keep(SpeculationPolicy.bestNodes(of: tree, count: choice.nodeCount))
         return tree
     }
 
     private func proposeFromText(depthLimit: Int, leastReach: Float) {
         lookup?.propose(
-            into: &proposed, depthLimit: depthLimit, leastReach: leastReach, acceptance: learned.acceptance)
-    }
-
-    /// The nodes that are worth verifying among those proposed.
-    private func promise(_ prices: SpeculationPolicy.Prices) -> Int {
-        let reach = proposed.reachProbabilities.dropFirst().sorted(by: >)
-        return SpeculationPolicy.bestNodeCount(reach: reach, prices: prices).nodeCount
-    }
-
-    private func leaveOutText(_ prices: SpeculationPolicy.Prices) {
-        if promise(prices) > 0 { learned.lookupGain.recordSkipped() }
-        swap(&proposed, &leftOut)  // the one left is empty
+            into: &proposed, depthLimit: depthLimit, leastReach: leastReach, acceptance: learned.acceptance,
+            endTokens: endTokens)
     }
 
     /// Counts down the rounds that are plain to be measured.
@@ -256,61 +244,50 @@ final class Speculator {
         return true
     }
 
-    private func prices(root: TokenID, depthLimit: Int) -> SpeculationPolicy.Prices {
+    private func prices(root: TokenID) -> SpeculationPolicy.Prices {
         let depth = model.tokens.count
         let plain = learned.passCosts.seconds(rows: 1, depth: depth)
-        let filling = Double(longSpec?.missingCount(root: root) ?? 0) * learned.missingPositionSeconds
+        let level = learned.levelCosts?.seconds(rows: 1, depth: depth) ?? 0
         return SpeculationPolicy.Prices(
             passes: (0...options.nodeLimit).map { learned.passCosts.seconds(rows: $0 + 1, depth: depth) },
             levels: learned.levelCosts.map { costs in
                 (1...LongSpecDraft.levelLimit).map { costs.seconds(rows: $0, depth: depth) }
             } ?? [],
-            arrears: filling / Double(min(Self.roundsPerFilling, depthLimit)),
-            rate: min(max(1, learned.gain.gain), Self.greatestRate) / plain)
+            arrears: level * Double(longSpec?.missingCount(root: root) ?? 0) / Self.positionsPerLevel,
+            rate: min(max(1, learned.gain.gain), Self.greatestRate) / plain, credit: learned.credit.passes)
     }
 
     // MARK: The draft layer
 
-    /// Lets the draft layer grow `proposed` as far as that promises to pay.
-    private func draft(_ prices: SpeculationPolicy.Prices, depthLimit: Int) {
+    /// Lets the draft layer grow `proposed` as far as that promises to pay, and notes in `prices` what it has cost.
+    private func draft(_ prices: inout SpeculationPolicy.Prices, depthLimit: Int) {
         guard longSpec != nil else { return }
-        var prices = prices
         var expanded: UInt64 = 0
-        func next() -> [Int] {
+        func next(_ prices: SpeculationPolicy.Prices) -> [Int] {
             SpeculationPolicy.expansion(
                 of: proposed, expanded: expanded, outlook: learned.outlook, prices: prices,
                 depthLimit: min(depthLimit, options.nodeLimit))
         }
         learned.roundsWithoutDraft += 1
-        var nodes = next()
-        if !nodes.isEmpty && !learned.draftedGain.mayUse {
-            learned.draftedGain.recordSkipped()
-            nodes = []
+        var nodes = next(prices)
+        if nodes.isEmpty && learned.roundsWithoutDraft >= Self.explorationInterval
+            && prices.isAffordable(seconds: prices.passes[0] + prices.levels[0] + prices.arrears, firstReach: 0)
+        {
+            nodes = [0]
         }
-        isExploring = nodes.isEmpty && learned.roundsWithoutDraft >= Self.explorationInterval
-        if isExploring { nodes = [0] }
         guard !nodes.isEmpty, beginDraft() else { return }
         learned.roundsWithoutDraft = 0
+        prices.spent = prices.arrears
         prices.arrears = 0
         while !nodes.isEmpty {
             guard expand(nodes, leastReach: SpeculationPolicy.leastReach) else { return }
+            prices.spent += prices.levels[nodes.count - 1]
             for node in nodes { expanded |= 1 << UInt64(node) }
-            nodes = next()
+            nodes = next(prices)
         }
     }
 
-    private func beginDraft() -> Bool {
-        guard let longSpec else { return false }
-        let missingCount = longSpec.missingCount(root: proposed.tokens[0])
-        let clock = ContinuousClock()
-        let start = clock.now
-        guard longSpec.begin(root: proposed.tokens[0]) else { return false }
-        guard missingCount > Self.arrearsCount else { return true }
-        lastArrearsTime = clock.now - start
-        let seconds = lastArrearsTime / .seconds(1) / Double(missingCount)
-        learned.missingPositionSeconds += Self.fillingLearningRate * (seconds - learned.missingPositionSeconds)
-        return true
-    }
+    private func beginDraft() -> Bool { longSpec?.begin(root: proposed.tokens[0]) ?? false }
 
     private func expand(_ nodes: [Int], leastReach: Float) -> Bool {
         guard let longSpec else { return false }
@@ -318,7 +295,9 @@ final class Speculator {
         let start = clock.now
         let countBefore = proposed.count
         guard
-            longSpec.expand(nodes, of: &proposed, acceptance: learned.acceptance, leastReach: leastReach)
+            longSpec.expand(
+                nodes, of: &proposed, acceptance: learned.acceptance, leastReach: leastReach,
+                endTokens: endTokens)
         else { return false }
         let seconds = (clock.now - start) / .seconds(1)
         learned.levelCosts?.observe(rows: nodes.count, depth: model.tokens.count, seconds: seconds)
@@ -424,17 +403,18 @@ final class Speculator {
         lastRoundWasPlain = isPlain
         guard proposer == nil else { return }
         let seconds = passSeconds + commitSeconds + lastDraftTime / .seconds(1)
-        let arrears = lastArrearsTime / .seconds(1)
-        func record(_ gain: inout GainRecord, _ seconds: Double) {
-            gain.record(emittedCount: emitted.count, plainRounds: seconds / plainSeconds)
-        }
-        // What filling the ring took pays for the rounds that follow, too: it counts, but not against a source.
-        record(&learned.gain, seconds)
-        if !lastLevelRowCounts.isEmpty && !isExploring { record(&learned.draftedGain, seconds - arrears) }
-        if tree.sources.dropFirst().contains(where: { $0 == .promptLookup || $0 == .lastCompletion }) {
-            record(&learned.lookupGain, seconds - arrears)
-        }
+        learned.gain.record(emittedCount: emitted.count, plainRounds: seconds / plainSeconds)
+        let price = price(rowCount: tree.count, depth: depth)
+        learned.credit.record(
+            emittedCount: emitted.count,
+            plainRounds: isPlain ? 1 : min(seconds, Self.greatestExcess * price) / plainSeconds)
         learned.acceptance.learn(from: proposed, emitted: emitted)
-        learned.acceptance.learn(from: leftOut, emitted: emitted)
+    }
+
+    /// Seconds that the last round should have taken, with a pass of `rowCount` rows.
+    private func price(rowCount: Int, depth: Int) -> Double {
+        lastLevelRowCounts.reduce(learned.passCosts.seconds(rows: rowCount, depth: depth)) { seconds, rows in
+            seconds + (learned.levelCosts?.seconds(rows: rows, depth: depth) ?? 0)
+        }
     }
 }

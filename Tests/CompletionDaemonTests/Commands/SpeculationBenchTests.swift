@@ -116,6 +116,16 @@ struct SpeculationBenchTests {
         #expect(try value("policy_to_best_fixed_shape") == 0.75)  // 60 tokens in 40 seconds against 30
     }
 
+    @Test("Cases are chosen by how many or by which")
+    func caseRanges() {
+        #expect(CaseRange(argument: "50")?.numbers == 1...50)
+        #expect(CaseRange(argument: "11-20")?.numbers == 11...20)
+        #expect(CaseRange(argument: "11-20")?.description == "11-20" && CaseRange(1...50).description == "50")
+        for bad in ["", "0", "-5", "5-", "20-11", "1-2-3", "1-5000", "a"] {
+            #expect(CaseRange(argument: bad) == nil, "\(bad)")
+        }
+    }
+
     @Test("A case file keeps its cases over runs, drops a torn line and other settings")
     func caseFile() throws {
         let path = NSTemporaryDirectory() + "/foretoken-cases-\(UUID().uuidString)"
@@ -172,7 +182,7 @@ struct SpeculationBenchTests {
             cursorPath: root + "/cursors.json", directory: root, tokenizer: tokenizer)
         let special = tokenizer.specialTokens
         for size in [1_000, 4_000] {
-            let prompt = try #require(try workload.cases(count: 1, tokenCount: size).first).prompt
+            let prompt = try #require(try workload.cases(1...1, tokenCount: size).first).prompt
             #expect(prompt.count == size && prompt.last == special.fimMiddle)
             for mark in [special.repositoryName, special.fimSuffix, special.fimPrefix, special.fimMiddle] {
                 let count = prompt.count { $0 == mark }

@@ -184,27 +184,51 @@ struct SpeculationPolicyTests {
         tree.checkInvariants()
     }
 
-    @Test("A source that keeps losing is left out but for as many rounds as lose little, and comes back")
-    func gains() {
-        var record = GainRecord(gain: 1.1)
-        var (spent, used) = (0.0, 0)
-        for _ in 0..<2_000 {
-            if record.mayUse {
-                record.record(emittedCount: 1, plainRounds: 1.3)
-                (spent, used) = (spent + 1.3, used + 1)
-            } else {
-                record.recordSkipped()
-                spent += 1
-            }
+    @Test("A completion may lose a little at first, a few per cent of its tokens, more after guesses have saved time")
+    func credit() {
+        // Every guess costs a quarter of a pass and is wrong.
+        var credit = SpeculationCredit()
+        var (spent, guesses) = (0.0, 0)
+        for round in 1...60 {
+            let cost = credit.passes >= 0.25 ? 1.25 : 1
+            credit.record(emittedCount: 1, plainRounds: cost)
+            spent += cost
+            guesses += cost > 1 ? 1 : 0
+            #expect(spent - Double(round) <= 0.2 + 0.04 * Double(round) + 1e-9)
         }
-        #expect(spent < 2_000 * 1.03 && used > 50)
-        var rounds = 0
-        while !record.mayUse || record.gain < 1.2 {
-            if record.mayUse { record.record(emittedCount: 2, plainRounds: 1.3) } else { record.recordSkipped() }
-            rounds += 1
-            if rounds == 300 { break }
+        #expect(guesses >= 8)
+        // One round that saved two passes pays for guesses at once, but no fortune is kept.
+        credit = SpeculationCredit()
+        credit.record(emittedCount: 4, plainRounds: 2)
+        #expect(credit.passes > 2)
+        for _ in 0..<10 { credit.record(emittedCount: 4, plainRounds: 2) }
+        #expect(credit.passes <= 3)
+        #expect(SpeculationCredit.risk(firstReach: 0.5) == 1 && SpeculationCredit.risk(firstReach: 0.95) < 0.25)
+    }
+
+    @Test("Rows and levels of the draft that the credit does not cover are not used, but for near certainties")
+    func creditLimits() {
+        var prices = prices(memoryBound: false, gain: 0.5)  // a row more costs a pass, and a pass is cheap
+        let reach: [Float] = [0.7, 0.65, 0.6]
+        #expect(SpeculationPolicy.bestNodeCount(reach: reach, prices: prices).nodeCount == 3)
+        for (credit, count) in [(2.5, 2), (1.0, 1), (0.9, 0)] {
+            prices.credit = credit
+            #expect(SpeculationPolicy.bestNodeCount(reach: reach, prices: prices).nodeCount == count)
         }
-        #expect(rounds < 150)
+        #expect(SpeculationPolicy.bestNodeCount(reach: [0.9], prices: prices).nodeCount == 1)
+        // What the draft took in this round is at stake, too.
+        (prices.credit, prices.spent) = (1.0, prices.passes[0] / 2)
+        #expect(SpeculationPolicy.bestNodeCount(reach: reach, prices: prices).nodeCount == 0)
+        var drafting = self.prices(memoryBound: true, levelSeconds: 0.3e-3)
+        func asks() -> Bool {
+            !SpeculationPolicy.expansion(
+                of: TokenTree(root: TokenID(0)), expanded: 0, outlook: DraftOutlook(), prices: drafting,
+                depthLimit: 31
+            ).isEmpty
+        }
+        #expect(asks())
+        drafting.credit = 0.2
+        #expect(!asks())
     }
 
     @Test("Acceptance moves from its prior to what is seen, evidence by evidence, for dropped nodes too")

@@ -115,6 +115,38 @@ struct SpeculatorTests {
         #expect(tree.tokens == tokens([2, 3, 4]) && tree.sources[1] == .lastCompletion)
     }
 
+    @Test("A short completion in which every guess is wrong is hardly slower than plain decoding")
+    func shortMisleadingTexts() throws {
+        let measured = RowCosts.standardRowCounts.map { 1 + 0.2 * Double($0 - 1) }
+        var simulation = Simulation(
+            speculator: Speculator(
+                model: try ModelFixture.quantized(positionLimit: 1_024),
+                options: SpeculationOptions(mode: .lookup), longSpec: nil,
+                passCosts: RowCosts(atStart: measured, atDepth: measured, depth: 1_000), levelCosts: nil))
+        simulation.widePass = 1.2
+        // Every pair of the text stands in the prompt, and what follows it there is always wrong.
+        let prompt = tokens((0..<300).map { 10 + $0 % 30 })
+        for length in [6, 9, 12] {
+            for start in 0..<10 {
+                simulation.reset()
+                let text = tokens((0..<length).map { 10 + (start + $0 / 2 * 7 + $0 % 2) % 30 })
+                simulation.decode(text, prompt: prompt)
+                #expect(simulation.speed > 0.93, "\(length) tokens: \(simulation.speed)")
+            }
+        }
+    }
+
+    @Test("A token that ends the text is never verified, nor what stands behind it")
+    func endTokens() throws {
+        let simulation = try simulation(
+            options: SpeculationOptions(mode: .lookup, fixedShape: .tree(nodeCount: 8)))
+        let speculator = simulation.speculator
+        speculator.begin(prompt: tokens([1, 2, 3, 4, 5, 6, 1]), endTokens: tokens([5]))
+        speculator.append(TokenID(2))
+        let tree = speculator.propose(root: TokenID(2), depthLimit: 10)
+        #expect(tree.tokens == tokens([2, 3, 4]))
+    }
+
     @Test("What was learned can be taken back")
     func restores() throws {
         var simulation = try simulation()
