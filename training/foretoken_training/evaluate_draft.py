@@ -40,6 +40,8 @@ def add_arguments(parser):
     parser.add_argument("--out", required=True, help="results are appended here as JSON Lines")
     parser.add_argument("--lengths", default="2048,8192,16256", help="of the prompts to use")
     parser.add_argument("--kinds", default="fill,continue")
+    parser.add_argument("--temperatures", default="0,1")
+    parser.add_argument("--shapes", default=",".join(map("{0[0]}{0[1]}".format, SHAPES)))
     parser.add_argument("--context", type=int, default=16384)
     parser.add_argument("--deepest", type=int, default=8)
 
@@ -111,9 +113,9 @@ def report_tau(arguments, target, shape, working, write):
     for length in map(int, arguments.lengths.split(",")):
         for kind in arguments.kinds.split(","):
             entries = groups[length, kind]
-            for temperature in (0.0, 1.0):
+            for temperature in map(float, arguments.temperatures.split(",")):
                 replay = Replay(target, shape, working, entries, temperature)
-                for form, nodes in SHAPES:
+                for form, nodes in map(shape_named, arguments.shapes.split(",")):
                     emitted, rounds, each = replay.tau(form, nodes)
                     write(
                         {
@@ -130,6 +132,14 @@ def report_tau(arguments, target, shape, working, write):
                             "by_language": {name: round(e / r, 2) for name, (e, r) in sorted(each.items())},
                         }
                     )
+
+
+def shape_named(name):
+    """("tree", 8) for "tree8"."""
+    form = name.rstrip("0123456789")
+    if form not in ("chain", "tree") or not name[len(form) :]:
+        raise ValueError(f"shape '{name}': write chainN or treeN")
+    return form, int(name[len(form) :])
 
 
 class Replay:

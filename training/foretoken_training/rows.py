@@ -39,6 +39,24 @@ class TokenFolder:
         return torch.from_numpy(np.stack(rows).astype(np.int64)).to(device, non_blocking=True)
 
 
+class Mixture:
+    """Rows of two folders: each row comes from `second` with the probability `share`, in any order."""
+
+    def __init__(self, first, second, share):
+        self.first, self.second, self.share = first, second, share
+        self.rng = first.rng
+
+    def rows(self, count, length, device):
+        """[count, length] ids."""
+        number = int(self.rng.binomial(count, self.share))
+        parts = [
+            folder.rows(n, length, device)
+            for folder, n in ((self.first, count - number), (self.second, number))
+            if n
+        ]
+        return torch.cat(parts)[torch.from_numpy(self.rng.permutation(count)).to(device)]
+
+
 def plain_positions(rows, length, device):
     return torch.arange(length, device=device)[None].expand(rows, length)
 

@@ -15,9 +15,10 @@ import torch
 import torch.distributed as dist
 
 from . import draft as draft_layer
+from . import export
 from . import target as target_model
 from .learner import Learner, Objective, agreement
-from .rows import TokenFolder, anchor_offset_positions, depth_schedule, plain_positions
+from .rows import Mixture, TokenFolder, anchor_offset_positions, depth_schedule, plain_positions
 from .tokens import dtype_of
 
 CHECKPOINT_SECONDS = 60
@@ -28,6 +29,8 @@ STATISTICS = ("divergence", "agreement", "overlap", "own_agreement")
 def add_arguments(parser):
     parser.add_argument("--target", required=True, help="GGUF file or Hugging Face folder")
     parser.add_argument("--tokens", required=True, help="folder of token files from `tokens`")
+    parser.add_argument("--own-text", help="folder of token files from `own-text`")
+    parser.add_argument("--own-share", type=float, default=0.5, help="of the rows, if there is own text")
     parser.add_argument("--held-out", help="folder of held-out token files; agreement is measured at the end")
     parser.add_argument("--out", required=True)
     length = parser.add_mutually_exclusive_group(required=True)
@@ -42,6 +45,7 @@ def add_arguments(parser):
         "--hidden-layers", default="", help="whose states are an extra input, as '12,8' (default: none)"
     )
     parser.add_argument("--from-target", action="store_true", help="start from the target's own layers")
+    parser.add_argument("--from-draft", help="start from this draft (GGUF or draft.pt) of the same shape")
     parser.add_argument("--deepest", type=int, default=8, help="deepest level trained")
     parser.add_argument("--short", type=int, default=2048, help="tokens of a short row")
     parser.add_argument(
@@ -131,6 +135,8 @@ def run(arguments):
     learner = Learner(
         shape, target, objective, arguments.learning_rate, arguments.from_target, arguments.seed + 1
     )
+    if arguments.from_draft:
+        start_from(arguments.from_draft, learner, group)
     log = Log(os.path.join(arguments.out, "log.jsonl"), group)
     if group.rank == 0:
         with open(os.path.join(arguments.out, "settings.json"), "w") as file:
@@ -154,11 +160,30 @@ def run(arguments):
     group.close()
 
 
+def start_from(path, learner, group):
+    """Another draft's parameters in place of random ones. The optimizer starts anew."""
+    configuration, parameters = export.load_draft(path, group.device)
+    if configuration != learner.configuration:
+        raise ValueError(f"{path} holds another draft: {configuration}; expected {learner.configuration}")
+    for name, parameter in parameters.items():
+        learner.parameters[name].copy_(parameter)
+    learner.refresh(quantised=False)
+
+
+def rows_of(arguments, learner, seed):
+    """What the rows are drawn from: corpus tokens, and what the target wrote if there is any."""
+    dtype = dtype_of(learner.target.configuration.vocabulary_size)
+    data = TokenFolder(arguments.tokens, dtype, seed)
+    if not arguments.own_text or arguments.own_share <= 0:
+        return data
+    return Mixture(data, TokenFolder(arguments.own_text, dtype, seed + 500), arguments.own_share)
+
+
 def train(arguments, group, learner, log):
     path = os.path.join(arguments.out, "checkpoint.pt")
     before, step = restore(path, learner, group)
     seed = arguments.seed * 1000 + group.rank + step * 1_000_000  # a resumed run goes on to other rows
-    data = TokenFolder(arguments.tokens, dtype_of(learner.target.configuration.vocabulary_size), seed)
+    data = rows_of(arguments, learner, seed)
     generator = torch.Generator(group.device).manual_seed(seed)
     start = saved = logged = time.time()
     totals, count = torch.zeros(len(STATISTICS), device=group.device), 0

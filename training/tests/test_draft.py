@@ -189,24 +189,73 @@ def test_runs_by_steps_repeat_and_seeds_differ(tiny_target_path, tmp_path):
     assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
 
 
-def test_own_text_continues_rows_of_the_corpus(tiny_target_path, tmp_path):
-    import types
+def test_own_text_continues_prompts_that_end_at_a_hole(tiny_target_path, tmp_path, monkeypatch):
+    import argparse
 
     from foretoken_training import own_text
 
+    monkeypatch.setattr(own_text, "hole_mark", lambda target: 7)
+    monkeypatch.setattr(own_text, "LOOKED_THROUGH", 200)
     (np.arange(5_000) % 90).astype(np.uint16).tofile(tmp_path / "a.bin")
-    own_text.run(
-        types.SimpleNamespace(
-            target=tiny_target_path,
-            tokens=str(tmp_path),
-            out=str(tmp_path / "own"),
-            batches=1,
-            prompt=12,
-            written=4,
-            temperature=1.0,
-            seed=4,
-        )
+    parser = argparse.ArgumentParser()
+    own_text.add_arguments(parser)
+    options = f"--target {tiny_target_path} --tokens {tmp_path} --out {tmp_path}/own --batches 2 --rows 5"
+    own_text.run(parser.parse_args([*options.split(), "--prompt", "12", "--written", "4"]))
+    greedy, sampled = (
+        np.fromfile(tmp_path / "own" / f"own-text-{n}.bin", np.uint16).reshape(5, 16) for n in (0, 1)
     )
-    ids = np.fromfile(tmp_path / "own" / "own-text-0.bin", np.uint16).reshape(-1, 16)
-    assert len(ids) == own_text.BATCH_ROW_COUNT and ids.max() < 97
-    assert ((ids[:, 1:12].astype(int) - ids[:, :11]) % 90 == 1).all()
+    for ids in (greedy, sampled):
+        assert (ids[:, 11] == 7).all() and ids.max() < 97
+        assert ((ids[:, 1:12].astype(int) - ids[:, :11]) % 90 == 1).all()
+    assert (greedy[:, 12:] == greedy[0, 12:]).all()  # the same prompt five times
+    assert not (sampled[:, 12:] == sampled[0, 12:]).all()
+
+
+def test_own_text_without_holes_fails_with_a_word_about_them(tmp_path, monkeypatch):
+    from foretoken_training import own_text
+
+    monkeypatch.setattr(own_text, "LOOKED_THROUGH", 100)
+    np.zeros(500, np.uint16).tofile(tmp_path / "a.bin")
+    with pytest.raises(ValueError, match="no hole"):
+        own_text.prompts_of(rows.TokenFolder(tmp_path, np.uint16, 1), 2, 8, 7)
+
+
+def test_a_mixture_draws_from_both_folders_by_their_share(tmp_path):
+    for name, value in (("text", 1), ("own", 2)):
+        (tmp_path / name).mkdir()
+        np.full(500, value, np.uint16).tofile(tmp_path / name / "a.bin")
+    folder = lambda name: rows.TokenFolder(tmp_path / name, np.uint16, 1)
+    mixed = rows.Mixture(folder("text"), folder("own"), 0.25)
+    drawn = torch.cat([mixed.rows(8, 16, "cpu") for _ in range(100)])
+    assert (drawn == drawn[:, :1]).all()  # a row is of one folder
+    assert 0.15 < (drawn[:, 0] == 2).float().mean() < 0.35
+    assert (drawn[:8, 0] != drawn[0, 0]).any() or (drawn[8:16, 0] != drawn[8, 0]).any()  # in any order
+
+
+def test_training_starts_from_another_draft_and_mixes_in_own_text(tiny_target_path, tmp_path):
+    import argparse
+
+    from foretoken_training import train_draft
+
+    parser = argparse.ArgumentParser()
+    train_draft.add_arguments(parser)
+    for name in ("text", "own"):
+        (tmp_path / name).mkdir()
+        (np.arange(5_000) * 3 % 89).astype(np.uint16).tofile(tmp_path / name / "a.bin")
+    shape = "--short 64 --context 128 --batch-tokens 256 --feed-forward 64 --window 16"
+    common = f"--target {tiny_target_path} --tokens {tmp_path}/text {shape}"
+    train_draft.run(parser.parse_args(f"{common} --out {tmp_path}/first --steps 2".split()))
+    first = draft.load(tmp_path / "first" / "draft.pt")[1]
+    options = f"{common} --own-text {tmp_path}/own --from-draft {tmp_path}/first/draft.pt"
+    train_draft.run(
+        parser.parse_args(f"{options} --out {tmp_path}/second --steps 1 --learning-rate 1e-9".split())
+    )
+    second = draft.load(tmp_path / "second" / "draft.pt")[1]
+    for name in first:  # one step of no length: the first draft again, but for rounding onto the grid
+        assert torch.allclose(first[name], second[name], atol=1e-3), name
+    with pytest.raises(ValueError, match="holds another draft"):
+        train_draft.run(
+            parser.parse_args(
+                f"{options} --out {tmp_path}/third --steps 1 --feed-forward 32".split()
+            )
+        )

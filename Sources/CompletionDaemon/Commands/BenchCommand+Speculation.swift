@@ -26,6 +26,19 @@ struct SpeculationBenchArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "speculation: tokens of the vocabulary that the draft layer chooses from, the first ones.",
+            valueName: "n"))
+    var draftHead = SpeculationOptions.standardDraftHeadTokenCount
+
+    @Flag(
+        help: """
+            speculation: write on past the end token, so that every completion has the same length and none is too \
+            short to show what the draft can do.
+            """)
+    var pastEnd = false
+
+    @Option(
+        help: ArgumentHelp(
             "speculation: append each finished case here, and go on with what is missing.", valueName: "path")
     )
     var caseFile: String?
@@ -33,6 +46,9 @@ struct SpeculationBenchArguments: ParsableArguments {
     func check() throws(CommandError) {
         guard (1...1_000).contains(pairs) else {
             throw .usage("--pairs is \(pairs)", fix: "choose between 1 and 1000")
+        }
+        guard draftHead >= 1 else {
+            throw .usage("--draft-head is \(draftHead)", fix: "choose at least 1")
         }
     }
 }
@@ -94,7 +110,8 @@ extension BenchCommand {
             }
         let bench = SpeculationBench(
             engine: loaded, kinds: kinds, fullHeadAlternative: names.count, pairCount: arguments.pairs,
-            maximumTokens: CompletionPipeline.defaultMaximumTokens, settings: settings, isQuiet: false)
+            maximumTokens: CompletionPipeline.defaultMaximumTokens, stopsAtEnd: !arguments.pastEnd,
+            settings: settings, isQuiet: false)
         var results: [BenchResult] = []
         if let time = await loaded.calibrationTime(alternative: names.count - 1) {
             results.append(BenchResult("calibration", [time / .milliseconds(1)], unit: "ms"))
@@ -116,6 +133,7 @@ extension BenchCommand {
                     "model": loaded.modelPath, "pairs": "\(arguments.pairs)", "cases": "\(arguments.cases)",
                     "nodes": "\(nodes)", "cursors": arguments.cursors,
                     "policy": arguments.fixedShapes ? "off" : "on",
+                    "draft_head": "\(arguments.draftHead)", "end_token": arguments.pastEnd ? "ignored" : "stops",
                 ], results: results))
     }
 
@@ -131,13 +149,15 @@ extension BenchCommand {
             "draft \(try checksum(draft))", "cursors \(try checksum(arguments.cursors))",
             "nodes \(nodes)", "fixed \(arguments.fixedShapes)", "pairs \(arguments.pairs)",
             "tokens \(CompletionPipeline.defaultMaximumTokens)", "shapes \(ShapeSearch.shapes.count)",
-            "threads \(loaded.threadCount)", "\(loaded.instructionSet)",
+            "threads \(loaded.threadCount)", "\(loaded.instructionSet)", "head \(arguments.draftHead)",
+            "past end \(arguments.pastEnd)",
         ].joined(separator: " ")
     }
 
     private func options(_ mode: SpeculationMode, nodes: Int) -> SpeculationOptions {
         var options = SpeculationOptions(mode: mode, nodeLimit: nodes, draftPath: engine.draft)
         options.usesLastCompletion = false
+        options.draftHeadTokenCount = speculationBench.draftHead
         if speculationBench.fixedShapes { options.fixedShape = .tree(nodeCount: nodes) }
         return options
     }

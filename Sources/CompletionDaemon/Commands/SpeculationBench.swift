@@ -23,6 +23,9 @@ struct SpeculationBench {
     let fullHeadAlternative: Int?
     let pairCount: Int
     let maximumTokens: Int
+    /// Whether an end token ends a text. τ of texts that end after a few tokens says more about their length than
+    /// about drafts.
+    let stopsAtEnd: Bool
     let settings: String
     let isQuiet: Bool
 
@@ -143,7 +146,7 @@ struct SpeculationBench {
         if InterruptFlag.isRaised { throw InterruptFlag.error }
         let request = GenerationRequest(
             prompt: prompt, maximumTokens: maximumTokens, sampling: .greedy,
-            endTokens: engine.tokenizer.specialTokens.endOfText, cancellation: CancellationFlag())
+            endTokens: stopsAtEnd ? engine.tokenizer.specialTokens.endOfText : [], cancellation: CancellationFlag())
         guard let alternative = kind.alternative else { return try await engine.generate(request) }
         return try await engine.generate(request, alternative: alternative)
     }
