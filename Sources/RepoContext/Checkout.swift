@@ -55,7 +55,7 @@ final class Checkout {
         case .none: return nil
         }
         guard let root = RootDirectory.open(rootPath) else { return nil }
-        let rules = Checkout.rules(of: root)
+        let rules = IgnoreRules(beneath: root)
         self.root = root
         self.rules = rules
         guard let (listing, degradations) = Checkout.list(location, rootPath: rootPath) else { return nil }
@@ -148,7 +148,7 @@ final class Checkout {
         guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return }
         self.snapshot = snapshot
         self.degradations = degradations
-        rules = Checkout.rules(of: root)
+        rules = IgnoreRules(beneath: root)
         didChangeFiles()
     }
 
@@ -180,12 +180,6 @@ final class Checkout {
             return ignored
         }
         return ignored
-    }
-
-    private static func rules(of root: borrowing RootDirectory) -> IgnoreRules {
-        let name = RelativePath(IgnoreRules.fileName)
-        return name.flatMap { root.readBytes($0, maximumByteCount: IgnoreRules.maximumByteCount) }
-            .map { IgnoreRules($0) } ?? IgnoreRules()
     }
 
     /// Files that are listed but never shown, by name or content; in no particular order.

@@ -60,6 +60,8 @@ package actor RepositoryContext {
         /// Absolute paths of the folders that the user opened. Outside a repository, context comes from
         /// these.
         package var workspaceFolders: [String]
+        /// False takes them as plain folders, whatever repository they may lie in.
+        package var findsRepositories = true
         /// Reading stops after this long in one query and goes on in the background.
         package var queryTimeLimit: Duration
         /// Length of one background step; a query waits at most this long for it (and for a large status).
@@ -67,6 +69,8 @@ package actor RepositoryContext {
         package var clock: MonotonicClock
         /// Signals that count for nothing: for measuring what each is worth.
         package var disabledSignals: Set<ContextSignal> = []
+        /// Whether a prompt keeps what the one before showed in the same file; else each is as if it were the first.
+        package var keepsLayouts = true
         /// The program's cache directory, where indexes are kept between sessions; nil keeps none.
         package var cacheFolder: String?
         /// Called once per distinct line, on the `index` thread.
@@ -112,7 +116,8 @@ package actor RepositoryContext {
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
-        locator = RepositoryLocator(workspaceFolders: configuration.workspaceFolders)
+        locator = RepositoryLocator(
+            workspaceFolders: configuration.workspaceFolders, findsRepositories: configuration.findsRepositories)
     }
 
     /// Whether completion in this file is refused for its name; cheap, callable anywhere.
@@ -226,7 +231,7 @@ package actor RepositoryContext {
             history: checkout.history, signals: signals
         )
         let (ranked, names) = selector.ranked(subject)
-        let previous = checkout.layouts.shown(with: file.path)
+        let previous = configuration.keepsLayouts ? checkout.layouts.shown(with: file.path) : []
         let sources = sources(
             ranked, previous: previous, of: checkout, documents: documents, subject: subject)
         let selection = SnippetSelector(query: names, signals: signals).selection(

@@ -26,8 +26,11 @@ package struct LocatedFile: Sendable, Equatable {
 package struct RepositoryLocator: Sendable {
     /// Absolute paths of the folders that the user opened, links resolved.
     let workspaceFolders: [String]
+    /// Whether repositories are looked for; without them a workspace folder is a plain one wherever it lies.
+    let findsRepositories: Bool
 
-    package init(workspaceFolders: [String]) {
+    package init(workspaceFolders: [String], findsRepositories: Bool = true) {
+        self.findsRepositories = findsRepositories
         self.workspaceFolders = workspaceFolders.map { folder in
             RepositoryLocator.realPath(folder) ?? withoutTrailingSlash(folder)
         }
@@ -38,6 +41,9 @@ package struct RepositoryLocator: Sendable {
         let canonical = RepositoryLocator.canonicalPath(filePath)
         guard let folder = RepositoryLocator.existingFolder(above: canonical) else {
             return LocatedFile(location: .none, path: nil, degradation: nil)
+        }
+        guard findsRepositories else {
+            return inWorkspaceFolder(canonical, fallback: nil, degradation: nil)
         }
         do throws(GitError) {
             guard let repository = try GitRepository.discover(fromFolder: folder) else {

@@ -86,6 +86,71 @@ struct CaseTests {
         #expect(String(decoding: other, as: UTF8.self) == "before = True\n")
     }
 
+    private static let privateText = "vault = open_the_vault(first_combination, second_combination)\n"
+
+    @Test("What .foretokenignore names is no case and in no exported commit, today's rules and the commit's own")
+    func ignoredFiles() throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("open.py", "alpha = first(one)\n")
+        try fixture.write("inner/now.py", Self.privateText)
+        try fixture.write("then.py", Self.privateText)
+        try fixture.write(".foretokenignore", "then.py\n")
+        try fixture.commit()
+        try fixture.write("open.py", "alpha = first(one)\nmiddle = second(three, four)\n")
+        try fixture.write("inner/now.py", Self.privateText + "more_" + Self.privateText)
+        try fixture.write("then.py", Self.privateText + "more_" + Self.privateText)
+        try fixture.commit()
+        // A rule may be no part of any commit, and one that was taken back held for what was there then.
+        try fixture.write(".foretokenignore", "inner/\n")
+
+        let repository = RepositoryCases(folder: fixture.path, options: options(100))
+        for selection in [try repository.atHead(), try repository.fromHistory()] {
+            #expect(Set(selection.cases.map(\.path)) == ["open.py"])
+            #expect(selection.skipped.map(\.reason) == ["2 files that .foretokenignore names"])
+        }
+        let parent = try #require(
+            try repository.fromHistory().cases.compactMap { each -> String? in
+                if case .commit(let name) = each.context { return name }
+                return nil
+            }.first)
+        let export = try CommitTreeExport(repositoryFolder: fixture.path)
+        let folder = try export.folder(ofCommit: parent)
+        #expect(FileManager.default.subpaths(atPath: folder) == ["open.py"])
+    }
+
+    @Test("A folder or a file of the repository gives its own cases alone")
+    func part() throws {
+        let fixture = try RepositoryFixture()
+        for name in ["api/a.py", "api/b.py", "apis/c.py", "d.py"] {
+            try fixture.write(name, "value = compute(first, second)\n")
+        }
+        try fixture.commit()
+        func paths(_ place: String) throws -> Set<String> {
+            var options = options(100)
+            options.part = try RepositoryCases.part(of: fixture.path, at: fixture.absolute(place))
+            return Set(try RepositoryCases(folder: fixture.path, options: options).atHead().cases.map(\.path))
+        }
+        #expect(try paths("api") == ["api/a.py", "api/b.py"])
+        #expect(try paths("api/b.py") == ["api/b.py"])
+        #expect(try paths(".").count == 4)
+    }
+
+    @Test("A file that is left out for what it holds is named with the reason")
+    func leftOut() throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("binary.py", bytes: [0x61, 0x00, 0x62])
+        try fixture.write("latin.py", bytes: [0x61, 0xE9, 0x62])
+        let key = String(repeating: "MIIEvQIBADANBgkqhkiG9w0BAQ", count: 3)
+        try fixture.write("key.py", "KEY = '-----BEGIN PRIVATE KEY-----\n\(key)'\n")
+        try fixture.commit()
+        let selection = try RepositoryCases(folder: fixture.path, options: options(100)).atHead()
+        #expect(selection.cases.isEmpty)
+        #expect(
+            Set(selection.skipped.map(\.reason)) == [
+                "binary.py: binary", "latin.py: not UTF-8", "key.py: holds a key or a credential",
+            ])
+    }
+
     private static let rows:
         [(format: String, row: String, prefix: String, expected: String, fileCount: Int)] = [
             (
@@ -169,6 +234,55 @@ struct CaseTests {
         #expect(lines.starts(with: [3, 4, 5, 6]))
         #expect(selection.skipped.dropFirst().first?.reason == "not a JSON object")
         #expect(selection.unknownFields == ["surprise": 1])
+    }
+
+    private func selection(_ format: String, _ rows: [String]) throws -> CaseSelection {
+        let path = try RepositoryFixture.temporaryFolder() + "/rows.jsonl"
+        try Data(rows.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: path))
+        return try #require(DatasetFormat.named(format)).cases(path: path, limit: 10, seed: 1)
+    }
+
+    @Test("SAFIM's prompt, which describes the problem, comes before its code alone")
+    func safimPrompt() throws {
+        let row =
+            #"{"task_id":"s1","lang":"python","prompt":"Description: add.\n\na = # TODO: Your code here\nprint(a)","#
+            + #""eval_prompt":"a = {{completion}}\nprint(a)","ground_truth":"1 + 1"}"#
+        let subject = try #require(try selection("safim", [row]).cases.first)
+        #expect(String(decoding: subject.prefix, as: UTF8.self) == "Description: add.\n\na = ")
+        #expect(String(decoding: subject.suffix, as: UTF8.self) == "\nprint(a)")
+    }
+
+    @Test("LongBench's rows without code are left out by the name of their task")
+    func longBenchTasks() throws {
+        let rows = ["gov_report", "lcc", "repobench-p_e"].map {
+            #"{"dataset":"\#($0)","context":"a = 1\n","input":"","answers":["b"],"_id":"\#($0)"}"#
+        }
+        let selection = try selection("longbench", rows)
+        #expect(selection.cases.map(\.id) == ["lcc", "repobench-p_e"])
+        #expect(selection.skipped == [SkippedInput(line: 1, reason: "gov_report is no code task")])
+    }
+
+    @Test("A statement of CrossCodeEval over several lines is compared as a whole")
+    func crossCodeEvalStatement() throws {
+        let rows = ["call()", #"call(\n    a)"#].map {
+            #"{"prompt":"x = ","groundtruth":"\#($0)","crossfile_context":""}"#
+        }
+        let cases = try selection("crosscodeeval", rows).cases
+        #expect(cases.map(\.kind.isSingleLine) == [true, false])
+    }
+
+    private static let otherFormats: [([UInt8], String)] = [
+        ([0x1F, 0x8B, 0x08, 0x0A], "gunzip"), (Array("PAR1xx\n".utf8), "Parquet"),
+        (Array("[\n {\"a\": 1}\n]\n".utf8), "jq"),
+    ]
+
+    @Test("Data sets as they are downloaded, compressed or in another format, are recognised", arguments: 0..<3)
+    func otherFiles(_ place: Int) throws {
+        let (bytes, word) = Self.otherFormats[place]
+        let path = try RepositoryFixture.temporaryFolder() + "/rows"
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let error = #expect(throws: EvaluationError.self) { try JSONLines(path: path) }
+        #expect(error?.description.contains(word) == true)
     }
 
     @Test("An empty and a missing file are errors that say so")

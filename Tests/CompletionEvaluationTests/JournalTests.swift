@@ -77,6 +77,30 @@ struct JournalTests {
         #expect(error?.message.contains("seed") == true)
     }
 
+    @Test("A folder that a speed run writes to is in use for a second one, of either kind")
+    func speedFolder() throws {
+        let journal = try SpeedJournal(folder: folder, settings: ["limit": "1"])
+        #expect(throws: EvaluationError.self) { try SpeedJournal(folder: folder, settings: ["limit": "1"]) }
+        #expect(throws: EvaluationError.self) { try RunJournal(folder: folder, header: try header(1)) }
+        withExtendedLifetime(journal) {}
+    }
+
+    @Test("A folder that cannot be written is told beforehand, in plain words, and nothing is made")
+    func unusableFolder() throws {
+        try Data().write(to: URL(fileURLWithPath: folder + "/file"))
+        for bad in [folder + "/file", folder + "/file/x", "/proc/x", ""] {
+            let error = #expect(throws: EvaluationError.self, "\(bad)") {
+                try RunFolder.check(bad)
+                try RunFolder.make(bad)
+            }
+            #expect(error?.description.contains("Error Domain") == false)
+        }
+        try RunFolder.check(folder + "/a/b/")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/a"))
+        try RunFolder.make(folder + "/a/b/")
+        #expect(FileManager.default.fileExists(atPath: folder + "/a/b"))
+    }
+
     @Test("Shards together are the whole: each case once; a missing or double shard is refused")
     func shards() throws {
         var folders: [String] = []

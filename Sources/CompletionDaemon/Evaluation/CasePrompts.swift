@@ -9,6 +9,9 @@ import SpecEngine
 /// A case's prompt and how it came about.
 struct CasePrompt: Sendable {
     var tokens: [TokenID]
+    /// The text before and after the cursor that is in it, for engines that lay out prompts themselves.
+    var prefix: [UInt8]
+    var suffix: [UInt8]
     var contextPaths: [String]
     var time: Duration
 }
@@ -35,16 +38,21 @@ final class CasePrompts {
         self.repositoryRoot = repositoryRoot
         self.tokenizer = EnginePromptTokenizer(tokenizer: tokenizer, chosenOrder: configuration.order)
         self.report = report
-        context = Self.context(configuration, folder: repositoryRoot, report)
+        context = Self.context(configuration, folder: repositoryRoot, isCommit: false, report)
     }
 
     private static func context(
-        _ configuration: RunConfiguration, folder: String?, _ report: @escaping @Sendable (String) -> Void
+        _ configuration: RunConfiguration, folder: String?, isCommit: Bool,
+        _ report: @escaping @Sendable (String) -> Void
     ) -> RepositoryContext {
         var settings = RepositoryContext.Configuration(
             workspaceFolders: folder.map { [$0] } ?? [], queryTimeLimit: queryTimeLimit,
             onDegradation: report)
         settings.disabledSignals = configuration.signals
+        // A prompt must not depend on the cases before it, which are others in a shard and after an interruption.
+        settings.keepsLayouts = false
+        // The temporary folder may lie in a repository, which must not take the commit's place.
+        settings.findsRepositories = !isCommit
         return RepositoryContext(settings)
     }
 
@@ -81,7 +89,7 @@ final class CasePrompts {
         let folder = try export.folder(ofCommit: name)
         if commit != name {
             // What is known of the last commit's folder is wrong now, and both have the same name.
-            context = Self.context(configuration, folder: folder, report)
+            context = Self.context(configuration, folder: folder, isCommit: true, report)
             commit = name
         }
         return folder
@@ -101,9 +109,7 @@ final class CasePrompts {
                 tokenBudget: budget, includeContext: configuration.usesContext,
                 isCancelled: { cancellation.isRaised }),
             tokenizer: tokenizer)
-        return CasePrompt(
-            tokens: result.prompt.tokens.map { TokenID($0) }, contextPaths: result.contextPaths.map(\.string),
-            time: clock.now - start)
+        return casePrompt(result.prompt, time: clock.now - start)
     }
 
     private func ownPrompt(_ subject: EvaluationCase, files: [CaseContext.File], budget: Int) -> CasePrompt {
@@ -122,8 +128,16 @@ final class CasePrompts {
             repositoryName: usesContext ? "repository" : "", contextFiles: usesContext ? others : [],
             currentFile: current,
             budget: PromptBudget(totalTokenCount: budget, includesContext: usesContext))
+        return casePrompt(prompt, time: .zero)
+    }
+
+    private func casePrompt(_ prompt: Prompt, time: Duration) -> CasePrompt {
+        func text(_ kind: PromptSegment.Kind) -> [UInt8] {
+            let tokens = prompt.segments.filter { $0.kind == kind }.flatMap { prompt.tokens[$0.tokenRange] }
+            return tokenizer.tokenizer.decode(tokens.map { TokenID($0) })
+        }
         return CasePrompt(
-            tokens: prompt.tokens.map { TokenID($0) }, contextPaths: prompt.contextPaths.map(\.string),
-            time: .zero)
+            tokens: prompt.tokens.map { TokenID($0) }, prefix: text(.prefix), suffix: text(.suffix),
+            contextPaths: prompt.contextPaths.map(\.string), time: time)
     }
 }

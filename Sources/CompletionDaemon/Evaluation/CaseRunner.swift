@@ -46,7 +46,7 @@ struct CaseRunner {
         if let rules { shouldStop = { rules.shouldStop(generated: $0) } }
         let answer = try await engine.answer(
             EngineQuestion(
-                prompt: prompt.tokens, prefix: subject.prefix, suffix: subject.suffix,
+                prompt: prompt.tokens, prefix: prompt.prefix, suffix: prompt.suffix,
                 maximumTokens: configuration.maximumTokens,
                 sampling: try SamplingParameters(
                     temperature: configuration.temperature, seed: Self.seed(of: subject)),

@@ -6,7 +6,10 @@ import SpecEngine
 
 /// What both have in common.
 struct RepositoryEvaluationArguments: ParsableArguments {
-    @Argument(help: ArgumentHelp("A folder of the repository.", valueName: "dir"))
+    @Argument(
+        help: ArgumentHelp(
+            "The repository, or a folder or file of it: cases come from there, context from everywhere.",
+            valueName: "dir"))
     var folder = "."
 
     @Option(
@@ -25,23 +28,26 @@ struct RepositoryEvaluationArguments: ParsableArguments {
         let interrupt = InterruptFlag.install()
         do {
             let (root, _) = try RepositoryCases.locate(SourceFile.absolutePath(folder))
+            let part = try RepositoryCases.part(of: root, at: SourceFile.absolutePath(folder))
+            let name = root.split(separator: "/").last.map(String.init) ?? "root"
             try await evaluation.run(
-                kind: kind, subject: root.split(separator: "/").last.map(String.init) ?? "root",
-                repositoryRoot: root,
+                kind: kind, subject: part.isEmpty ? name : "\(name)/\(part)", repositoryRoot: root,
                 defaultMaximumTokens: CompletionPipeline.defaultMaximumTokens, interrupt: interrupt
             ) {
                 let cases = RepositoryCases(
                     folder: root,
                     options: RepositoryCaseOptions(
                         limit: evaluation.limit, seed: evaluation.seed, kinds: try parsedKinds(),
-                        languages: Set(
-                            (languages ?? "").split(separator: ",").map { String($0).lowercased() })),
+                        languages: try parsedLanguages(), part: part),
                     isCancelled: { interrupt.isRaised })
                 let selection = try select(cases)
                 guard !selection.cases.isEmpty else {
+                    let first = selection.skipped.first.map { " (\($0.reason))" } ?? ""
                     throw EvaluationError(
-                        .data, "there is no place to complete at in \(root)",
-                        fix: "commit source code, or allow more --kinds and --languages")
+                        .data, "there is no place to complete at in \(root)\(first)",
+                        fix: kind == "history"
+                            ? "it needs commits that add code to what is there; eval repo needs one commit"
+                            : "commit source code, or allow more --kinds and --languages")
                 }
                 return selection
             }
@@ -61,7 +67,19 @@ struct RepositoryEvaluationArguments: ParsableArguments {
             }
             parsed.insert(kind)
         }
+        guard !parsed.isEmpty else {
+            throw CommandError.usage("--kinds names none", fix: "leave it out, or name one")
+        }
         return parsed
+    }
+
+    private func parsedLanguages() throws -> Set<String> {
+        guard let languages else { return [] }
+        let names = languages.split(separator: ",").map { String($0).lowercased() }
+        guard !names.isEmpty else {
+            throw CommandError.usage("--languages names none", fix: "leave it out, or name one")
+        }
+        return Set(names)
     }
 }
 

@@ -44,6 +44,7 @@ struct EvalSpeedCommand: AsyncParsableCommand {
         let interrupt = InterruptFlag.install()
         do {
             try check()
+            try RunFolder.check(output)
             let (tasks, skipped, fingerprint) = try SpeedTask.draw(path: file, limit: limit, seed: seed)
             for each in skipped.prefix(10) {
                 StandardError.write("skipped line \(each.line): \(each.reason)")
@@ -55,7 +56,7 @@ struct EvalSpeedCommand: AsyncParsableCommand {
                         + SpeedTask.names.joined(separator: ", "))
             }
             let bench = try SpeedRun(self, interrupt: interrupt)
-            var journal = try SpeedJournal(folder: output, settings: bench.settings(rows: fingerprint))
+            let journal = try SpeedJournal(folder: output, settings: bench.settings(rows: fingerprint))
             let done = Set(journal.records.map(\.id))
             for (place, task) in tasks.enumerated() where !done.contains(task.id) {
                 let record = try await bench.measure(task, speculativeFirst: !place.isMultiple(of: 2))

@@ -98,7 +98,8 @@ struct EvaluationArguments: ParsableArguments {
         let sweep = try configurations(defaultMaximumTokens: defaultMaximumTokens)
         let remote = try endpoint.options()
         let base = try engine.configuration()
-        // A missing model is told before minutes are spent on the history.
+        // A missing model and an unusable folder are told before minutes are spent on the history.
+        try RunFolder.check(output)
         let models = try sweep.entries.map { entry in
             try Self.modelPath(entry.configuration.model ?? base.modelPath)
         }

@@ -19,7 +19,7 @@ enum EvaluationReports {
             machine: "\(machine.cpu), \(machine.cores) cores", energyJoules: energyJoules)
         try ReportWriter.write(report, to: folder)
         for configuration in report.configurations {
-            FileDescriptorOutput.write(line(configuration) + "\n", to: 1)
+            FileDescriptorOutput.write(line(configuration, caseCount: header.shardCaseCount) + "\n", to: 1)
         }
         FileDescriptorOutput.write("\(folder)/report.html\n", to: 1)
         let failedCount = report.configurations.reduce(0) { $0 + $1.failedCount }
@@ -30,14 +30,15 @@ enum EvaluationReports {
         }
     }
 
-    private static func line(_ configuration: EvaluationReport.Configuration) -> String {
+    private static func line(_ configuration: EvaluationReport.Configuration, caseCount: Int) -> String {
         let metrics = ["exact_match", "edit_similarity", "identifier_f1"].compactMap { name -> String? in
             guard let estimate = configuration.overall.metrics[name] else { return nil }
             let percent = { (value: Double) in "\((value * 1000).rounded() / 10)" }
             return "\(name) \(percent(estimate.mean)) % [\(percent(estimate.low)), \(percent(estimate.high))]"
         }
-        return "\(configuration.name): \(configuration.answeredCount) answered, "
-            + metrics.joined(separator: ", ")
+        let count = configuration.answeredCount
+        let answered = count == caseCount ? "\(count)" : "\(count) of \(caseCount)"
+        return (["\(configuration.name): \(answered) answered"] + metrics).joined(separator: ", ")
     }
 }
 

@@ -1,5 +1,6 @@
-// The files of a commit as a plain folder outside every repository, so that context can be gathered from them as from
-// any folder. Source files only, bounded, made beneath a private temporary folder and removed with it.
+// The files of a commit as a plain folder, so that context can be gathered from them as from any folder. Source files
+// only, without those that the user keeps out of prompts, bounded, made beneath a private temporary folder and removed
+// with it.
 
 import RepoContext
 
@@ -21,11 +22,13 @@ package final class CommitTreeExport {
     private let repositoryFolder: String
     private let name: String
     private let scratchFolder: String
+    private var withheld: WithheldFiles
     private var current: String?
 
     /// - Parameter repositoryFolder: the root of the work tree; its base name is the exported folder's.
     package init(repositoryFolder: String) throws {
         self.repositoryFolder = repositoryFolder
+        withheld = WithheldFiles(workTree: repositoryFolder)
         name = repositoryFolder.split(separator: "/").last.map(String.init) ?? "root"
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array((parent + "/foretoken-eval-XXXXXX").utf8CString)
@@ -63,8 +66,9 @@ package final class CommitTreeExport {
         }
         var files: [(path: RelativePath, id: GitObjectID)] = []
         let tree = try GitTree.open(commit: id, of: repository)
+        withheld.take(rulesOf: tree, of: repository)
         _ = tree.forEachFile(of: repository) { path, id in
-            if SourceLanguage(path: path) != nil, !SecretPolicy.isDenied(path: path) {
+            if SourceLanguage(path: path) != nil, !withheld.contains(path) {
                 files.append((path, id))
             }
             return files.count < Self.maximumFileCount
@@ -72,7 +76,7 @@ package final class CommitTreeExport {
         var byteCount = 0
         var folders = Set<String>()
         for (path, id) in files {
-            guard let text = RepositoryCases.text(id, of: repository) else { continue }
+            guard case .text(let text, _) = RepositoryCases.content(id, of: repository) else { continue }
             byteCount += text.count
             if byteCount > Self.maximumByteCount { return }
             let folder = String(path.folder)

@@ -23,6 +23,8 @@ extension RepositoryCases {
         var selection = CaseSelection()
         selection.source = "\(head)"
         var draw = CaseDraw<HistoryPlace>(limit: options.limit)
+        var withheld = WithheldFiles(workTree: root)
+        var ignored = Set<RelativePath>()
         var next: GitObjectID? = head
         var order = 0
         // First parents: what was merged into this branch, in its order; it needs no walk over the whole history.
@@ -30,12 +32,23 @@ extension RepositoryCases {
             guard let parent = parent(of: commitID, in: repository) else { break }
             next = parent
             order += 1
-            do {
-                try addPlaces(of: commitID, parent: parent, order: order, in: repository, to: &draw)
-            } catch let error as GitError {
+            do throws(GitError) {
+                let tree = try GitTree.open(commit: commitID, of: repository)
+                withheld.take(rulesOf: tree, of: repository)
+                let changes = try GitFileChange.changes(
+                    of: commitID, in: repository, maximumFileCount: Self.maximumCommitFileCount)
+                for change in changes ?? [] where isWanted(change.path) {
+                    if withheld.isIgnored(change.path) {
+                        ignored.insert(change.path)
+                    } else {
+                        addPlaces(of: change, (commitID, parent, order), in: repository, to: &draw)
+                    }
+                }
+            } catch {
                 selection.skipped.append(SkippedInput(line: 0, reason: "commit \(commitID): \(error)"))
             }
         }
+        selection.noteIgnored(fileCount: ignored.count)
         selection.candidateCount = draw.candidateCount
         let drawn = draw.drawn().sorted {
             let (a, b) = ($0.payload, $1.payload)
@@ -55,26 +68,23 @@ extension RepositoryCases {
     }
 
     private func addPlaces(
-        of commitID: GitObjectID, parent: GitObjectID, order: Int, in repository: borrowing GitRepository,
-        to draw: inout CaseDraw<HistoryPlace>
-    ) throws {
-        let changes = try GitFileChange.changes(
-            of: commitID, in: repository, maximumFileCount: Self.maximumCommitFileCount)
-        for change in changes ?? [] where isWanted(change.path) {
-            guard let text = Self.text(change.newBlobID, of: repository) else { continue }
-            let finder = CursorFinder(text, language: language(of: change.path), seed: options.seed)
-            for hunk in change.hunks where !hunk.newLines.isEmpty {
-                for place in finder.places(kinds: options.kinds, lines: hunk.newLines) {
-                    let id =
-                        "\("\(commitID)".prefix(12)):\(change.path):\(place.line + 1):\(place.kind.rawValue)"
-                    draw.add(
-                        CaseCandidate(
-                            kind: place.kind, id: id, seed: options.seed,
-                            payload: HistoryPlace(
-                                commitOrder: order, parent: parent, path: change.path,
-                                oldBlobID: change.oldBlobID,
-                                newBlobID: change.newBlobID, hunk: hunk, range: place.range)))
-                }
+        of change: GitFileChange, _ commit: (id: GitObjectID, parent: GitObjectID, order: Int),
+        in repository: borrowing GitRepository, to draw: inout CaseDraw<HistoryPlace>
+    ) {
+        guard let text = Self.text(change.newBlobID, of: repository) else { return }
+        let finder = CursorFinder(text, language: language(of: change.path), seed: options.seed)
+        let commitName = "\(commit.id)".prefix(12)
+        for hunk in change.hunks where !hunk.newLines.isEmpty {
+            for place in finder.places(kinds: options.kinds, lines: hunk.newLines) {
+                draw.add(
+                    CaseCandidate(
+                        kind: place.kind,
+                        id: "\(commitName):\(change.path):\(place.line + 1):\(place.kind.rawValue)",
+                        seed: options.seed,
+                        payload: HistoryPlace(
+                            commitOrder: commit.order, parent: commit.parent, path: change.path,
+                            oldBlobID: change.oldBlobID, newBlobID: change.newBlobID, hunk: hunk,
+                            range: place.range)))
             }
         }
     }

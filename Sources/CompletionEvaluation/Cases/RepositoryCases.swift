@@ -3,6 +3,10 @@
 
 package import RepoContext
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// What to draw from a repository.
 package struct RepositoryCaseOptions: Sendable {
     package var limit: Int
@@ -10,12 +14,17 @@ package struct RepositoryCaseOptions: Sendable {
     package var kinds: Set<CaseKind>
     /// Names as in reports; empty takes all.
     package var languages: Set<String>
+    /// A folder or file of the repository that cases come from; empty takes all.
+    package var part: String
 
-    package init(limit: Int, seed: UInt64, kinds: Set<CaseKind>, languages: Set<String> = []) {
+    package init(
+        limit: Int, seed: UInt64, kinds: Set<CaseKind>, languages: Set<String> = [], part: String = ""
+    ) {
         self.limit = limit
         self.seed = seed
         self.kinds = kinds
         self.languages = languages
+        self.part = part
     }
 }
 
@@ -63,6 +72,19 @@ package struct RepositoryCases: Sendable {
         }
     }
 
+    /// A path of the work tree relative to its root, which is the empty one.
+    package static func part(of root: String, at path: String) throws -> String {
+        guard let resolved = realpath(path, nil), let resolvedRoot = realpath(root, nil) else {
+            throw EvaluationError(.data, "\(path) cannot be found", fix: "check the path")
+        }
+        defer {
+            free(resolved)
+            free(resolvedRoot)
+        }
+        let (whole, prefix) = (String(cString: resolved), String(cString: resolvedRoot) + "/")
+        return whole.hasPrefix(prefix) ? String(whole.dropFirst(prefix.count)) : ""
+    }
+
     // MARK: HEAD
 
     private struct HeadPlace {
@@ -77,8 +99,12 @@ package struct RepositoryCases: Sendable {
         guard let repository = try GitRepository.discover(fromFolder: root) else { return CaseSelection() }
         var files: [(path: RelativePath, id: GitObjectID)] = []
         let tree = try GitTree.open(commit: head, of: repository)
+        var withheld = WithheldFiles(workTree: root)
+        withheld.take(rulesOf: tree, of: repository)
+        var ignoredCount = 0
         _ = tree.forEachFile(of: repository) { path, id in
-            if isWanted(path) { files.append((path, id)) }
+            guard isWanted(path) else { return true }
+            if withheld.isIgnored(path) { ignoredCount += 1 } else { files.append((path, id)) }
             return true
         }
         if files.count > Self.maximumFileCount {
@@ -87,11 +113,15 @@ package struct RepositoryCases: Sendable {
         }
         var selection = CaseSelection()
         selection.source = "\(head)"
+        selection.noteIgnored(fileCount: ignoredCount)
         var draw = CaseDraw<HeadPlace>(limit: options.limit)
         for (path, blobID) in files {
             if isCancelled() { break }
-            guard let text = Self.text(blobID, of: repository) else {
-                selection.skipped.append(SkippedInput(line: 0, reason: "\(path): not UTF-8 source text"))
+            let text: [UInt8]
+            switch Self.content(blobID, of: repository) {
+            case .text(let bytes, _): text = bytes
+            case .skipped(let reason):
+                selection.skipped.append(SkippedInput(line: 0, reason: "\(path): \(reason.words)"))
                 continue
             }
             let finder = CursorFinder(text, language: language(of: path), seed: options.seed)
@@ -128,6 +158,8 @@ package struct RepositoryCases: Sendable {
         guard let language = SourceLanguage(path: path), language != .plainText,
             !SecretPolicy.isDenied(path: path)
         else { return false }
+        let part = options.part
+        guard part.isEmpty || path.string == part || path.string.hasPrefix(part + "/") else { return false }
         return options.languages.isEmpty || options.languages.contains(LanguageName.of(path: path.string))
     }
 
@@ -139,14 +171,40 @@ package struct RepositoryCases: Sendable {
         return hash.value
     }
 
-    /// A blob's text; nil when it is too large or no UTF-8 text, or holds a key or a credential.
+    /// A blob's text, or why it is not read: too large, no UTF-8 text, a key or a credential in it.
+    static func content(_ id: GitObjectID, of repository: borrowing GitRepository) -> FileContent {
+        // A partial clone does not have every blob, and none is fetched.
+        guard let blob = try? GitBlob.open(id, of: repository) else { return .skipped(.missing) }
+        guard let bytes = blob.bytes(maximumByteCount: maximumFileByteCount) else { return .skipped(.tooLarge) }
+        return .checked(bytes, stamp: nil)
+    }
+
     static func text(_ id: GitObjectID, of repository: borrowing GitRepository) -> [UInt8]? {
-        // A blob that a partial clone does not have is passed over like one that is no text.
-        guard let blob = try? GitBlob.open(id, of: repository),
-            let bytes = blob.bytes(maximumByteCount: maximumFileByteCount), !bytes.contains(0),
-            String(validating: bytes, as: UTF8.self) != nil, !SecretPolicy.containsPrivateKey(bytes),
-            !SecretPolicy.containsCredential(bytes)
-        else { return nil }
-        return bytes
+        if case .text(let bytes, _) = content(id, of: repository) { return bytes }
+        return nil
+    }
+}
+
+extension CaseSelection {
+    /// Says how many files a `.foretokenignore` kept out; their names stay out of reports too.
+    mutating func noteIgnored(fileCount: Int) {
+        guard fileCount > 0 else { return }
+        let files = fileCount == 1 ? "1 file" : "\(fileCount) files"
+        skipped.append(SkippedInput(line: 0, reason: "\(files) that \(IgnoreRules.fileName) names"))
+    }
+}
+
+extension FileSkipReason {
+    /// As reports say it.
+    fileprivate var words: String {
+        switch self {
+        case .missing: "not in this clone"
+        case .notRegular: "no regular file"
+        case .tooLarge: "larger than \(RepositoryCases.maximumFileByteCount >> 20) MiB"
+        case .binary: "binary"
+        case .notUTF8: "not UTF-8"
+        case .secret: "holds a key or a credential"
+        case .unreadable: "cannot be read"
+        }
     }
 }

@@ -19,10 +19,12 @@ extension DatasetFormat {
         if files.isEmpty, let text = row.value["crossfile_context"]?["text"]?.string, !text.isEmpty {
             files = [CaseContext.File(path: "context", text: text)]
         }
+        let expected = try row.text("groundtruth")
+        // A statement that goes over several lines is compared as a whole.
         return try row.makeCase(
-            id: metadata?["task_id"]?.string, kind: .restOfLine, path: path, language: nil,
-            prefix: try row.text("prompt"), suffix: try row.optionalText("right_context") ?? "",
-            expected: try row.text("groundtruth"), files: files)
+            id: metadata?["task_id"]?.string, kind: expected.isOneLine ? .restOfLine : .block, path: path,
+            language: nil, prefix: try row.text("prompt"),
+            suffix: try row.optionalText("right_context") ?? "", expected: expected, files: files)
     }
 
     /// https://huggingface.co/datasets/tianyang/repobench_python_v1.1: the next line of `cropped_code`.
@@ -47,11 +49,18 @@ extension DatasetFormat {
             expected: try row.text("next_line"), files: files)
     }
 
+    /// With the names of LongBench-E, which has the same rows by length.
+    private static let codeTasks: Set<String> = ["lcc", "lcc_e", "repobench-p", "repobench-p_e"]
+
     /// LongBench's code tasks, LCC and RepoBench-P (https://github.com/THUDM/LongBench): the next line.
     static let longBench = DatasetFormat(
         name: "longbench", title: "LongBench (LCC, RepoBench-P)",
         knownFields: ["input", "context", "answers", "length", "dataset", "language", "all_classes", "_id"]
     ) { row throws(DatasetRow.Unusable) in
+        // Rows of the other tasks have the same fields, and no code to continue.
+        if let dataset = try row.optionalText("dataset"), !codeTasks.contains(dataset) {
+            throw DatasetRow.Unusable(reason: "\(dataset) is no code task")
+        }
         let context = try row.text("context")
         let input = try row.optionalText("input") ?? ""
         let isCrossFile = !input.isEmpty
@@ -69,29 +78,35 @@ extension DatasetFormat {
             throw DatasetRow.Unusable(reason: "no field metadata.ground_truth")
         }
         let components = (metadata["fpath_tuple"]?.array ?? []).compactMap(\.string)
-        let isOneLine = !expected.trimmingLineFeeds.contains("\n")
         return try row.makeCase(
             id: metadata["task_id"]?.string.map { "\($0) line \(row.line)" },
-            kind: isOneLine ? .line : .functionBody,
+            kind: expected.isOneLine ? .line : .functionBody,
             path: components.isEmpty ? nil : components.dropFirst().joined(separator: "/"),
             language: "python",
             prefix: try row.text("prompt"), expected: expected)
     }
 
-    /// https://github.com/gonglinyuan/safim: the hole in `eval_prompt`.
+    /// https://github.com/gonglinyuan/safim: the hole in `prompt`, which describes the problem before the code, as the
+    /// authors' infilling has it. Where that hole is not to be found: the one in `eval_prompt`, the code alone.
     static let safim = DatasetFormat(
         name: "safim", title: "SAFIM",
         knownFields: [
             "task_id", "lang", "prompt", "eval_prompt", "ground_truth", "unit_tests", "result", "type",
         ]
     ) { row throws(DatasetRow.Unusable) in
-        let text = try row.text("eval_prompt")
-        guard let hole = text.firstRange(of: "{{completion}}") else {
+        let language = try row.optionalText("lang")
+        let mark = language == "python" ? "# TODO: Your code here" : "/* TODO: Your code here */"
+        var text = try row.optionalText("prompt") ?? ""
+        var holes = text.ranges(of: mark)
+        if holes.count != 1 {
+            text = try row.text("eval_prompt")
+            holes = text.ranges(of: "{{completion}}")
+        }
+        guard let hole = holes.first else {
             throw DatasetRow.Unusable(reason: "eval_prompt has no {{completion}}")
         }
         return try row.makeCase(
-            id: row.value["task_id"]?.string, kind: .infill, path: nil,
-            language: try row.optionalText("lang"),
+            id: row.value["task_id"]?.string, kind: .infill, path: nil, language: language,
             prefix: String(text[..<hole.lowerBound]), suffix: String(text[hole.upperBound...]),
             expected: try row.text("ground_truth"))
     }
@@ -102,20 +117,19 @@ extension DatasetFormat {
         knownFields: ["task_id", "entry_point", "prompt", "suffix", "canonical_solution", "test"]
     ) { row throws(DatasetRow.Unusable) in
         let expected = try row.text("canonical_solution")
-        let isOneLine = !expected.trimmingLineFeeds.contains("\n")
         return try row.makeCase(
-            id: row.value["task_id"]?.string, kind: isOneLine ? .line : .infill, path: nil,
+            id: row.value["task_id"]?.string, kind: expected.isOneLine ? .line : .infill, path: nil,
             language: "python",
             prefix: try row.text("prompt"), suffix: try row.text("suffix"), expected: expected)
     }
 }
 
 extension String {
-    /// Without line feeds at both ends.
-    var trimmingLineFeeds: Substring {
+    /// But for line feeds at both ends.
+    fileprivate var isOneLine: Bool {
         var rest = self[...]
         while rest.first?.isNewline == true { rest.removeFirst() }
         while rest.last?.isNewline == true { rest.removeLast() }
-        return rest
+        return !rest.contains(where: \.isNewline)
     }
 }

@@ -19,6 +19,18 @@ package struct JSONLines {
     /// A checksum of the file.
     package let fingerprint: String
 
+    /// What data sets are published as besides, by their first bytes.
+    private static let otherFormats: [(magic: [UInt8], name: String, fix: String)] = [
+        ([0x1F, 0x8B], "compressed", "unpack it: gunzip"),
+        ([0xFD, 0x37, 0x7A], "compressed", "unpack it: xz -d"),
+        ([0x28, 0xB5, 0x2F, 0xFD], "compressed", "unpack it: zstd -d"),
+        ([0x50, 0x4B, 0x03, 0x04], "a zip archive", "unpack it: unzip"),
+        (
+            Array("PAR1".utf8), "Parquet",
+            "convert it in Python: pandas.read_parquet(FILE).to_json(OUT, orient='records', lines=True)"
+        ),
+    ]
+
     /// Opens a file; an empty one is an error, because nothing can be evaluated.
     package init(path: String) throws {
         do {
@@ -44,6 +56,13 @@ package struct JSONLines {
         }
         lines = ranges
         fingerprint = hash.hexadecimal
+        if let found = Self.otherFormats.first(where: { data.starts(with: $0.magic) }) {
+            throw EvaluationError(.data, "\(path) is \(found.name), not JSON Lines", fix: found.fix)
+        }
+        if data.first == UInt8(ascii: "["), data.dropFirst().first(where: { $0 > 0x20 }) == UInt8(ascii: "{") {
+            throw EvaluationError(
+                .data, "\(path) is one JSON array, not JSON Lines", fix: "write one object per line: jq -c '.[]'")
+        }
         guard !lines.isEmpty else {
             throw EvaluationError(.data, "\(path) is empty", fix: "give a file with one JSON object per line")
         }

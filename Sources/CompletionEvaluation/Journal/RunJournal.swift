@@ -16,6 +16,7 @@ package final class RunJournal {
     package static let fileName = "journal.jsonl"
     private let descriptor: Int32
     private let path: String
+    private let lock: RunFolder.Lock
 
     /// Cases that have an answer.
     package private(set) var answered: Set<Key>
@@ -36,16 +37,12 @@ package final class RunJournal {
     /// - Throws: when another run is in the folder, or the same run is writing to it now.
     package init(folder: String, header: RunHeader) throws {
         try RunFolder.make(folder)
+        lock = try RunFolder.Lock(folder)
         path = folder + "/" + Self.fileName
         descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw RunFolder.error("cannot be opened", path) }
         answered = []
         do {
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                throw EvaluationError(
-                    .data, "\(path) is being written by another evaluation",
-                    fix: "wait for it or use another --output")
-            }
             try takeUp(header)
         } catch {
             close(descriptor)
@@ -172,62 +169,5 @@ package enum JournalReader {
         compare("engine", \.engine)
         compare("configurations", \.configurations)
         return words.isEmpty ? "other input" : "it differs in " + words.joined(separator: ", ")
-    }
-}
-
-/// Files of a run's folder.
-package enum RunFolder {
-    package static func make(_ folder: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw EvaluationError(
-                .data, "the folder \(folder) cannot be made: \(error)", fix: "choose another --output")
-        }
-    }
-
-    static func parent(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    }
-
-    static func error(_ what: String, _ path: String) -> EvaluationError {
-        EvaluationError(
-            .data, "\(path) \(what): \(String(cString: strerror(errno)))",
-            fix: "check the folder and the disk")
-    }
-
-    /// Brings a folder's own entries to disk.
-    static func synchronize(_ folder: String) throws {
-        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw error("cannot be opened", folder) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw error("cannot be brought to disk", folder) }
-    }
-
-    static func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws {
-        try bytes.withUnsafeBytes { buffer in
-            var offset = 0
-            while offset < buffer.count {
-                let count = Glibc.write(descriptor, buffer.baseAddress! + offset, buffer.count - offset)
-                if count > 0 {
-                    offset += count
-                } else if errno != EINTR {
-                    throw error("cannot be written", path)
-                }
-            }
-        }
-    }
-
-    /// Writes a file so that it is either the old or the new one.
-    package static func replace(_ path: String, with bytes: [UInt8]) throws {
-        let temporary = path + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw error("cannot be written", temporary) }
-        defer { close(descriptor) }
-        try write(bytes, to: descriptor, path: temporary)
-        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
-            throw error("cannot be written", path)
-        }
-        try synchronize(parent(of: path))
     }
 }

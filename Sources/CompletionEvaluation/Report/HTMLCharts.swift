@@ -164,7 +164,7 @@ enum HTMLCharts {
     /// Share of verified guesses that were accepted, by depth.
     static func depths(_ title: String, _ series: [(name: String, shares: [Double])]) -> String {
         guard let deepest = series.map(\.shares.count).max(), deepest > 0 else { return "" }
-        let step = max(1, deepest / 8)
+        let step = max(1, (deepest + 7) / 8)
         var body = frame(
             xLabels: stride(from: 0, to: deepest, by: step).map {
                 (Double($0) / Double(max(1, deepest - 1)), "\($0 + 1)")

@@ -184,8 +184,8 @@ package enum HTMLReport {
         charts.append(HTMLCharts.distribution("Latency: share of cases answered within", latencies))
         charts.append(
             HTMLCharts.thresholds("Showing only what is probable", shown.map { ($0.name, $0.thresholds) }))
-        let depths = report.timings.costs.filter { !$0.acceptanceByDepth.isEmpty }.prefix(
-            chartedConfigurationCount)
+        // Also those without guesses, so that a configuration has one colour in all charts.
+        let depths = report.timings.costs.prefix(chartedConfigurationCount)
         charts.append(
             HTMLCharts.depths(
                 "Accepted guesses by depth", depths.map { ($0.configuration, $0.acceptanceByDepth) }))

@@ -145,21 +145,25 @@ package struct SpeedReport: Encodable, Sendable {
     }
 }
 
-/// The records of a run as they come: a line with the settings, then one per prompt. Replaced as a whole with each
-/// prompt, which costs nothing beside answering one.
-package struct SpeedJournal {
+/// The records of a run as they come, with its settings. Replaced as a whole with each prompt, which costs nothing
+/// beside answering one. Not Sendable: one task owns it.
+package final class SpeedJournal {
     private struct Content: Codable {
         let settings: [String: String]
         var records: [SpeedRecord]
     }
 
     private let path: String
+    private let lock: RunFolder.Lock
     private var content: Content
     package var records: [SpeedRecord] { content.records }
 
-    /// Takes up what an earlier run with the same settings left.
+    /// Takes up what an earlier run with the same settings left. Holds the folder's lock until it goes.
+    ///
+    /// - Throws: when another run is in the folder, or the same run is writing to it now.
     package init(folder: String, settings: [String: String]) throws {
         try RunFolder.make(folder)
+        lock = try RunFolder.Lock(folder)
         path = folder + "/speed-journal.json"
         content = Content(settings: settings, records: [])
         guard let data = FileManager.default.contents(atPath: path) else { return }
@@ -171,7 +175,7 @@ package struct SpeedJournal {
         content = found
     }
 
-    package mutating func append(_ record: SpeedRecord) throws {
+    package func append(_ record: SpeedRecord) throws {
         content.records.append(record)
         try RunFolder.replace(path, with: try ReportWriter.json(content))
     }

@@ -50,7 +50,8 @@ package struct SpeedTask: Sendable, Equatable {
             isCode = false
             return
         }
-        let name = try row.text("dataset").lowercasedASCIIName()
+        var name = try row.text("dataset").lowercasedASCIIName()
+        if name.hasSuffix("_e") { name.removeLast(2) }  // LongBench-E
         guard Self.names.contains(name), name != "aime" else {
             throw DatasetRow.Unusable(reason: "unknown dataset \(name)")
         }

@@ -3,10 +3,10 @@
 // folders. Matching is bounded: a pattern of stars cannot make it slow.
 
 /// Parsed rules; later ones win.
-struct IgnoreRules: Sendable, Equatable {
-    static let fileName = ".foretokenignore"
+package struct IgnoreRules: Sendable, Equatable {
+    package static let fileName = ".foretokenignore"
     /// Largest rules file, and rules taken from it.
-    static let maximumByteCount = 64 << 10
+    package static let maximumByteCount = 64 << 10
     static let maximumRuleCount = 1_000
     /// Steps of one match: far more than any sensible pattern needs.
     private static let maximumStepCount = 10_000
@@ -23,15 +23,28 @@ struct IgnoreRules: Sendable, Equatable {
     private var rules: [Rule] = []
 
     /// No rules.
-    init() {}
+    package init() {}
 
-    init(_ text: [UInt8]) {
+    package init(_ text: [UInt8]) {
         for line in text.split(separator: 0x0A).prefix(IgnoreRules.maximumRuleCount) {
             if let rule = IgnoreRules.rule(line) { rules.append(rule) }
         }
     }
 
     var isEmpty: Bool { rules.isEmpty }
+
+    /// The rules in a folder; none where it has no such file.
+    package static func inFolder(_ path: String) -> IgnoreRules {
+        guard let root = RootDirectory.open(path) else { return IgnoreRules() }
+        return IgnoreRules(beneath: root)
+    }
+
+    init(beneath root: borrowing RootDirectory) {
+        let bytes = RelativePath(IgnoreRules.fileName).flatMap {
+            root.readBytes($0, maximumByteCount: IgnoreRules.maximumByteCount)
+        }
+        self = bytes.map { IgnoreRules($0) } ?? IgnoreRules()
+    }
 
     private static func rule(_ line: ArraySlice<UInt8>) -> Rule? {
         var line = line
@@ -49,7 +62,7 @@ struct IgnoreRules: Sendable, Equatable {
     }
 
     /// Whether the file or a folder above it is ignored. As in git, nothing brings back a file of an ignored folder.
-    func ignores(_ path: RelativePath) -> Bool {
+    package func ignores(_ path: RelativePath) -> Bool {
         guard !rules.isEmpty else { return false }
         let bytes = Array(path.string.utf8)
         let slash = UInt8(ascii: "/")

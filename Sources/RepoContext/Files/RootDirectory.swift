@@ -28,7 +28,7 @@ package enum FileContent: Sendable, Equatable {
     case skipped(FileSkipReason)
 
     /// Applies the content rules (binary, UTF-8, private keys) to bytes from any source.
-    static func checked(_ bytes: [UInt8], stamp: FileStamp?) -> FileContent {
+    package static func checked(_ bytes: [UInt8], stamp: FileStamp?) -> FileContent {
         if bytes.contains(0) { return .skipped(.binary) }
         guard (try? UTF8Span(validating: bytes.span)) != nil else {
             return .skipped(.notUTF8)  // the error says where; only the fact matters here

@@ -46,6 +46,14 @@ package struct GitTree: ~Copyable, ~Escapable {
         return skippedCount
     }
 
+    /// The blob of a regular file in the tree's own folder; nil when it has no file of that name.
+    package func blobID(ofFileNamed name: String) -> GitObjectID? {
+        guard let entry = git_tree_entry_byname(raw, name), let id = git_tree_entry_id(entry) else { return nil }
+        let mode = git_tree_entry_filemode(entry)
+        guard mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE else { return nil }
+        return GitObjectID(id.pointee)
+    }
+
     private static func walk(
         _ tree: OpaquePointer, _ repository: OpaquePointer, _ prefix: String, _ depth: Int,
         _ skippedCount: inout Int, _ visit: (RelativePath, GitObjectID) -> Bool

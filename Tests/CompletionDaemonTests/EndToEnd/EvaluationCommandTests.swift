@@ -40,10 +40,10 @@ struct EvaluationCommandTests {
         try fixture.commit()
     }
 
-    private func evaluate(_ name: String, _ more: [String] = []) throws -> Binary.Result {
+    private func evaluate(_ name: String, _ more: [String] = [], of part: String? = nil) throws -> Binary.Result {
         try Binary.run(
             [
-                "eval", "repo", fixture.path, "--limit", "6", "--context-tokens", "512", "--output",
+                "eval", "repo", part ?? fixture.path, "--limit", "6", "--context-tokens", "512", "--output",
                 "\(scratch)/\(name)",
             ]
                 + more)
@@ -76,17 +76,38 @@ struct EvaluationCommandTests {
         #expect(isAlone)
     }
 
-    @Test("Shards make the whole, and compare finds no difference to it")
+    @Test("Shards make the whole, and compare finds no difference to it; half a run says so")
     func shards() throws {
-        #expect(try evaluate("whole").exitCode == 0)
+        // Several cases in one file with more context than has room: no prompt may lean on the one before.
+        for number in 0..<6 {
+            try fixture.write(
+                "shape\(number).py",
+                (0..<12).map {
+                    "def side_\(number)_\($0)(width, height):\n    total_\($0) = width * \($0) + height\n"
+                        + "    return total_\($0)\n\n"
+                }.joined())
+        }
+        let calls = (0..<24).map { "value_\($0) = side_\($0 % 6)_\($0 % 12)(width=\($0), height=floor)\n" }
+        try fixture.write("main.py", "from shapes import Rectangle\n\n" + calls.joined())
+        try fixture.commit()
+        let many = ["--limit", "12", "--context-tokens", "256"]
+        let part = fixture.absolute("main.py")
+        #expect(try evaluate("whole", many, of: part).exitCode == 0)
         for number in 1...2 {
-            #expect(try evaluate("part\(number)", ["--shard", "\(number)/2"]).exitCode == 0)
+            let shard = ["--shard", "\(number)/2"]
+            #expect(try evaluate("part\(number)", many + shard, of: part).exitCode == 0)
         }
         let merged = try Binary.run(
             ["eval", "merge", "\(scratch)/part1", "\(scratch)/part2", "--output", "\(scratch)/merged"])
         #expect(merged.exitCode == 0, "\(merged.errorOutput)")
         let comparison = try Binary.run(["eval", "compare", "\(scratch)/whole", "\(scratch)/merged"])
-        #expect(comparison.output.contains("6 cases, 6 identical texts"))
+        #expect(comparison.output.contains("12 cases, 12 identical texts (100.0 %), 12 identical prompts"))
+
+        let path = "\(scratch)/whole/journal.jsonl"
+        let lines = String(decoding: try FixturePaths.bytes(path), as: UTF8.self).split(separator: "\n")
+        try Data((lines.prefix(6).joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: path))
+        let half = try Binary.run(["eval", "report", "\(scratch)/whole"])
+        #expect(half.output.contains("default: 5 of 12 answered"))
     }
 
     @Test("What is recorded is what `complete` prints at that place")
@@ -116,10 +137,89 @@ struct EvaluationCommandTests {
         #expect(report.contains("speculation=off against speculation=lookup"))
     }
 
+    private static let completion = #"{"choices":[{"text":"value","finish_reason":"stop"}]}"#
+
+    /// Answers as many requests as a run may send.
+    private func server() throws -> LoopbackServer {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: \(Self.completion.utf8.count)\r\n\r\n"
+        return try LoopbackServer(answers: [String](repeating: head + Self.completion, count: 40))
+    }
+
+    private func evaluate(_ kind: String, _ folder: String, on server: LoopbackServer, _ more: [String])
+        -> [String]
+    {
+        ["eval", kind, folder, "--output", scratch + "/x", "--engine", "http://127.0.0.1:\(server.port)/v1"] + more
+    }
+
+    @Test(
+        "What .foretokenignore, a name or a key withholds reaches neither a server nor a report",
+        arguments: ["repo", "history"])
+    func withheld(_ kind: String) throws {
+        let marked = "def withheld_rectangle_area(floor, door):\n    return floor.area_in_square_metres()\n"
+        let key = String(repeating: "MIIEvQIBADANBgkqhkiG9w0BAQ", count: 3)
+        try fixture.write(".foretokenignore", "inner/\n")
+        try fixture.write("inner/areas.py", marked)
+        try fixture.write("vault.py", "KEY = '-----BEGIN PRIVATE KEY-----\n\(key)'\n" + marked)
+        try fixture.write(".aws/config.py", marked)
+        try fixture.commit()
+        try fixture.write("inner/areas.py", marked + marked)
+        try fixture.write(
+            "main.py",
+            "from shapes import Rectangle\n\nhall = Rectangle(width=9, height=8)\n"
+                + "size = hall.area_in_square_metres()\n")
+        try fixture.commit()
+        let server = try server()
+        let result = try Binary.run(
+            evaluate(kind, fixture.path, on: server, ["--limit", "12", "--engine-prompt", "text"]))
+        #expect(result.exitCode == 0, "\(result.errorOutput)")
+        // Other files are there, so that these could have been.
+        #expect(server.requests.contains { $0.contains("class Rectangle") && $0.contains("main.py") })
+        let leakCount = server.requests.count { $0.contains("withheld_rectangle") || $0.contains(key) }
+        #expect(leakCount == 0)
+        for name in ["journal.jsonl", "report.json", "report.md", "report.html"] {
+            let text = String(decoding: try FixturePaths.bytes(scratch + "/x/" + name), as: UTF8.self)
+            let isClean = !text.contains("withheld_rectangle") && !text.contains(key)
+            #expect(isClean, "\(name)")
+        }
+    }
+
+    @Test("A server that lays out prompts itself gets no more text than the prompt's tokens hold")
+    func suffixPrompt() throws {
+        let lines = (0..<2_000).map { "value_\($0) = compute(first_\($0), second_\($0))" }
+        try fixture.write("long.py", lines.joined(separator: "\n"))
+        try fixture.commit()
+        let server = try server()
+        let result = try Binary.run(
+            evaluate(
+                "repo", fixture.absolute("long.py"), on: server,
+                ["--limit", "2", "--context-tokens", "512", "--engine-prompt", "suffix"]))
+        #expect(result.exitCode == 0, "\(result.errorOutput)")
+        #expect(server.requests.count == 2)
+        #expect(server.requests.allSatisfy { $0.contains("value_") && $0.utf8.count < 6_000 })
+    }
+
+    @Test("History sees the parent commit also where temporary files lie inside the repository")
+    func temporaryFolderInRepository() throws {
+        try fixture.write("main.py", "from shapes import Rectangle\n\nhall = Rectangle(width=9, height=8)\n")
+        try fixture.write("later.py", "class Rectangle:\n    later_only = Rectangle(width=1, height=1)\n")
+        try fixture.commit()
+        let temporary = fixture.absolute("tmp")
+        try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        let server = try server()
+        let result = try Binary.run(
+            evaluate("history", fixture.path, on: server, ["--limit", "4", "--engine-prompt", "text"]),
+            environment: ["TMPDIR": temporary])
+        #expect(result.exitCode == 0, "\(result.errorOutput)")
+        let ofMain = server.requests.filter { $0.contains("hall") }
+        #expect(ofMain.contains { $0.contains("area_in_square_metres") })
+        #expect(ofMain.allSatisfy { !$0.contains("later_only") })
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary).isEmpty)
+    }
+
     private static let mistakes: [([String], Int32)] = [
         (["--sweep", "telepathy=on,off"], 2), (["--shard", "3/2"], 2), (["--kinds", "poem"], 2),
         (["--engine", "http://example.org/v1"], 2), (["--model", "/nonexistent.gguf"], 3), (["--limit", "0"], 2),
-        (["--languages", "cobol"], 1),
+        (["--languages", "cobol"], 1), (["--kinds", ","], 2), (["--languages", ","], 2),
     ]
 
     @Test("Mistakes have their exit codes", arguments: mistakes)

@@ -3,18 +3,18 @@
 import Foundation
 import Synchronization
 
-final class LoopbackServer: Sendable {
-    struct Failure: Error {}
+package final class LoopbackServer: Sendable {
+    package struct Failure: Error {}
 
-    let port: UInt16
+    package let port: UInt16
     private let descriptor: Int32
     private let received = Mutex<[String]>([])
 
     /// What was asked so far, headers and body.
-    var requests: [String] { received.withLock { $0 } }
+    package var requests: [String] { received.withLock { $0 } }
 
     /// Listens on a free port; a connection for each answer, then closes.
-    init(answers: [String]) throws {
+    package init(answers: [String]) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

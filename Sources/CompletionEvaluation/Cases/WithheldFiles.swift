@@ -1,0 +1,40 @@
+// Which files take no part in an evaluation, neither as cases nor as context: those with a secret's name, those that
+// today's `.foretokenignore` in the work tree names, and those that a commit's own copy named. What one of them keeps
+// out stays out, so a rule that was taken back later does not open what it closed at the time.
+
+import RepoContext
+
+/// The rules of a work tree and of the commit that is read at present.
+struct WithheldFiles {
+    private let workTree: IgnoreRules
+    private var commit = IgnoreRules()
+    /// The blob that `commit` was read from: most commits have the one before's.
+    private var commitRulesID: GitObjectID?
+
+    /// - Parameter workTree: the root of the work tree.
+    init(workTree: String) { self.workTree = .inFolder(workTree) }
+
+    /// From now on the rules of this tree hold beside the work tree's.
+    mutating func take(rulesOf tree: borrowing GitTree, of repository: borrowing GitRepository) {
+        let id = tree.blobID(ofFileNamed: IgnoreRules.fileName)
+        guard id != commitRulesID else { return }
+        commitRulesID = id
+        commit = id.map { Self.rules($0, of: repository) } ?? IgnoreRules()
+    }
+
+    private static func rules(_ id: GitObjectID, of repository: borrowing GitRepository) -> IgnoreRules {
+        guard let blob = try? GitBlob.open(id, of: repository),
+            let bytes = blob.bytes(maximumByteCount: IgnoreRules.maximumByteCount)
+        else {
+            // Rules that cannot be read may name any file.
+            return IgnoreRules(Array("*".utf8))
+        }
+        return IgnoreRules(bytes)
+    }
+
+    /// Whether `.foretokenignore` names the file.
+    func isIgnored(_ path: RelativePath) -> Bool { workTree.ignores(path) || commit.ignores(path) }
+
+    /// Whether the file is withheld, for its name or by a rule.
+    func contains(_ path: RelativePath) -> Bool { SecretPolicy.isDenied(path: path) || isIgnored(path) }
+}
