@@ -3,18 +3,20 @@
 import Foundation
 import Synchronization
 
-final class LoopbackServer: Sendable {
+package final class LoopbackServer: Sendable {
     struct Failure: Error {}
 
-    let port: UInt16
+    package let port: UInt16
     private let descriptor: Int32
     private let received = Mutex<[String]>([])
 
     /// What was asked so far, headers and body.
-    var requests: [String] { received.withLock { $0 } }
+    package var requests: [String] { received.withLock { $0 } }
 
     /// Listens on a free port; a connection for each answer, then closes.
-    init(answers: [String]) throws {
+    ///
+    /// - Parameter keepsListening: true leaves further connections without an answer instead.
+    package init(answers: [String], keepsListening: Bool = false) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -31,7 +33,7 @@ final class LoopbackServer: Sendable {
         port = UInt16(bigEndian: address.sin_port)
         Thread.detachNewThread { [self] in
             for answer in answers { serve(answer) }
-            close(descriptor)
+            if !keepsListening { close(descriptor) }
         }
     }
 
