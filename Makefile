@@ -20,7 +20,7 @@ unexport OPENBLAS_CORETYPE
 unexport OPENBLAS_L2_SIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak soak-prefix soak-protocol test-client load-test test-long test-training test-neon test-editors install uninstall bench format clean
+.PHONY: help setup build demo test soak soak-prefix soak-protocol test-client load-test test-long test-peers test-training test-neon test-editors install uninstall bench format clean
 
 help: ## print this list
 	@echo 'Foretoken: repository-level code completion on your own machine'
@@ -50,6 +50,9 @@ soak: setup ## compare speculative with plain decoding on 2,000 random cases (re
 
 test-long: setup ## compare target and draft with PyTorch at 15,360 tokens in 32-bit floats (minutes)
 	FORETOKEN_LONG_TESTS=1 $(SWIFT) test -c release --disable-xctest --filter LongGoldenTests
+
+test-peers: setup ## complete with a real llama-server on this machine (Benchmarks/peers/build.sh server builds it)
+	FORETOKEN_PEERS=1 $(SWIFT) test -c release --disable-xctest --filter PeerServerTests
 
 soak-prefix: setup ## compare reused with recomputed keys and values over 1,000 random edit scripts
 	FORETOKEN_SOAK_SCRIPTS=$${FORETOKEN_SOAK_SCRIPTS:-1000} $(SWIFT) test -c release --disable-xctest --filter EditScriptTests

@@ -33,6 +33,8 @@ struct Limits: Sendable {
     var contextDocumentCount = 64
     /// Paths of recently touched files remembered, closed ones included.
     var recentPathCount = 32
+    /// Workspace folders of one session; further ones do not count.
+    var workspaceFolderCount = 256
     /// How long the end of a session waits for the client to take the last frames. Then the process ends
     /// anyway.
     var sessionEndWait: Duration = .seconds(2)

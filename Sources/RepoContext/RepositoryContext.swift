@@ -105,7 +105,7 @@ package actor RepositoryContext {
     static let plannedBytesPerToken = 3.4
 
     private let configuration: Configuration
-    private let locator: RepositoryLocator
+    private var locator: RepositoryLocator
     private var locations: [String: (location: RepositoryLocation, degradation: String?, time: UInt64)] = [:]
     private var checkouts: [(checkout: Checkout, isIndexing: Bool)] = []
     private var reported = Set<String>()
@@ -118,6 +118,12 @@ package actor RepositoryContext {
         self.configuration = configuration
         locator = RepositoryLocator(
             workspaceFolders: configuration.workspaceFolders, findsRepositories: configuration.findsRepositories)
+    }
+
+    /// The folders that the user has open now.
+    package func setWorkspaceFolders(_ folders: [String]) {
+        locator = RepositoryLocator(workspaceFolders: folders)
+        locations = [:]
     }
 
     /// Whether completion in this file is refused for its name; cheap, callable anywhere.
@@ -150,7 +156,9 @@ package actor RepositoryContext {
 
         let builder = PromptBuilder(tokenizer: tokenizer, order: tokenizer.order)
         let path = located.path ?? RepositoryContext.fileNamePath(query.filePath)
-        let file = CurrentFile(path: path, text: query.text, cursorOffset: query.cursorOffset)
+        let file = CurrentFile(
+            path: path, text: query.text, cursorOffset: query.cursorOffset,
+            heldBackByteCount: query.heldBackByteCount)
         let usesContext = checkout != nil && builder.supportsContext
         let budget = PromptBudget(totalTokenCount: query.tokenBudget, includesContext: usesContext)
         var lap = clock.nanoseconds()

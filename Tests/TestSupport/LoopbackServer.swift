@@ -14,7 +14,9 @@ package final class LoopbackServer: Sendable {
     package var requests: [String] { received.withLock { $0 } }
 
     /// Listens on a free port; a connection for each answer, then closes.
-    package init(answers: [String]) throws {
+    ///
+    /// - Parameter keepsListening: true leaves further connections without an answer instead.
+    package init(answers: [String], keepsListening: Bool = false) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -31,7 +33,7 @@ package final class LoopbackServer: Sendable {
         port = UInt16(bigEndian: address.sin_port)
         Thread.detachNewThread { [self] in
             for answer in answers { serve(answer) }
-            close(descriptor)
+            if !keepsListening { close(descriptor) }
         }
     }
 

@@ -17,9 +17,9 @@ struct ContextCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The place to complete.", valueName: "file:line:column"))
     var place: String
 
-    @OptionGroup var engine: EngineArguments
+    @OptionGroup var engine: ReadingArguments
 
-    @OptionGroup var prompt: PromptArguments
+    @OptionGroup var prompt: ContextArguments
 
     @Flag(help: "Print one JSON object.")
     var json = false

@@ -65,6 +65,23 @@ struct EngineArguments: ParsableArguments {
     }
 }
 
+/// The options of commands that read prompts and write no text.
+struct ReadingArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Model file (GGUF). Default: $FORETOKEN_MODEL, then the installed model.", valueName: "path"))
+    var model: String?
+
+    @OptionGroup var threading: ThreadArguments
+
+    func configuration() throws(CommandError) -> EngineConfiguration {
+        try threading.check()
+        var configuration = EngineConfiguration(modelPath: model, threadCount: threading.threads.count)
+        configuration.instructionSet = try EngineArguments.instructionSet()
+        return configuration
+    }
+}
+
 /// `--threads auto` or a number.
 struct ThreadArguments: ParsableArguments {
     @Option(

@@ -79,7 +79,8 @@ enum HoleTest {
                 prompt: prompt.tokens.map { TokenID($0) }, maximumTokens: maximumTokens, sampling: .greedy,
                 endTokens: engine.controlTokens, shouldStop: { stop.shouldStop(generated: $0) },
                 cancellation: CancellationFlag()))
-        let text = PostProcessor(prefix: prefix, suffix: suffix, stopRules: rules).process(generation.text)
+        let text = PostProcessor(prefix: prefix, suffix: suffix, stopRules: rules).process(
+            generation.text, isCut: generation.isCut)
         let found = String((text ?? "").prefix { $0 != "\n" })
         return Outcome(name: hole.name, expected: hole.expected, found: found, passed: found == hole.expected)
     }

@@ -8,6 +8,23 @@ struct PromptArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n"))
     var maxTokens = CompletionPipeline.defaultMaximumTokens
 
+    @OptionGroup var context: ContextArguments
+
+    var contextTokens: Int? { context.contextTokens }
+    var noContext: Bool { context.noContext }
+    var withoutSignal: [ContextSignal] { context.withoutSignal }
+
+    func check() throws(CommandError) {
+        guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
+            throw .usage(
+                "--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
+        }
+        try context.check()
+    }
+}
+
+/// The options that say what is in a prompt.
+struct ContextArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
@@ -22,10 +39,6 @@ struct PromptArguments: ParsableArguments {
     var withoutSignal: [ContextSignal] = []
 
     func check() throws(CommandError) {
-        guard (1...EngineLimits.maximumTokens).contains(maxTokens) else {
-            throw .usage(
-                "--max-tokens is \(maxTokens)", fix: "choose between 1 and \(EngineLimits.maximumTokens)")
-        }
         if let contextTokens, contextTokens < PromptBudget.minimumTotalTokenCount {
             throw .usage(
                 "--context-tokens is \(contextTokens)",

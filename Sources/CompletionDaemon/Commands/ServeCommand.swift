@@ -29,6 +29,14 @@ struct ServeCommand: AsyncParsableCommand {
         help: ArgumentHelp("End when this process ends; editors pass it.", valueName: "pid"))
     var clientProcessID: Int64?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write what editor and server say to each other into a new file in this folder.", valueName: "dir"))
+    var record: String?
+
+    @Flag(help: "Record the texts of files and suggestions, too, not only their shape.")
+    var recordContents = false
+
     @Flag(help: "Count nothing for foretoken stats.")
     var noStatistics = false
 
@@ -41,6 +49,11 @@ struct ServeCommand: AsyncParsableCommand {
             guard let level = Logger.Level(rawValue: logLevel) else {
                 throw CommandError.usage("--log-level is '\(logLevel)'", fix: "see foretoken serve --help")
             }
+            guard record != nil || !recordContents else {
+                throw CommandError.usage(
+                    "--record-contents without --record", fix: "name a folder with --record DIR")
+            }
+            let recorder = try record.map { try makeRecorder(inFolder: $0) }
             // Before any other output: from here on descriptor 1 belongs to the protocol alone.
             let streams = try StandardStreams.takeOver()
             DaemonLog.bootstrap(level: level)
@@ -48,10 +61,12 @@ struct ServeCommand: AsyncParsableCommand {
             options.usage = noStatistics ? nil : UsageStore.inStateDirectory().map { UsageRecorder(store: $0) }
             options.usage?.start()
             options.clientProcessID = clientProcessID
+            options.recorder = recorder
+            let settings = SettingsStore(userFilePath: SettingsStore.defaultUserFilePath())
             let code = await ServeSession.run(
                 provider: GatingProvider(
-                    CachingProvider(CompletionService(configuration: configuration)),
-                    settings: SettingsStore(userFilePath: SettingsStore.defaultUserFilePath()), usage: options.usage),
+                    CachingProvider(service(configuration, remote: settings.userSettings.remoteEngine)),
+                    settings: settings, usage: options.usage),
                 input: streams.input,
                 output: streams.output, options: options)
             // Not `exit`: the reader may still block on input, and nothing is left to flush.
@@ -59,6 +74,27 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw CommandError(error).report(asJSON: false)
         }
+    }
+
+    private func makeRecorder(inFolder folder: String) throws(CommandError) -> TranscriptRecorder {
+        do {
+            return try TranscriptRecorder.inFolder(folder, keepsContents: recordContents)
+        } catch {
+            throw CommandError.file("\(error)", fix: "choose another folder for --record")
+        }
+    }
+
+    /// This machine's engine, unless the user's settings.json names another one.
+    private func service(
+        _ configuration: CompletionService.Configuration, remote: RemoteEngineSettings?
+    ) -> any CompletionProvider {
+        guard let remote else { return CompletionService(configuration: configuration) }
+        return RemoteCompletionService(
+            configuration: RemoteCompletionService.Configuration(
+                engine: remote, modelPath: configuration.engine.modelPath,
+                contextTokens: configuration.contextTokens, includesContext: configuration.includesContext,
+                disabledSignals: configuration.disabledSignals, maximumTokens: configuration.maximumTokens,
+                cacheDirectory: configuration.cacheDirectory))
     }
 
     private func serviceConfiguration() throws(CommandError) -> CompletionService.Configuration {

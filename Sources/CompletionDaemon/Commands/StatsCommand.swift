@@ -72,9 +72,9 @@ struct UsageTable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static let widths = [14, 8, 10, 9, 9, 11, 8, 8]
+    private static let widths = [14, 8, 10, 9, 9, 11, 8, 8, 8]
     private static let heading = line([
-        "language", "shown", "accepted", "in part", "rate", "characters", "p50 ms", "p95 ms",
+        "language", "shown", "accepted", "in part", "rate", "characters", "kept", "p50 ms", "p95 ms",
     ])
 
     private static func row(_ name: String, _ counts: UsageCounts) -> String {
@@ -86,7 +86,7 @@ struct UsageTable {
         }
         return line([
             name, "\(counts.shown)", "\(counts.accepted)", "\(counts.partiallyAccepted)", rate,
-            "\(counts.acceptedCharacters)", latency(0.5), latency(0.95),
+            "\(counts.acceptedCharacters)", "\(counts.keptCharacters)", latency(0.5), latency(0.95),
         ])
     }
 

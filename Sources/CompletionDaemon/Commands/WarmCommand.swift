@@ -16,7 +16,7 @@ struct WarmCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("A folder in the repository. Default: here.", valueName: "dir"))
     var folder = "."
 
-    @OptionGroup var engine: EngineArguments
+    @OptionGroup var engine: ReadingArguments
 
     @OptionGroup var cache: CacheArguments
 

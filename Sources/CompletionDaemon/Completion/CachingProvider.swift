@@ -58,6 +58,18 @@ final class CachingProvider: CompletionProvider {
         base.settingsChanged(settings)
     }
 
+    func workspaceChanged(rootPaths: [String]) { base.workspaceChanged(rootPaths: rootPaths) }
+
+    func settingsChanged(_ settings: JSONValue?, forFolder path: String) {
+        base.settingsChanged(settings, forFolder: path)
+    }
+
+    func offersMenuCompletions(_ initializationOptions: JSONValue?) -> Bool {
+        base.offersMenuCompletions(initializationOptions)
+    }
+
+    var statusMessage: String { base.statusMessage }
+
     func silence(for duration: Duration) { base.silence(for: duration) }
 
     func sessionEnded(limit: Duration) { base.sessionEnded(limit: limit) }
@@ -87,7 +99,8 @@ extension CompletionRequest {
             document: document, byteOffset: range.lowerBound + selected.text.utf8.count, triggerKind: triggerKind,
             selectedCompletion: nil, openDocuments: openDocuments, recentPaths: recentPaths,
             recentEdits: recentEdits, cancellation: cancellation, contextTokenLimit: contextTokenLimit,
-            maximumTokens: maximumTokens, isHypothetical: true)
+            maximumTokens: maximumTokens, isHypothetical: true, minimumConfidence: minimumConfidence,
+            indentation: indentation)
     }
 }
 

@@ -16,6 +16,10 @@ struct CompletionPipeline: Sendable {
         var maximumTokens: Int
         var sampling: SamplingParameters
         var cancellation: CancellationFlag
+        /// How the editor indents, for a document that does not show it.
+        var indentation: IndentationStyle?
+        /// How long to wait before so many tokens are read; nil reads at once.
+        var debounce: (@Sendable (_ newTokenCount: Int) -> Duration)?
     }
 
     /// What came of it.
@@ -28,6 +32,10 @@ struct CompletionPipeline: Sendable {
         var tokens: [TokenID]
         /// From the call to the finished prompt, waiting included.
         var contextTime: Duration
+        /// From the generated to the shown text.
+        var processingTime = Duration.zero
+        /// Waited on purpose.
+        var waitingTime = Duration.zero
     }
 
     static let defaultMaximumTokens = 64
@@ -63,21 +71,42 @@ struct CompletionPipeline: Sendable {
         // The engine would find out by itself, but only in its turn.
         if request.cancellation.isRaised { throw RepoContextError.cancelled }
 
+        let waitingTime = try await wait(for: request, tokens)
+
         let prefix = query.text[..<query.cursorOffset]
         let suffix = query.text[query.cursorOffset...]
         let rules = StopRules(prefix: prefix, suffix: suffix, languageID: request.languageID)
         let stop = GrowingStop(rules)
-        let generation = try await engine.generate(
-            GenerationRequest(
-                prompt: tokens, maximumTokens: request.maximumTokens,
-                sampling: request.sampling, endTokens: engine.controlTokens,
-                shouldStop: { stop.shouldStop(generated: $0) }, cancellation: request.cancellation))
-        let isWhole = generation.stopReason != .cancelled
-        let text =
-            isWhole
-            ? PostProcessor(prefix: prefix, suffix: suffix, stopRules: rules).process(generation.text) : nil
+        var asked = GenerationRequest(
+            prompt: tokens, maximumTokens: request.maximumTokens,
+            sampling: request.sampling, endTokens: engine.controlTokens,
+            shouldStop: { stop.shouldStop(generated: $0) }, cancellation: request.cancellation)
+        asked.requiredPrefix = Array(prefix.suffix(heldBackByteCount(query)))
+        let generation = try await engine.generate(asked)
+        var text: String?
+        let processing = clock.measure {
+            guard generation.stopReason != .cancelled else { return }
+            text = PostProcessor(
+                prefix: prefix, suffix: suffix, stopRules: rules, indentation: request.indentation
+            ).process(generation.text, isCut: generation.isCut)
+        }
         return Result(
-            text: text, generation: generation, prompt: prompt, tokens: tokens, contextTime: contextTime)
+            text: text, generation: generation, prompt: prompt, tokens: tokens, contextTime: contextTime,
+            processingTime: processing, waitingTime: waitingTime)
+    }
+
+    /// Waits as long as the request wants to before its prompt is read.
+    private func wait(for request: Request, _ tokens: [TokenID]) async throws -> Duration {
+        guard let debounce = request.debounce else { return .zero }
+        let wait = debounce(tokens.count - (await engine.knownPrefixLength(of: tokens)))
+        guard wait > .zero else { return .zero }
+        try await Task.sleep(for: wait)
+        if request.cancellation.isRaised { throw RepoContextError.cancelled }
+        return wait
+    }
+
+    private func heldBackByteCount(_ query: ContextQuery) -> Int {
+        TokenHealing.heldBackByteCount(before: query.text[..<query.cursorOffset], tokenizer: engine.tokenizer)
     }
 
     /// The prompt of a request, as `complete` reads it.
@@ -91,7 +120,9 @@ struct CompletionPipeline: Sendable {
             throw EngineError.noRoomForPrompt(
                 maximumTokens: request.maximumTokens, limit: engine.positionLimit)
         }
-        let query = request.query.limited(to: room)
+        var limited = request.query.limited(to: room)
+        limited.heldBackByteCount = heldBackByteCount(limited)
+        let query = limited
         let prompt = try await prompt(for: query, cancellation: request.cancellation)
         let tokens = prompt.prompt.tokens.map { TokenID($0) }
         guard usesKeptContext, let keptContext else { return (prompt, tokens) }

@@ -22,8 +22,21 @@ protocol CompletionProvider: Sendable {
     /// The client let go of the document; what was kept for it may be freed. Must not block.
     func documentClosed(_ uri: DocumentURI)
 
+    /// The workspace's folders are these now. Must not block.
+    func workspaceChanged(rootPaths: [String])
+
     /// The client's settings are these now. Must not block.
     func settingsChanged(_ settings: JSONValue?)
+
+    /// The client's settings for the files of a workspace folder are these now. Must not block.
+    func settingsChanged(_ settings: JSONValue?, forFolder path: String)
+
+    /// Whether the user wants completions as items of the completion menu, too. Asked before the session's answer to
+    /// `initialize`. Must not block.
+    func offersMenuCompletions(_ initializationOptions: JSONValue?) -> Bool
+
+    /// What a status line says beside "Normal"; empty for nothing in particular.
+    var statusMessage: String { get }
 
     /// Nothing is to be suggested while typing for so long; zero ends that. Must not block.
     func silence(for duration: Duration)
@@ -33,7 +46,11 @@ protocol CompletionProvider: Sendable {
 }
 
 extension CompletionProvider {
+    var statusMessage: String { "" }
+    func workspaceChanged(rootPaths: [String]) {}
     func settingsChanged(_ settings: JSONValue?) {}
+    func settingsChanged(_ settings: JSONValue?, forFolder path: String) {}
+    func offersMenuCompletions(_ initializationOptions: JSONValue?) -> Bool { false }
     func silence(for duration: Duration) {}
 }
 
@@ -70,6 +87,19 @@ struct CompletionRequest: Sendable {
     var maximumTokens: Int?
     /// The document's text is not what the editor has: an item of its menu stands in it as if it were taken.
     var isHypothetical = false
+    /// Less sure completions are not shown; nil shows all.
+    var minimumConfidence: Double?
+    /// How the editor indents the document, where it says so.
+    var indentation: IndentationStyle?
+}
+
+extension CompletionRequest {
+    /// What a request is answered with whose completion is not sure enough; nil where it is.
+    func refusal(confidence: Double?) -> CompletionOutcome? {
+        guard let minimumConfidence, let confidence, confidence < minimumConfidence else { return nil }
+        let shown = (confidence * 100).rounded() / 100
+        return .none(reason: "the model is not sure enough (\(shown) of \(minimumConfidence))")
+    }
 }
 
 /// The completion menu's highlighted item.
@@ -85,10 +115,23 @@ enum CompletionOutcome: Equatable, Sendable {
     case items([CompletionItem])
     /// Nothing to suggest; the reason is for the log and holds no document text.
     case none(reason: String)
+    /// Nothing is completed here and now because somebody said so; the reason is for the user.
+    case inactive(reason: String)
     /// Stopped because of the request's cancellation.
     case cancelled
     /// Something is wrong that the user can act on; the message says what to do.
     case failed(message: String)
+}
+
+extension CompletionOutcome {
+    /// What a request is answered with that has no prompt.
+    init(_ error: RepoContextError) {
+        switch error {
+        case .cancelled: self = .cancelled
+        case .secretFile, .privateKey, .credential: self = .inactive(reason: "\(error)")
+        case .unusablePath, .overdue: self = .none(reason: "\(error)")
+        }
+    }
 }
 
 /// One suggestion.

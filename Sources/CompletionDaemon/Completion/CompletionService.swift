@@ -42,6 +42,8 @@ final class CompletionService: CompletionProvider {
     private let deadline: ContextDeadline
     private let context = Mutex<RepositoryContext?>(nil)
     private let session = Mutex(Session())
+    /// When a document was last changed.
+    private let lastChange = Mutex<ContinuousClock.Instant?>(nil)
 
     /// What `initialize` brought, and what is made of it once the model is there.
     private struct Session {
@@ -94,7 +96,23 @@ final class CompletionService: CompletionProvider {
             session.progress = progress
         }
         // Stored prompts are attached while the user has not asked for anything yet.
-        Task.detached { [weak self] in _ = try? await self?.ready() }
+        Task.detached { [weak self] in
+            progress.begin("Loading the model")
+            _ = try? await self?.ready()
+            progress.end()
+        }
+    }
+
+    func workspaceChanged(rootPaths: [String]) {
+        let keeper = session.withLock { session in
+            session.rootPaths = rootPaths
+            return session.ready?.keeper
+        }
+        guard let context = context.withLock({ $0 }) else { return }
+        Task.detached {
+            await context.setWorkspaceFolders(rootPaths)
+            keeper?.watch(rootPaths: rootPaths)
+        }
     }
 
     func complete(_ request: CompletionRequest) async -> CompletionOutcome {
@@ -120,6 +138,7 @@ final class CompletionService: CompletionProvider {
                 isHypothetical: request.isHypothetical)
             log(result)
             if result.generation.stopReason == .cancelled { return .cancelled }
+            if let refusal = request.refusal(confidence: result.generation.confidence) { return refusal }
             var texts = [result.text].compactMap { $0 }
             if request.triggerKind == .invoked {
                 texts += try await alternatives(to: texts, asked, ready.pipeline)
@@ -128,18 +147,15 @@ final class CompletionService: CompletionProvider {
             return .items(
                 texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })
         } catch let error as RepoContextError {
-            switch error {
-            case .cancelled: return .cancelled
-            case .overdue: logger.warning("\(error)")
-            case .secretFile, .privateKey, .credential, .unusablePath: break
-            }
-            return .none(reason: "\(error)")
+            if case .overdue = error { logger.warning("\(error)") }
+            return CompletionOutcome(error)
         } catch {
             return .failed(message: "\(error)")
         }
     }
 
     func documentChanged(_ document: DocumentSnapshot) {
+        lastChange.withLock { $0 = .now }
         guard let path = document.path, let ready = session.withLock({ $0.ready }) else { return }
         ready.keeper.documentChanged(path: path, text: document.bytes)
     }
@@ -214,7 +230,8 @@ final class CompletionService: CompletionProvider {
                 includeContext: configuration.includesContext),
             languageID: request.document.languageID,
             maximumTokens: min(configuration.maximumTokens, request.maximumTokens ?? .max),
-            sampling: .greedy, cancellation: flag)
+            sampling: .greedy, cancellation: flag, indentation: request.indentation,
+            debounce: request.triggerKind == .automatic ? debounce : nil)
     }
 
     /// Other texts for a user who asked and may choose. The prompt is the same, so each costs its own tokens alone.
@@ -233,6 +250,14 @@ final class CompletionService: CompletionProvider {
         return found
     }
 
+    /// Waits before a prompt is read that takes long to read.
+    private var debounce: @Sendable (Int) -> Duration {
+        let sinceChange = lastChange.withLock { $0.map { ContinuousClock.now - $0 } }
+        return { [promptSize] newTokenCount in
+            Debounce.wait(newTokenCount: newTokenCount, rate: promptSize.rate, sinceChange: sinceChange)
+        }
+    }
+
     private func log(_ result: CompletionPipeline.Result) {
         let generation = result.generation
         logger.debug(
@@ -243,6 +268,9 @@ final class CompletionService: CompletionProvider {
                 "context_ms": "\(result.contextTime.milliseconds)",
                 "prefill_ms": "\(generation.prefillTime.milliseconds)",
                 "decode_ms": "\(generation.decodeTime.milliseconds)", "tokens": "\(generation.tokens.count)",
+                "waited_ms": "\(result.waitingTime.milliseconds)",
+                "processing_ms": "\(result.processingTime.milliseconds)",
+                "confidence": "\(generation.confidence.map { ($0 * 100).rounded() / 100 } ?? 0)",
                 "stop_reason": "\(generation.stopReason.rawValue)",
                 "speculation": generation.speculation.map { telemetry in
                     "\(telemetry.rounds) rounds, \(telemetry.accepted)/\(telemetry.drafted) accepted"

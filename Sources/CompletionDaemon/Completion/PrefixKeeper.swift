@@ -34,6 +34,8 @@ final class PrefixKeeper: Sendable {
         /// Ends what is under way.
         var running: CancellationFlag?
         var heads: [String: String] = [:]
+        /// Nil before `watch`.
+        var watchedRoots: [String]?
         /// Folders whose repository's snapshots the engine has.
         var preparedFolders: Set<String> = []
     }
@@ -212,13 +214,18 @@ final class PrefixKeeper: Sendable {
 
     // MARK: Checkouts
 
-    /// Follows the roots of a session until `self` goes: attaches what was stored, then looks now and then whether HEAD
-    /// has moved or another daemon has stored something.
+    /// Follows the roots of a session, in place of those before, until `self` goes: attaches what was stored, then
+    /// looks now and then whether HEAD has moved or another daemon has stored something.
     func watch(rootPaths: [String]) {
+        let isFirst = state.withLock { state in
+            defer { state.watchedRoots = rootPaths }
+            return state.watchedRoots == nil
+        }
+        guard isFirst else { return }
         Task.detached(priority: .low) { [weak self, delays] in
             for folder in rootPaths.prefix(Self.rootCount) { await self?.prepare(forFile: folder + "/x") }
             while let keeper = self {
-                await keeper.look(rootPaths)
+                await keeper.look(keeper.state.withLock { $0.watchedRoots ?? [] })
                 guard (try? await Task.sleep(for: delays.watch)) != nil else { return }
                 await keeper.disk?.shareWeights(of: keeper.engine)
             }

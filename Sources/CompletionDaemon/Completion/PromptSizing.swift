@@ -28,6 +28,7 @@ final class PromptSizeEstimate: Sendable {
     private struct State {
         var tokenBudget: Int?
         var hasRequests = false
+        var rate: Double?
     }
 
     private let state: Mutex<State>
@@ -42,12 +43,18 @@ final class PromptSizeEstimate: Sendable {
     /// Tokens for the next prompt; does not wait.
     var tokenBudget: Int { state.withLock { $0.tokenBudget } ?? PromptSizing.tokenCounts.lowerBound }
 
+    /// Tokens that this machine reads in a second, as far as it was measured.
+    var rate: Double? { state.withLock { $0.rate } }
+
     /// Whether the rate is known, or need not be.
     var isMeasured: Bool { state.withLock { $0.tokenBudget != nil } }
 
     /// Takes a size that was found before; one that is known stays.
     func use(tokenBudget: Int) {
-        state.withLock { $0.tokenBudget = $0.tokenBudget ?? tokenBudget }
+        state.withLock { state in
+            state.tokenBudget = state.tokenBudget ?? tokenBudget
+            state.rate = state.rate ?? Double(tokenBudget) / PromptSizing.coldPromptSeconds
+        }
     }
 
     /// A request came: a measurement that is under way ends, a later one does not start.
@@ -85,6 +92,7 @@ final class PromptSizeEstimate: Sendable {
         guard tokenCount >= Self.minimumMeasuredTokenCount, prefillTime > .zero else { return }
         let rate = Double(tokenCount) / (prefillTime / .seconds(1))
         state.withLock { state in
+            state.rate = rate
             if state.tokenBudget == nil { state.tokenBudget = PromptSizing.tokenBudget(prefillRate: rate) }
         }
     }

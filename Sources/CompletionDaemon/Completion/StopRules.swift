@@ -2,15 +2,21 @@
 // is tested as text in and text out, and the same rules cut the finished text (PostProcessor) that told the
 // generation to stop.
 //
-// With real text right of the cursor, or in prose, a completion is the rest of one line. Otherwise it goes on
-// to the end of the block: to a blank line, to a line indented less than the cursor's, back from a deeper
-// block that the cursor's line opened (its closing bracket included), or to the largest number of lines.
+// How far a completion reaches follows from where the cursor stands. With real text right of it, or in prose, it is
+// the rest of one line. Behind text of its line it is the rest of the statement: of the line, unless that leaves a
+// bracket open, opens a block or ends in an operator. On a blank line, or behind what opens a block, it goes on to the
+// end of the block: to a blank line, to a line indented less than the cursor's, back from a deeper block that the
+// cursor's line opened (its closing bracket included), or to the largest number of lines.
+//
+// Whatever the extent, it ends before a closing bracket that the document has already or that closes nothing, before
+// the line that follows in the document, and before a line that it has written already.
 
 /// The stop rules for one cursor.
 struct StopRules: Sendable {
     /// How far a completion may reach.
     enum Extent: Equatable, Sendable {
         case restOfLine
+        case statement
         case block
     }
 
@@ -20,11 +26,31 @@ struct StopRules: Sendable {
     /// Blank lines that may come before the first content: one to end the cursor's line, one to set a block
     /// off.
     static let maximumLeadingBlankLineCount = 2
+    /// A line of fewer bytes, blanks left out, may well be meant twice.
+    static let distinctiveByteCount = 6
+    /// Bytes around the cursor that are looked at: more than the lines that a completion can have.
+    private static let windowByteCount = 4096
 
     let extent: Extent
     /// Of the cursor's line only this is kept: the line may be as long as the document.
     private let cursorIndentation: Int
     private let cursorLineHasContent: Bool
+    private let surroundings: Surroundings
+
+    /// What stands around the cursor, as far as it decides where a completion ends.
+    fileprivate struct Surroundings: Sendable {
+        var brackets: BracketScan
+        /// Brackets that the completion may close without having opened them, round, square and curly ones.
+        var closable = BracketCounts()
+        /// Brackets open on the cursor's line, less those that are closed right of the cursor: what a completion may
+        /// leave open on that line. One that begins with a line break goes on to the brackets right of the cursor.
+        var openBracketCount = 0
+        var bracketCountOfLine = 0
+        /// The cursor's line up to the cursor; nil where it is too long to be compared.
+        var cursorLine: [UInt8]?
+        /// The next line with content, without blanks at its end, where it is a line that nobody means twice.
+        var followingLine: [UInt8]?
+    }
 
     /// - Parameters:
     ///   - prefix, suffix: the document before and after the cursor, whole or cut at any distance of a line.
@@ -35,7 +61,14 @@ struct StopRules: Sendable {
         cursorLineHasContent = !cursorLine.allSatisfy(TextLines.isBlank)
         let right = TextLines.firstLine(of: suffix)
         let hasTextRight = right.contains { !TextLines.isBlank($0) && !Self.closers.contains($0) }
-        extent = hasTextRight || Self.proseLanguageIDs.contains(languageID) ? .restOfLine : .block
+        if hasTextRight || Self.proseLanguageIDs.contains(languageID) {
+            extent = .restOfLine
+        } else if cursorLineHasContent, !Self.opensBlock(cursorLine) {
+            extent = .statement
+        } else {
+            extent = .block
+        }
+        surroundings = Self.surroundings(prefix, suffix, cursorLine: cursorLine, right: right, languageID)
     }
 
     /// What editors put, or leave, right of a cursor at which a statement still grows.
@@ -46,6 +79,56 @@ struct StopRules: Sendable {
         "plaintext", "text", "markdown", "restructuredtext", "asciidoc", "latex", "tex", "gitcommit",
         "git-commit",
     ]
+
+    /// Whether what comes below the line belongs to it.
+    fileprivate static func opensBlock(_ line: ArraySlice<UInt8>) -> Bool {
+        let last = TextLines.trimmingEnd(line).last
+        return last == UInt8(ascii: "{") || last == UInt8(ascii: ":")
+    }
+
+    private static func surroundings(
+        _ prefix: ArraySlice<UInt8>, _ suffix: ArraySlice<UInt8>, cursorLine: ArraySlice<UInt8>,
+        right: ArraySlice<UInt8>, _ languageID: String
+    ) -> Surroundings {
+        let brackets = BracketScan(languageID: languageID)
+        let window = prefix.suffix(windowByteCount)
+        let above = brackets.after(window)
+        let onLine = brackets.after(cursorLine.suffix(windowByteCount))
+        let closed = brackets.unmatched(in: right.prefix(windowByteCount))
+        var closable = above.openCounts.subtracting(closed)
+        // What opened a class may stand further above.
+        if window.count < prefix.count { closable.curly = .max }
+        // With a bracket right of the cursor only those of this line are the completion's to close.
+        if let next = right.first(where: { !TextLines.isBlank($0) }), TextLines.closingBrackets.contains(next) {
+            closable[next] = onLine.openCounts.subtracting(closed)[next]
+        }
+        var result = Surroundings(brackets: onLine.ofNextText(), closable: closable)
+        result.bracketCountOfLine = onLine.openCounts.total
+        result.openBracketCount = result.bracketCountOfLine - closed.total
+        result.cursorLine = cursorLine.count <= windowByteCount ? Array(cursorLine) : nil
+        result.followingLine = followingLine(in: suffix)
+        return result
+    }
+
+    private static func followingLine(in suffix: ArraySlice<UInt8>) -> [UInt8]? {
+        let window = suffix.prefix(windowByteCount)
+        let lines = TextLines.lines(of: window).dropFirst()
+        guard let line = lines.first(where: { !$0.bytes.allSatisfy(TextLines.isBlank) }),
+            line.isTerminated || window.count == suffix.count, isDistinctive(line.bytes)
+        else { return nil }
+        return Array(TextLines.trimmingEnd(line.bytes))
+    }
+
+    /// Whether a line that is there twice was hardly meant.
+    fileprivate static func isDistinctive(_ line: some Sequence<UInt8>) -> Bool {
+        var byteCount = 0
+        var hasWord = false
+        for byte in line where !TextLines.isBlank(byte) {
+            byteCount += 1
+            hasWord = hasWord || TextLines.isWordByte(byte)
+        }
+        return hasWord && byteCount >= distinctiveByteCount
+    }
 
     /// True when more bytes cannot make the completion longer.
     func shouldStop(generated: [UInt8]) -> Bool {
@@ -61,21 +144,25 @@ struct StopRules: Sendable {
     /// A scan from the start, for text that grows.
     func scan() -> Scan {
         Scan(
-            extent: extent, cursorIndentation: cursorIndentation, cursorLineHasContent: cursorLineHasContent)
+            extent: extent, cursorIndentation: cursorIndentation, cursorLineHasContent: cursorLineHasContent,
+            surroundings: surroundings)
     }
 
     /// The rules applied byte by byte. It holds what earlier bytes mean for later ones, and each byte is looked
     /// at once, however often the text has grown.
     struct Scan: Sendable {
-        private let extent: Extent
+        private var extent: Extent
+        private var surroundings: Surroundings
         /// Indentation of the line that the completion belongs to; nil before the first content.
         private var baseIndentation: Int?
         /// Whether the first line below the base is deeper; nil until there is one.
         private var opensBlock: Bool?
-        private var contentLineCount = 0
         private var leadingBlankLineCount = 0
         private var lastContentEnd = 0
         private var line: Line
+        private var lineStart = 0
+        /// The lines with content so far, as they stand in the text.
+        private var contentLines: [Range<Int>] = []
         private var followsCarriageReturn = false
         private var foundEnd: Int?
         /// Bytes looked at so far.
@@ -86,13 +173,17 @@ struct StopRules: Sendable {
             var isFirst = false
             /// Columns of leading blanks so far.
             var indentation = 0
-            /// First and last byte that is not blank.
+            /// First and last byte that is not blank, and the last but one.
             var firstContent: UInt8?
             var lastContent: UInt8?
+            var lastButOne: UInt8?
         }
 
-        fileprivate init(extent: Extent, cursorIndentation: Int, cursorLineHasContent: Bool) {
+        fileprivate init(
+            extent: Extent, cursorIndentation: Int, cursorLineHasContent: Bool, surroundings: Surroundings
+        ) {
             self.extent = extent
+            self.surroundings = surroundings
             baseIndentation = cursorLineHasContent ? cursorIndentation : nil
             line = Line(isFirst: true, indentation: cursorIndentation)
         }
@@ -101,20 +192,31 @@ struct StopRules: Sendable {
         /// is looked at, and nothing once there is an end.
         mutating func end(of generated: [UInt8]) -> Int? {
             while foundEnd == nil, byteCount < generated.count {
-                foundEnd = advance(over: generated[byteCount])
+                foundEnd = advance(in: generated)
                 byteCount += 1
             }
             return foundEnd
         }
 
         /// Takes the byte at `byteCount`; the end of the completion when it is reached.
-        private mutating func advance(over byte: UInt8) -> Int? {
+        private mutating func advance(in generated: [UInt8]) -> Int? {
+            let byte = generated[byteCount]
             let isPair = followsCarriageReturn && byte == 0x0A
             followsCarriageReturn = byte == 0x0D
-            if isPair { return nil }
+            if isPair {
+                lineStart = byteCount + 1
+                return nil
+            }
             if TextLines.isLineBreak(byte) {
-                defer { line = Line() }
-                return extent == .restOfLine ? byteCount : endOfLine()
+                defer {
+                    line = Line()
+                    lineStart = byteCount + 1
+                }
+                surroundings.brackets.advance(over: byte)
+                return endOfLine(generated[lineStart..<byteCount], in: generated)
+            }
+            if let closer = surroundings.brackets.advance(over: byte), !surroundings.closable.take(closer) {
+                return byteCount
             }
             if TextLines.isBlank(byte) {
                 if line.firstContent == nil {
@@ -122,10 +224,10 @@ struct StopRules: Sendable {
                 }
                 return nil
             }
-            line.lastContent = byte
+            (line.lastButOne, line.lastContent) = (line.lastContent, byte)
             guard line.firstContent == nil else { return nil }
             line.firstContent = byte
-            return extent == .block ? startOfContent(byte) : nil
+            return extent == .restOfLine ? nil : startOfContent(byte)
         }
 
         /// The line has its first content: the end when it no longer belongs to the block.
@@ -144,16 +246,44 @@ struct StopRules: Sendable {
             return TextLines.closingBrackets.contains(byte) ? nil : lastContentEnd
         }
 
-        private mutating func endOfLine() -> Int? {
+        private mutating func endOfLine(_ text: ArraySlice<UInt8>, in generated: [UInt8]) -> Int? {
+            if repeatsFollowingLine(text) { return lastContentEnd }
+            if let end = repetitionEnd(text, in: generated) { return end }
+            if extent == .restOfLine { return byteCount }
             guard line.firstContent != nil else {
-                if contentLineCount > 0 { return lastContentEnd }
+                if !contentLines.isEmpty { return lastContentEnd }
+                if line.isFirst { surroundings.openBracketCount = surroundings.bracketCountOfLine }
                 leadingBlankLineCount += 1
                 return leadingBlankLineCount > StopRules.maximumLeadingBlankLineCount ? 0 : nil
             }
             lastContentEnd = byteCount
-            contentLineCount += 1
-            let closesBlock = !line.isFirst && opensBlock == true && isClosing
-            return closesBlock || contentLineCount >= StopRules.maximumLineCount ? lastContentEnd : nil
+            contentLines.append(text.indices)
+            if contentLines.count >= StopRules.maximumLineCount { return lastContentEnd }
+            if extent == .statement, endsStatement(text) { return lastContentEnd }
+            return !line.isFirst && opensBlock == true && isClosing ? lastContentEnd : nil
+        }
+
+        /// Whether the statement that the cursor's line begins is over.
+        private mutating func endsStatement(_ text: ArraySlice<UInt8>) -> Bool {
+            if StopRules.opensBlock(text) {
+                extent = .block
+                return false
+            }
+            let openCount = surroundings.openBracketCount + surroundings.brackets.balance
+            return openCount <= 0 && !isContinued
+        }
+
+        /// Whether the line ends in an operator that needs another side.
+        private var isContinued: Bool {
+            guard let last = line.lastContent else { return false }
+            switch last {
+            case UInt8(ascii: "="), UInt8(ascii: "&"), UInt8(ascii: "|"), UInt8(ascii: ","), UInt8(ascii: "\\"):
+                return true
+            case UInt8(ascii: ">"):
+                return line.lastButOne == UInt8(ascii: "=") || line.lastButOne == UInt8(ascii: "-")
+            default:
+                return false
+            }
         }
 
         /// A closing bracket back at the base, unless its line opens the next part, as in `} else {`.
@@ -163,74 +293,31 @@ struct StopRules: Sendable {
             else { return false }
             return TextLines.closingBrackets.contains(first) && !TextLines.openingBrackets.contains(last)
         }
-    }
-}
 
-/// Lines of byte texts: what the stop rules and the post-processor both need.
-enum TextLines {
-    /// One line without its ending.
-    struct Line: Equatable {
-        let bytes: ArraySlice<UInt8>
-        /// False for the last line of a text, which may still grow.
-        let isTerminated: Bool
-    }
+        // MARK: Lines that are there already
 
-    static let openingBrackets = Set("([{".utf8)
-    static let closingBrackets = Set(")]}".utf8)
+        private func repeatsFollowingLine(_ text: ArraySlice<UInt8>) -> Bool {
+            guard let following = surroundings.followingLine else { return false }
+            let whole = TextLines.trimmingEnd(text)
+            guard line.isFirst else { return whole.elementsEqual(following) }
+            guard let cursorLine = surroundings.cursorLine,
+                cursorLine.count + whole.count == following.count, !whole.isEmpty
+            else { return false }
+            return following.starts(with: cursorLine) && following.dropFirst(cursorLine.count).elementsEqual(whole)
+        }
 
-    static func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
-
-    static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
-    /// All lines; there is always one more than line endings.
-    static func lines(of bytes: ArraySlice<UInt8>) -> [Line] {
-        var lines: [Line] = []
-        var start = bytes.startIndex
-        var index = start
-        while index < bytes.endIndex {
-            guard isLineBreak(bytes[index]) else {
-                index += 1
-                continue
+        /// Where the same line, or the same two or three lines, begin to come again.
+        private func repetitionEnd(_ text: ArraySlice<UInt8>, in generated: [UInt8]) -> Int? {
+            guard StopRules.isDistinctive(text) else { return nil }
+            let lines = contentLines + [text.indices]
+            for period in 1...3 where lines.count >= 2 * period {
+                let first = lines[(lines.count - 2 * period)..<(lines.count - period)]
+                let isSame = zip(first, lines.suffix(period)).allSatisfy {
+                    generated[$0].elementsEqual(generated[$1])
+                }
+                if isSame { return first.last?.upperBound }
             }
-            lines.append(Line(bytes: bytes[start..<index], isTerminated: true))
-            let isPair = bytes[index] == 0x0D && index + 1 < bytes.endIndex && bytes[index + 1] == 0x0A
-            index += isPair ? 2 : 1
-            start = index
+            return nil
         }
-        lines.append(Line(bytes: bytes[start...], isTerminated: false))
-        return lines
-    }
-
-    static func firstLine(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        bytes.prefix { !isLineBreak($0) }
-    }
-
-    static func lastLine(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        guard let lineBreak = bytes.lastIndex(where: isLineBreak) else { return bytes }
-        return bytes[(lineBreak + 1)...]
-    }
-
-    /// Columns of leading blanks; a tab goes to the next multiple of 4, which orders mixed lines as they
-    /// look.
-    static func indentation(of line: some Sequence<UInt8>) -> Int {
-        var column = 0
-        for byte in line {
-            guard isBlank(byte) else { return column }
-            column = self.column(after: byte, at: column)
-        }
-        return column
-    }
-
-    /// The column behind a blank that stands at a column.
-    static func column(after blank: UInt8, at column: Int) -> Int {
-        blank == 0x09 ? column + 4 - column % 4 : column + 1
-    }
-
-    /// Without blanks and line breaks at the end.
-    static func trimmingEnd(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        guard let last = bytes.lastIndex(where: { !isBlank($0) && !isLineBreak($0) }) else {
-            return bytes.prefix(0)
-        }
-        return bytes[...last]
     }
 }

@@ -20,20 +20,24 @@ final class GatingProvider: CompletionProvider {
     func complete(_ request: CompletionRequest) async -> CompletionOutcome {
         let isAutomatic = request.triggerKind == .automatic
         if isAutomatic, silentUntil.withLock({ $0.map { ContinuousClock.now < $0 } ?? false }) {
-            return .none(reason: "completions are silenced for a while")
+            return .inactive(reason: "completions are silenced for a while")
         }
         guard let path = request.document.path else { return await base.complete(request) }
         let found = settings.settings(forFile: path)
         if let refusal = found.refusal(languageID: request.document.languageID, isAutomatic: isAutomatic) {
-            return .none(reason: refusal)
+            return .inactive(reason: refusal)
         }
         // A repository has no say in this, so it is the user's word of now.
         usage?.setEnabled(found.settings.countsUsage)
         var request = request
         request.contextTokenLimit = found.settings.contextTokens
         request.maximumTokens = found.settings.maximumTokens
+        // Who asks sees whatever there is.
+        if isAutomatic { request.minimumConfidence = found.settings.minimumConfidence }
         return await base.complete(request)
     }
+
+    var statusMessage: String { base.statusMessage }
 
     func silence(for duration: Duration) {
         silentUntil.withLock { $0 = duration > .zero ? ContinuousClock.now + duration : nil }
@@ -43,6 +47,22 @@ final class GatingProvider: CompletionProvider {
         settings.setWorkspaceRoots(workspace.rootPaths)
         settingsChanged(workspace.initializationOptions)
         base.workspaceOpened(workspace, progress: progress)
+    }
+
+    func workspaceChanged(rootPaths: [String]) {
+        settings.setWorkspaceRoots(rootPaths)
+        base.workspaceChanged(rootPaths: rootPaths)
+    }
+
+    func offersMenuCompletions(_ initializationOptions: JSONValue?) -> Bool {
+        settings.setEditorSettings(initializationOptions)
+        return settings.userSettings.offersMenuCompletions
+    }
+
+    func settingsChanged(_ value: JSONValue?, forFolder path: String) {
+        settings.setEditorSettings(value, forFolder: path)
+        // What was suggested under other settings.
+        base.settingsChanged(nil)
     }
 
     func settingsChanged(_ value: JSONValue?) {

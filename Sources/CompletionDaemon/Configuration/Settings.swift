@@ -17,6 +17,15 @@ struct Settings: Equatable, Sendable {
     var maximumTokens: Int?
     /// Whether `foretoken stats` gets its numbers.
     var countsUsage = true
+    /// What the model must be sure of at least (`Generation.confidence`) for a completion to come while typing.
+    var minimumConfidence = Settings.defaultMinimumConfidence
+    /// Whether completions also come as items of the completion menu, for editors without ghost text.
+    var offersMenuCompletions = false
+    /// Another engine than this program's; nil computes here.
+    var remoteEngine: RemoteEngineSettings?
+
+    /// Chosen by `foretoken eval` (docs/EVALUATION.md, "The confidence gate").
+    static let defaultMinimumConfidence = 0.45
 
     /// Patterns of one place; more are refused.
     static let maximumPatternCount = 64
@@ -25,23 +34,31 @@ struct Settings: Equatable, Sendable {
 
     /// Who says it.
     enum Source: Equatable, Sendable {
-        /// The user's file or editor.
+        /// The user's own file.
         case user
+        /// The user's editor. Editors also hand on what a folder's settings say.
+        case editor
         /// A file that came with the code.
         case repository
     }
 
     private enum Key: String, CaseIterable {
-        case enabled, automatic, languages, exclude, contextTokens, maximumTokens, statistics
+        case enabled, automatic, languages, exclude, contextTokens, maximumTokens, statistics, minimumConfidence
+        case menuCompletions, engine
 
-        /// Whether a repository may say it, always only to narrow.
-        var isForRepositories: Bool {
+        /// Whether it may be said there; in a repository always only to narrow.
+        func isAllowed(from source: Source) -> Bool {
             switch self {
-            case .enabled, .automatic, .languages, .exclude, .contextTokens, .maximumTokens: true
-            case .statistics: false
+            case .enabled, .automatic, .languages, .exclude, .contextTokens, .maximumTokens, .minimumConfidence:
+                true
+            case .statistics, .menuCompletions: source != .repository
+            case .engine: source == .user
             }
         }
     }
+
+    /// What Copilot's clients send among their options.
+    private static let introductions: Set<String> = ["editorInfo", "editorPluginInfo", "editorConfiguration"]
 
     /// These settings with those of another place on top.
     ///
@@ -56,14 +73,15 @@ struct Settings: Equatable, Sendable {
         }
         var result = self
         for name in members.keys.sorted() {
-            // Editors validate files by it.
-            if name == "$schema" { continue }
+            // Editors validate files by it, or say who they are.
+            if name == "$schema" || (source == .editor && Self.introductions.contains(name)) { continue }
             guard let key = Key(rawValue: name), let member = members[name] else {
                 problems.append("unknown setting '\(name.prefix(40))'")
                 continue
             }
-            if source == .repository, !key.isForRepositories {
-                problems.append("'\(name)' is for the user's own settings and is ignored in a repository")
+            guard key.isAllowed(from: source) else {
+                let place = source == .repository ? "in a repository" : "from the editor"
+                problems.append("'\(name)' is for the user's own settings and is ignored \(place)")
                 continue
             }
             if let problem = result.apply(key, member, from: source) { problems.append("'\(name)' \(problem)") }
@@ -80,6 +98,9 @@ struct Settings: Equatable, Sendable {
         case .statistics: return Self.set(&countsUsage, value, narrows: narrows)
         case .contextTokens: return Self.set(&contextTokens, value, Self.contextTokenRange, narrows: narrows)
         case .maximumTokens: return Self.set(&maximumTokens, value, Self.maximumTokenRange, narrows: narrows)
+        case .minimumConfidence: return setConfidence(value, narrows: narrows)
+        case .menuCompletions: return Self.set(&offersMenuCompletions, value, narrows: narrows)
+        case .engine: return setEngine(value)
         case .languages: return setLanguages(value, narrows: narrows)
         case .exclude: return addPatterns(value)
         }
@@ -99,6 +120,32 @@ struct Settings: Equatable, Sendable {
         }
         bound = narrows ? min(bound ?? Int(number), Int(number)) : Int(number)
         return nil
+    }
+
+    private mutating func setConfidence(_ value: JSONValue, narrows: Bool) -> String? {
+        let number: Double
+        switch value {
+        case .integer(let whole): number = Double(whole)
+        case .number(let found): number = found
+        default: return "must be a number from 0 to 1"
+        }
+        guard (0...1).contains(number) else { return "must be a number from 0 to 1" }
+        minimumConfidence = narrows ? max(minimumConfidence, number) : number
+        return nil
+    }
+
+    private mutating func setEngine(_ value: JSONValue) -> String? {
+        if value == .null {
+            remoteEngine = nil
+            return nil
+        }
+        switch RemoteEngineSettings.read(value) {
+        case .success(let engine):
+            remoteEngine = engine
+            return nil
+        case .failure(let problem):
+            return problem.text
+        }
     }
 
     private mutating func setLanguages(_ value: JSONValue, narrows: Bool) -> String? {

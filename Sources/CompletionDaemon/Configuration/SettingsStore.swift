@@ -33,6 +33,8 @@ final class SettingsStore: Sendable {
     private struct State {
         var userFile: SettingsFile?
         var editor: JSONValue?
+        /// What the editor says for the files of a workspace folder, by its path.
+        var editorFolders: [String: JSONValue] = [:]
         var repositoryFiles: [String: SettingsFile] = [:]
         var reported: Set<String> = []
         var workspaceRoots: [String] = []
@@ -60,8 +62,19 @@ final class SettingsStore: Sendable {
         state.withLock { $0.editor = value["foretoken"] ?? value }
     }
 
+    /// The editor's settings for a workspace folder, on top of the others; nil where it has none.
+    func setEditorSettings(_ value: JSONValue?, forFolder path: String) {
+        state.withLock { state in
+            guard state.editorFolders[path] != nil || state.editorFolders.count < Self.maximumFileCount else { return }
+            state.editorFolders[path] = value == .null ? nil : value
+        }
+    }
+
     func setWorkspaceRoots(_ roots: [String]) {
-        state.withLock { $0.workspaceRoots = roots }
+        state.withLock { state in
+            state.workspaceRoots = roots
+            state.editorFolders = state.editorFolders.filter { roots.contains($0.key) }
+        }
     }
 
     /// The user's settings without any repository's.
@@ -74,6 +87,11 @@ final class SettingsStore: Sendable {
         state.withLock { state in
             let folders = Self.folders(above: path, roots: state.workspaceRoots)
             var settings = userSettings(&state)
+            if let root = folders.last(where: { state.editorFolders[$0] != nil }) {
+                var problems: [String] = []
+                settings = settings.applying(state.editorFolders[root], from: .editor, problems: &problems)
+                report(problems, of: "the editor", &state)
+            }
             var isExcluded = settings.excludes(Self.relative(path, to: folders.last ?? ""))
             for folder in folders.reversed() {
                 guard let value = repositoryValue(in: folder, &state) else { continue }
@@ -99,7 +117,7 @@ final class SettingsStore: Sendable {
         settings = settings.applying(state.userFile?.value, from: .user, problems: &problems)
         report(problems, of: state.userFile?.path ?? "", &state)
         problems = []
-        settings = settings.applying(state.editor, from: .user, problems: &problems)
+        settings = settings.applying(state.editor, from: .editor, problems: &problems)
         report(problems, of: "the editor", &state)
         return settings
     }

@@ -57,19 +57,19 @@ final class CasePrompts {
     }
 
     /// The prompt for a case, of at most `room` tokens.
-    func prompt(for subject: EvaluationCase, room: Int, cancellation: CancellationFlag) async throws
-        -> CasePrompt
-    {
+    func prompt(
+        for subject: EvaluationCase, room: Int, heldBackByteCount: Int, cancellation: CancellationFlag
+    ) async throws -> CasePrompt {
         let budget = min(configuration.contextTokens, room)
         let clock = ContinuousClock()
         switch subject.context {
         case .repository:
             let path = (repositoryRoot ?? "") + "/" + subject.path
-            return try await repositoryPrompt(subject, path: path, budget: budget, cancellation)
+            return try await repositoryPrompt(subject, path: path, budget: budget, heldBackByteCount, cancellation)
         case .commit(let name):
             let folder = try exportFolder(ofCommit: name)
             return try await repositoryPrompt(
-                subject, path: folder + "/" + subject.path, budget: budget, cancellation)
+                subject, path: folder + "/" + subject.path, budget: budget, heldBackByteCount, cancellation)
         case .files(let files):
             let start = clock.now
             var prompt = ownPrompt(subject, files: configuration.usesContext ? files : [], budget: budget)
@@ -96,19 +96,20 @@ final class CasePrompts {
     }
 
     private func repositoryPrompt(
-        _ subject: EvaluationCase, path: String, budget: Int, _ cancellation: CancellationFlag
+        _ subject: EvaluationCase, path: String, budget: Int, _ heldBackByteCount: Int,
+        _ cancellation: CancellationFlag
     ) async throws -> CasePrompt {
         if configuration.usesContext {
             await context.prepare(file: path, isCancelled: { cancellation.isRaised })
         }
         let clock = ContinuousClock()
         let start = clock.now
-        let result = try await context.prompt(
-            for: ContextQuery(
-                filePath: path, text: subject.prefix + subject.suffix, cursorOffset: subject.prefix.count,
-                tokenBudget: budget, includeContext: configuration.usesContext,
-                isCancelled: { cancellation.isRaised }),
-            tokenizer: tokenizer)
+        var query = ContextQuery(
+            filePath: path, text: subject.prefix + subject.suffix, cursorOffset: subject.prefix.count,
+            tokenBudget: budget, includeContext: configuration.usesContext,
+            isCancelled: { cancellation.isRaised })
+        query.heldBackByteCount = heldBackByteCount
+        let result = try await context.prompt(for: query, tokenizer: tokenizer)
         return casePrompt(result.prompt, time: clock.now - start)
     }
 

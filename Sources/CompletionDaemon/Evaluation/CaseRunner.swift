@@ -35,7 +35,9 @@ struct CaseRunner {
             throw EngineError.noRoomForPrompt(
                 maximumTokens: configuration.maximumTokens, limit: engine.positionLimit)
         }
-        let prompt = try await prompts.prompt(for: subject, room: room, cancellation: cancellation)
+        let heldBack = heldBackByteCount(subject)
+        let prompt = try await prompts.prompt(
+            for: subject, room: room, heldBackByteCount: heldBack, cancellation: cancellation)
         record.promptTokens = prompt.tokens.count
         record.promptFingerprint = Self.fingerprint(prompt.tokens)
         record.contextPaths = prompt.contextPaths
@@ -50,9 +52,11 @@ struct CaseRunner {
                 maximumTokens: configuration.maximumTokens,
                 sampling: try SamplingParameters(
                     temperature: configuration.temperature, seed: Self.seed(of: subject)),
-                shouldStop: shouldStop, recordsMargins: recordsMargins, cancellation: cancellation))
+                shouldStop: shouldStop, recordsMargins: recordsMargins, cancellation: cancellation,
+                requiredPrefix: Array(subject.prefix.suffix(heldBack))))
         if cancellation.isRaised { return }
-        record.got = Self.shownText(answer.text, subject: subject, rules: rules)
+        let isCut = answer.generatedTokenCount >= configuration.maximumTokens
+        record.got = Self.shownText(answer.text, subject: subject, rules: rules, isCut: isCut)
         record.stopReason = answer.stopReason
         record.tokens = answer.tokens
         record.logProbabilities = answer.logProbabilities
@@ -80,10 +84,18 @@ struct CaseRunner {
             languageID: LanguageID.guess(path: subject.path))
     }
 
-    static func shownText(_ generated: [UInt8], subject: EvaluationCase, rules: StopRules?) -> String {
+    /// As the daemon does; a data set's rows end at bytes, which its own scores expect.
+    private func heldBackByteCount(_ subject: EvaluationCase) -> Int {
+        guard entry.configuration.healsTokens, engine.constrainsTokens, subject.kind != .infill else { return 0 }
+        return TokenHealing.heldBackByteCount(before: subject.prefix[...], tokenizer: engine.tokenizer)
+    }
+
+    static func shownText(
+        _ generated: [UInt8], subject: EvaluationCase, rules: StopRules?, isCut: Bool = false
+    ) -> String {
         guard let rules else { return String(decoding: generated, as: UTF8.self) }
         return PostProcessor(prefix: subject.prefix[...], suffix: subject.suffix[...], stopRules: rules)
-            .process(generated) ?? ""
+            .process(generated, isCut: isCut) ?? ""
     }
 
     private static func fingerprint(_ tokens: [TokenID]) -> String {

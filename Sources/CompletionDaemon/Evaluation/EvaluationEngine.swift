@@ -16,6 +16,8 @@ struct EngineQuestion: Sendable {
     let shouldStop: (@Sendable ([UInt8]) -> Bool)?
     let recordsMargins: Bool
     let cancellation: CancellationFlag
+    /// See `GenerationRequest.requiredPrefix`; engines that cannot constrain tokens are not given any.
+    var requiredPrefix: [UInt8] = []
 }
 
 /// What came back.
@@ -41,6 +43,8 @@ protocol EvaluationEngine: Sendable {
     var tokenizer: Tokenizer { get }
     /// Positions of prompt and completion together.
     var positionLimit: Int { get }
+    /// Whether `EngineQuestion.requiredPrefix` is heeded.
+    var constrainsTokens: Bool { get }
     func answer(_ question: EngineQuestion) async throws -> EngineAnswer
 }
 
@@ -50,6 +54,7 @@ struct LocalEngine: EvaluationEngine {
 
     var tokenizer: Tokenizer { engine.tokenizer }
     var positionLimit: Int { engine.positionLimit }
+    var constrainsTokens: Bool { true }
 
     func answer(_ question: EngineQuestion) async throws -> EngineAnswer {
         var request = GenerationRequest(
@@ -57,6 +62,7 @@ struct LocalEngine: EvaluationEngine {
             endTokens: engine.controlTokens, shouldStop: question.shouldStop,
             cancellation: question.cancellation)
         request.recordsMargins = question.recordsMargins
+        request.requiredPrefix = question.requiredPrefix
         let generation = try await engine.generate(request)
         return EngineAnswer(
             text: generation.text, tokens: generation.tokens.map(\.rawValue),

@@ -11,22 +11,10 @@ struct RemoteEngineOptions: Sendable {
 
     /// The same server for each worker.
     func engines(tokenizerFrom settings: EngineConfiguration, count: Int) throws -> [any EvaluationEngine] {
-        let path = try ModelLocator.locate(explicitPath: settings.modelPath).path
-        let file: GGUFFile
-        let tokenizer: Tokenizer
-        let limit: Int
-        do {
-            file = try GGUFFile.open(path)
-            tokenizer = try Tokenizer(file)
-            limit = try ModelConfiguration(file).contextLength
-        } catch let error as GGUFError {
-            throw EngineError.model(error)
-        } catch let error as TokenizerError {
-            throw EngineError.tokenizer(error)
-        }
+        let (tokenizer, limit) = try PromptModel.load(explicitPath: settings.modelPath)
         let engine = RemoteEngine(
             endpoint: endpoint, promptForm: promptForm, tokenizer: tokenizer,
-            positionLimit: min(limit, EngineLimits.positions))
+            positionLimit: limit)
         return [any EvaluationEngine](repeating: engine, count: count)
     }
 }
@@ -37,6 +25,7 @@ struct RemoteEngine: EvaluationEngine {
     let promptForm: EndpointPrompt
     let tokenizer: Tokenizer
     let positionLimit: Int
+    var constrainsTokens: Bool { false }
 
     func answer(_ question: EngineQuestion) async throws -> EngineAnswer {
         let request = EndpointRequest(

@@ -1,7 +1,7 @@
 // Writes a session as it happens, in the format of lsp-fixtures, so that a bug report can become a test. One
 // JSON object per line: first what the session is ({"schema","client","root","compare"}), then each message
-// with its time and side. Recordings contain everything the client sent, document text included; whoever
-// turns recording on is told so.
+// with its time and side. Unless asked for, texts are blotted out: each character but blanks, line breaks and brackets
+// becomes an x, so that positions stay what they were and a replay still makes sense. Names of files stay.
 
 import FoundationEssentials
 import Glibc
@@ -37,11 +37,30 @@ final class TranscriptRecorder: Sendable {
     }
 
     private let descriptor: Int32
+    private let keepsContents: Bool
     private let recording = Mutex(Recording())
     private let start = ContinuousClock.now
 
+    /// Creates a file of its own in a folder, which is made if need be; readable by its owner only.
+    static func inFolder(_ folder: String, keepsContents: Bool) throws(TranscriptError) -> TranscriptRecorder {
+        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+            throw .cannotCreate(path: folder, code: errno)
+        }
+        var now = time(nil)
+        var parts = tm()
+        gmtime_r(&now, &parts)
+        var name = [CChar](repeating: 0, count: 32)
+        strftime(&name, name.count, "%Y%m%dT%H%M%SZ", &parts)
+        let stamp = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return try TranscriptRecorder(
+            path: "\(folder)/session-\(stamp)-\(getpid()).jsonl", keepsContents: keepsContents)
+    }
+
     /// Creates the file, readable by its owner only; an existing file is never overwritten.
-    init(path: String) throws(TranscriptError) {
+    ///
+    /// - Parameter keepsContents: false blots out the texts of documents and suggestions.
+    init(path: String, keepsContents: Bool = true) throws(TranscriptError) {
+        self.keepsContents = keepsContents
         descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
     }
@@ -63,7 +82,9 @@ final class TranscriptRecorder: Sendable {
                 lines += Self.header(firstBody: body)
             }
             // Line breaks between a message's tokens would break the line; inside strings they are escaped.
-            let message = body.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
+            let message = (keepsContents ? body : RecordedText.blottedOut(body)).map {
+                $0 == 0x0A || $0 == 0x0D ? 0x20 : $0
+            }
             lines += Array("{\"at_ms\":\(milliseconds),\"from\":\"\(side.rawValue)\",\"message\":".utf8)
             lines += message
             lines += Array("}\n".utf8)

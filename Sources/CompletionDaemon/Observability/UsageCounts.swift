@@ -68,8 +68,27 @@ struct UsageCounts: Codable, Equatable, Sendable {
     var partiallyAccepted = 0
     var shownCharacters = 0
     var acceptedCharacters = 0
+    /// Of those, still there half a minute later.
+    var keptCharacters = 0
     /// From the request to its answer, superseded and cancelled requests left out.
     var latency = LatencyHistogram()
+
+    init() {}
+
+    /// Members that earlier versions did not write are zero.
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        func count(_ key: CodingKeys) throws -> Int { try container.decodeIfPresent(Int.self, forKey: key) ?? 0 }
+        answered = try count(.answered)
+        empty = try count(.empty)
+        shown = try count(.shown)
+        accepted = try count(.accepted)
+        partiallyAccepted = try count(.partiallyAccepted)
+        shownCharacters = try count(.shownCharacters)
+        acceptedCharacters = try count(.acceptedCharacters)
+        keptCharacters = try count(.keptCharacters)
+        latency = try container.decode(LatencyHistogram.self, forKey: .latency)
+    }
 
     mutating func add(_ other: UsageCounts) {
         answered = answered.addingSaturated(other.answered)
@@ -79,6 +98,7 @@ struct UsageCounts: Codable, Equatable, Sendable {
         partiallyAccepted = partiallyAccepted.addingSaturated(other.partiallyAccepted)
         shownCharacters = shownCharacters.addingSaturated(other.shownCharacters)
         acceptedCharacters = acceptedCharacters.addingSaturated(other.acceptedCharacters)
+        keptCharacters = keptCharacters.addingSaturated(other.keptCharacters)
         latency.add(other.latency)
     }
 
@@ -93,6 +113,8 @@ struct UsageCounts: Codable, Equatable, Sendable {
         case .partiallyAccepted(_, let characters):
             partiallyAccepted += 1
             acceptedCharacters += characters
+        case .kept(_, let characters):
+            keptCharacters += characters
         }
     }
 }

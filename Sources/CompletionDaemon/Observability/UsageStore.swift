@@ -15,10 +15,23 @@ struct UsageStore: Sendable {
     /// Why counts cannot be read or written.
     struct Failure: Error, CustomStringConvertible {
         let path: String
-        let code: Int32
+        /// Of errno; nil where a newer version of this program wrote the file.
+        let code: Int32?
 
-        var description: String { "cannot use \(path) (\(String(cString: strerror(code))))" }
-        var fix: String { "check its permissions, or set XDG_STATE_HOME to a folder that is writable" }
+        var description: String {
+            guard let code else { return "\(path) is of a newer version of foretoken" }
+            return "cannot use \(path) (\(String(cString: strerror(code))))"
+        }
+        var fix: String {
+            code == nil
+                ? "use that version, or forget the counts with foretoken stats --clear"
+                : "check its permissions, or set XDG_STATE_HOME to a folder that is writable"
+        }
+    }
+
+    /// All that is read of a file before its format is known.
+    private struct Version: Decodable {
+        let schema: Int
     }
 
     /// The folder that holds `usage.json`.
@@ -45,7 +58,14 @@ struct UsageStore: Sendable {
         else { return UsageHistory() }
         var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
         let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-        guard count == bytes.count, let history = try? JSONDecoder().decode(UsageHistory.self, from: Data(bytes)),
+        guard count == bytes.count else { return UsageHistory() }
+        // A newer version's counts are neither understood nor replaced.
+        if let version = try? JSONDecoder().decode(Version.self, from: Data(bytes)),
+            version.schema > UsageHistory.currentSchema
+        {
+            throw Failure(path: path, code: nil)
+        }
+        guard let history = try? JSONDecoder().decode(UsageHistory.self, from: Data(bytes)),
             history.schema == UsageHistory.currentSchema
         else { return UsageHistory() }
         return history
@@ -147,7 +167,7 @@ final class UsageRecorder: Sendable {
     func note(_ event: UsageEvent) {
         let languageID =
             switch event {
-            case .shown(let id, _), .accepted(let id, _), .partiallyAccepted(let id, _): id
+            case .shown(let id, _), .accepted(let id, _), .partiallyAccepted(let id, _), .kept(let id, _): id
             }
         change(languageID) { $0.note(event) }
     }

@@ -10,6 +10,7 @@ enum ClientRequest: Sendable {
     case initialize(InitializeParams)
     case shutdown
     case inlineCompletion(InlineCompletionParams)
+    case menuCompletion(MenuCompletionParams)
     case executeCommand(ExecuteCommandParams)
     case unknown(method: String)
     case invalidParams(method: String, reason: String)
@@ -26,10 +27,17 @@ enum ClientNotification: Sendable {
     case cancelRequest(CancelParams)
     case didFocus(DidFocusParams)
     case didChangeConfiguration(DidChangeConfigurationParams)
+    case didChangeWorkspaceFolders(DidChangeWorkspaceFoldersParams)
     case didShowCompletion(DidShowCompletionParams)
     case didPartiallyAcceptCompletion(DidPartiallyAcceptCompletionParams)
     case unknown(method: String)
     case invalidParams(method: String, reason: String)
+}
+
+/// What the client answered to a request of the server.
+enum ClientResponse: Equatable, Sendable {
+    case result(JSONValue)
+    case error
 }
 
 /// One decoded body.
@@ -37,7 +45,7 @@ enum ClientMessage: Sendable {
     case request(RequestID, ClientRequest)
     case notification(ClientNotification)
     /// To a request of the server.
-    case response(RequestID?, isError: Bool)
+    case response(RequestID?, ClientResponse)
     /// Not JSON, or JSON but no message; answered with the id as far as it could be read.
     case invalid(RequestID?, ResponseError)
 
@@ -100,8 +108,11 @@ private struct MessageEnvelope: Decodable {
     private typealias Container = KeyedDecodingContainer<CodingKeys>
 
     private static func responseMessage(id: RequestID?, in container: Container) -> ClientMessage {
-        if container.contains(.error) { return .response(id, isError: true) }
-        if container.contains(.result) { return .response(id, isError: false) }
+        if container.contains(.error) { return .response(id, .error) }
+        if container.contains(.result) {
+            // What cannot be read is an answer all the same.
+            return .response(id, .result((try? container.decode(JSONValue.self, forKey: .result)) ?? .null))
+        }
         return .invalid(id, .invalidRequest("'method' is missing"))
     }
 
@@ -114,6 +125,8 @@ private struct MessageEnvelope: Decodable {
                 return .shutdown
             case "textDocument/inlineCompletion":
                 return .inlineCompletion(try container.decode(InlineCompletionParams.self, forKey: .params))
+            case "textDocument/completion":
+                return .menuCompletion(try container.decode(MenuCompletionParams.self, forKey: .params))
             case "workspace/executeCommand":
                 return .executeCommand(try container.decode(ExecuteCommandParams.self, forKey: .params))
             case let other:
@@ -144,6 +157,9 @@ private struct MessageEnvelope: Decodable {
             case "workspace/didChangeConfiguration":
                 return .didChangeConfiguration(
                     try container.decode(DidChangeConfigurationParams.self, forKey: .params))
+            case "workspace/didChangeWorkspaceFolders":
+                return .didChangeWorkspaceFolders(
+                    try container.decode(DidChangeWorkspaceFoldersParams.self, forKey: .params))
             case "textDocument/didFocus":
                 return .didFocus(try container.decode(DidFocusParams.self, forKey: .params))
             case "textDocument/didShowCompletion":

@@ -26,6 +26,14 @@ struct InlineCompletionParams: Decodable, Sendable {
     let textDocument: TextDocumentIdentifier
     let position: Position
     let context: Context?
+    /// Not of the protocol: what Copilot's clients send besides.
+    let formattingOptions: FormattingOptions?
+
+    /// How the editor indents.
+    struct FormattingOptions: Decodable, Sendable {
+        let tabSize: Int?
+        let insertSpaces: Bool?
+    }
 
     /// Automatic unless the client says that the user asked.
     var triggerKind: InlineCompletionTriggerKind {

@@ -20,8 +20,21 @@ struct InitializeParams: Decodable, Sendable {
         struct Window: Decodable, Sendable {
             let workDoneProgress: Bool?
         }
+        struct Registration: Decodable, Sendable {
+            let dynamicRegistration: Bool?
+        }
+        struct TextDocument: Decodable, Sendable {
+            let inlineCompletion: Registration?
+        }
+        struct Workspace: Decodable, Sendable {
+            /// Whether the client answers `workspace/configuration`.
+            let configuration: Bool?
+            let didChangeConfiguration: Registration?
+        }
         let general: General?
         let window: Window?
+        let textDocument: TextDocument?
+        let workspace: Workspace?
     }
 
     /// The parent process; null when there is none.
@@ -33,12 +46,14 @@ struct InitializeParams: Decodable, Sendable {
     let capabilities: Capabilities?
     let initializationOptions: JSONValue?
 
-    /// Workspace roots on this machine, in the client's order.
-    var rootPaths: [String] {
+    /// Workspace roots in the client's order.
+    var roots: [DocumentURI] {
         let folders = workspaceFolders?.map(\.uri) ?? []
-        let uris = folders.isEmpty ? [rootUri].compactMap { $0 } : folders
-        return uris.compactMap(\.filePath)
+        return folders.isEmpty ? [rootUri].compactMap { $0 } : folders
     }
+
+    /// Those on this machine.
+    var rootPaths: [String] { roots.compactMap(\.filePath) }
 }
 
 /// What the server offers.
@@ -70,6 +85,23 @@ struct ServerCapabilities: Encodable, Sendable {
         let commands: [String]
     }
 
-    let inlineCompletionProvider: Bool
+    struct MenuCompletion: Encodable, Sendable {
+        let triggerCharacters: [String]
+        let resolveProvider: Bool
+    }
+
+    struct Workspace: Encodable, Sendable {
+        struct Folders: Encodable, Sendable {
+            let supported: Bool
+            let changeNotifications: Bool
+        }
+        let workspaceFolders: Folders
+    }
+
+    /// Nil where the client is asked to register it.
+    let inlineCompletionProvider: Bool?
+    /// Nil unless the user wants it.
+    let completionProvider: MenuCompletion?
     let executeCommandProvider: ExecuteCommand
+    let workspace: Workspace
 }

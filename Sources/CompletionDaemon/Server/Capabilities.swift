@@ -3,7 +3,13 @@
 
 extension ServerCapabilities {
     /// The capabilities offered with the negotiated encoding.
-    static func offered(encoding: PositionEncoding) -> ServerCapabilities {
+    ///
+    /// - Parameters:
+    ///   - registersInlineCompletion: inline completion is registered later, which may not happen twice.
+    ///   - offersMenu: whether `textDocument/completion` is offered, too.
+    static func offered(
+        encoding: PositionEncoding, registersInlineCompletion: Bool, offersMenu: Bool
+    ) -> ServerCapabilities {
         ServerCapabilities(
             positionEncoding: encoding,
             textDocumentSync: TextDocumentSync(
@@ -11,9 +17,13 @@ extension ServerCapabilities {
                 change: 2,
                 save: TextDocumentSync.Save(includeText: false)
             ),
-            inlineCompletionProvider: true,
+            inlineCompletionProvider: registersInlineCompletion ? nil : true,
+            completionProvider: offersMenu
+                ? ServerCapabilities.MenuCompletion(triggerCharacters: [".", "(", " "], resolveProvider: false) : nil,
             executeCommandProvider: ServerCapabilities.ExecuteCommand(
-                commands: [AcceptCommand.name, SnoozeCommand.name])
+                commands: [AcceptCommand.name, SnoozeCommand.name]),
+            workspace: ServerCapabilities.Workspace(
+                workspaceFolders: .init(supported: true, changeNotifications: true))
         )
     }
 }

@@ -18,7 +18,7 @@ enum Event: Sendable {
     case request(ClientRequest, PendingRequest)
     case notification(ClientNotification)
     /// To a request of the server.
-    case response(RequestID?, isError: Bool)
+    case response(RequestID?, ClientResponse)
     /// A body that is no valid message, to be answered with the error.
     case invalidMessage(ReplyToken, ResponseError)
     case malformedFrame(FrameError)

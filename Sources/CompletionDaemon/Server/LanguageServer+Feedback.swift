@@ -30,6 +30,11 @@ extension LanguageServer {
                 of: params.textDocument.uri, insertion: isInsertion ? change?.text : nil, now: .now))
     }
 
+    /// Counts what of the texts that were taken a while ago is still in a document.
+    func noteKept(_ document: DocumentSnapshot) {
+        count(ledger.noteKept(in: document, now: .now))
+    }
+
     func count(_ events: [UsageEvent]) {
         for event in events { usage?.note(event) }
     }

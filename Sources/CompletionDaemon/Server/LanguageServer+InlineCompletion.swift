@@ -8,23 +8,42 @@ extension LanguageServer {
     /// Starts a completion, or answers at once when there is nothing to start.
     func inlineCompletion(_ params: InlineCompletionParams, _ pending: PendingRequest) {
         let uri = params.textDocument.uri
-        supersedeCompletions(of: uri)
+        supersedeCompletions(of: uri, isForMenu: false)
+        guard let document = startable(uri, pending) else { return }
+        start(describe(params, pending, in: document))
+    }
+
+    /// `textDocument/completion`: the same as one item of the menu.
+    func menuCompletion(_ params: MenuCompletionParams, _ pending: PendingRequest) {
+        let uri = params.textDocument.uri
+        supersedeCompletions(of: uri, isForMenu: true)
+        guard let document = startable(uri, pending) else { return }
+        start(
+            RunningCompletion(
+                request: pending, document: document,
+                byteOffset: document.resolve(params.position, encoding: encoding).offset, triggerKind: .automatic,
+                selectedCompletion: nil, isForMenu: true, start: .now))
+    }
+
+    /// The document of a request that can be started; nil once it was answered.
+    private func startable(_ uri: DocumentURI, _ pending: PendingRequest) -> DocumentSnapshot? {
         if let reason = pending.cancellation.reason {
             answerStopped(pending, reason)
-            return
+            return nil
         }
         guard let document = documents.snapshot(uri) else {
             logger.warning("completion in \(uri), which is not open or whose text is not held")
             answerNothing(pending)
-            return
+            return nil
         }
         guard startedCallCount < limits.runningCompletionCount else {
             logger.warning("\(startedCallCount) completions are still running; this one is not started")
             answerNothing(pending)
-            return
+            return nil
         }
         documents.touch(uri)
-        start(describe(params, pending, in: document))
+        noteKept(document)
+        return document
     }
 
     private func describe(
@@ -44,6 +63,7 @@ extension LanguageServer {
             byteOffset: cursor.offset,
             triggerKind: params.triggerKind,
             selectedCompletion: selected,
+            indentation: IndentationStyle(params.formattingOptions),
             start: .now)
     }
 
@@ -60,7 +80,9 @@ extension LanguageServer {
             openDocuments: documents.openDocuments(except: completion.document.uri),
             recentPaths: documents.recentPaths,
             recentEdits: documents.recentEdits.edits,
-            cancellation: completion.request.cancellation)
+            cancellation: completion.request.cancellation,
+            indentation: completion.indentation)
+        tellStatus(.normal, provider.statusMessage, isBusy: true)
         Task.detached { [provider, events] in
             let outcome = await provider.complete(request)
             // Bounded by the number of started calls.
@@ -74,17 +96,24 @@ extension LanguageServer {
     func completionFinished(_ ticket: CompletionTicket, _ outcome: CompletionOutcome) {
         startedCallCount -= 1
         guard let completion = running.removeValue(forKey: ticket) else { return }
-        logger.debug("completion took \(ContinuousClock.now - completion.start)")
+        logger.debug(
+            "answered",
+            metadata: [
+                "id": "\(completion.request.id)",
+                "total_ms": "\((ContinuousClock.now - completion.start).milliseconds)",
+                "outcome": "\(outcome.name)",
+            ])
         let pending = completion.request
         // Marked while the outcome was on its way: the mark's own message comes later and finds nothing.
         if let reason = pending.cancellation.reason {
             answerStopped(pending, reason)
             return
         }
+        tellStatus(after: outcome)
         switch outcome {
         case .items(let items):
             answer(completion, items)
-        case .none(let reason):
+        case .none(let reason), .inactive(let reason):
             logger.debug("no completion: \(reason)")
             noteAnswer(completion, isEmpty: true)
             answerNothing(pending)
@@ -103,8 +132,9 @@ extension LanguageServer {
     }
 
     /// A newer request for the document was read: older ones get their answer now.
-    private func supersedeCompletions(of uri: DocumentURI) {
-        for (ticket, completion) in running where completion.document.uri == uri {
+    private func supersedeCompletions(of uri: DocumentURI, isForMenu: Bool) {
+        for (ticket, completion) in running
+        where completion.document.uri == uri && completion.isForMenu == isForMenu {
             running[ticket] = nil
             completion.request.cancellation.cancel(.superseded)
             answerStopped(completion.request, completion.request.cancellation.reason ?? .superseded)
@@ -114,6 +144,7 @@ extension LanguageServer {
     // MARK: Answers
 
     private func answer(_ completion: RunningCompletion, _ items: [CompletionItem]) {
+        if completion.isForMenu { return answerMenu(completion, items) }
         let answer = InlineCompletionAnswer(
             document: completion.document,
             selectedCompletion: completion.selectedCompletion,
@@ -124,6 +155,15 @@ extension LanguageServer {
         if invalidItemCount > 0 {
             logger.critical("\(invalidItemCount) completions with a range outside one line were not sent")
         }
+        noteAnswer(completion, isEmpty: list == nil)
+        guard let list else { return answerNothing(completion.request) }
+        finish(completion.request) { $0.send(result: list) }
+    }
+
+    private func answerMenu(_ completion: RunningCompletion, _ items: [CompletionItem]) {
+        let answer = MenuCompletionAnswer(
+            document: completion.document, byteOffset: completion.byteOffset, encoding: encoding)
+        let list = answer.list(items) { ledger.send($0, in: completion.document, now: .now) }
         noteAnswer(completion, isEmpty: list == nil)
         guard let list else { return answerNothing(completion.request) }
         finish(completion.request) { $0.send(result: list) }
@@ -163,5 +203,28 @@ extension LanguageServer {
             }
             answerNothing(completion.request)
         }
+    }
+}
+
+extension CompletionOutcome {
+    /// For the log.
+    fileprivate var name: String {
+        switch self {
+        case .items(let items): "\(items.count) items"
+        case .none: "none"
+        case .inactive: "inactive"
+        case .cancelled: "cancelled"
+        case .failed: "failed"
+        }
+    }
+}
+
+extension IndentationStyle {
+    /// Nil where the editor does not say.
+    fileprivate init?(_ options: InlineCompletionParams.FormattingOptions?) {
+        guard let options, let insertSpaces = options.insertSpaces, let width = options.tabSize,
+            Self.widths.contains(width)
+        else { return nil }
+        self.init(usesTabs: !insertSpaces, width: width)
     }
 }

@@ -27,6 +27,9 @@ final class LanguageServer {
         let byteOffset: Int
         let triggerKind: InlineCompletionTriggerKind
         let selectedCompletion: SelectedCompletion?
+        var indentation: IndentationStyle?
+        /// Answered as an item of the completion menu.
+        var isForMenu = false
         let start: ContinuousClock.Instant
     }
 
@@ -49,6 +52,8 @@ final class LanguageServer {
     var startedCallCount = 0
     var ticketCount = 0
     var ledger = SuggestionLedger()
+    var client = ClientState()
+    var requests = ServerRequests()
     /// Nil for clients that cannot show it.
     private var progress: WorkDoneProgress?
     /// The failure last shown to the user, so that typing does not repeat it.
@@ -93,8 +98,12 @@ final class LanguageServer {
             return lifecycle.exitCode
         case .notification(let notification):
             handle(notification)
-        case .response(let id, let isError):
-            guard let id, progress?.answered(id, isError: isError) ?? false else {
+        case .response(let id, let response):
+            if let id, let handler = requests.handler(for: id) {
+                handler(response)
+                break
+            }
+            guard let id, progress?.answered(id, isError: response == .error) ?? false else {
                 logger.debug("response to no request of this server: id \(id?.description ?? "null")")
                 break
             }
@@ -177,6 +186,8 @@ final class LanguageServer {
             finish(pending) { $0.send(result: NullResult()) }
         case .inlineCompletion(let params):
             inlineCompletion(params, pending)
+        case .menuCompletion(let params):
+            menuCompletion(params, pending)
         case .executeCommand(let params):
             executeCommand(params, pending)
         case .unknown(let method):
@@ -191,8 +202,11 @@ final class LanguageServer {
     private func initialize(_ params: InitializeParams, _ pending: PendingRequest) {
         encoding = .negotiated(clientPreference: params.capabilities?.general?.positionEncodings)
         lifecycle = .serving
+        client = ClientState(params, maximumRootCount: limits.workspaceFolderCount)
         let result = InitializeResult(
-            capabilities: .offered(encoding: encoding),
+            capabilities: .offered(
+                encoding: encoding, registersInlineCompletion: client.registersInlineCompletion,
+                offersMenu: provider.offersMenuCompletions(params.initializationOptions)),
             serverInfo: InitializeResult.ServerInfo(name: "foretoken", version: version))
         finish(pending) { $0.send(result: result) }
         let client = params.clientInfo?.name ?? "unknown client"
@@ -223,7 +237,9 @@ final class LanguageServer {
             return
         }
         switch notification {
-        case .initialized, .exit:
+        case .initialized:
+            begin()
+        case .exit:
             break
         case .didOpen(let params):
             report(documents.open(params.textDocument), about: params.textDocument.uri)
@@ -235,7 +251,10 @@ final class LanguageServer {
         case .didSave(let params):
             let uri = params.textDocument.uri
             report(documents.save(uri), about: uri)
-            if let document = documents.snapshot(uri) { provider.documentSaved(document) }
+            if let document = documents.snapshot(uri) {
+                noteKept(document)
+                provider.documentSaved(document)
+            }
         case .didClose(let params):
             report(documents.close(params.textDocument.uri), about: params.textDocument.uri)
             provider.documentClosed(params.textDocument.uri)
@@ -244,7 +263,9 @@ final class LanguageServer {
         case .cancelRequest(let params):
             cancel(params.id)
         case .didChangeConfiguration(let params):
-            provider.settingsChanged(params.settings)
+            configurationChanged(params)
+        case .didChangeWorkspaceFolders(let params):
+            workspaceFoldersChanged(params)
         case .didShowCompletion(let params):
             if let id = params.item.suggestionID { count(ledger.noteShown(id)) }
         case .didPartiallyAcceptCompletion(let params):

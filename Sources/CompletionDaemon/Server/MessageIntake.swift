@@ -34,8 +34,8 @@ struct MessageIntake: Sendable {
             let isAccepted = events.push(.notification(notification), cost: byteCount)
             if case .exit = notification { return false }
             return isAccepted
-        case .response(let id, let isError):
-            return events.push(.response(id, isError: isError), cost: byteCount)
+        case .response(let id, let response):
+            return events.push(.response(id, response), cost: byteCount)
         case .invalid(let id, let error):
             let reply = ReplyToken(id: id, sink: sink, logger: logger)
             return push(.invalidMessage(reply, error), byteCount: byteCount)
@@ -56,6 +56,7 @@ struct MessageIntake: Sendable {
     private func event(for request: ClientRequest, id: RequestID) -> Event {
         let reply = ReplyToken(id: id, sink: sink, logger: logger)
         var document: DocumentURI?
+        // The menu's requests live beside those for ghost text: an editor may send both for one keystroke.
         if case .inlineCompletion(let params) = request { document = params.textDocument.uri }
         guard let cancellation = inFlight.register(id, completionOf: document) else {
             return .invalidMessage(

@@ -1,11 +1,17 @@
 // Which suggestions were sent and what became of them. Editors that say so are believed (Protocol/CompletionFeedback);
 // the others say nothing, so it is inferred from the edits that follow. Pure: times are handed in, events handed out.
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// What became of a suggestion, for the statistics. Holds no text.
 enum UsageEvent: Equatable, Sendable {
     case shown(languageID: String, characterCount: Int)
     case accepted(languageID: String, characterCount: Int)
     case partiallyAccepted(languageID: String, characterCount: Int)
+    /// So many of the characters taken were still there a while later.
+    case kept(languageID: String, characterCount: Int)
 }
 
 /// The suggestions of a session that may still be shown or taken.
@@ -14,6 +20,19 @@ struct SuggestionLedger {
     static let maximumCount = 64
     /// What stood on the screen for less was not seen.
     static let shortestView = Duration.milliseconds(250)
+
+    /// When is looked whether what was taken is still there (the first of the usual 30 s, 2, 5 and 10 minutes).
+    static let keepingTime = Duration.seconds(30)
+    /// In a larger document nobody looks.
+    static let searchedByteCount = 1 << 20
+
+    /// Text that was taken, and is looked for once.
+    private struct Taken {
+        let uri: DocumentURI
+        let languageID: String
+        let text: String
+        let time: ContinuousClock.Instant
+    }
 
     private struct Entry {
         let id: String
@@ -32,6 +51,7 @@ struct SuggestionLedger {
     /// The oldest first.
     private var entries: [Entry] = []
     private var sentCount = 0
+    private var taken: [Taken] = []
     /// Editors that report once report always; from then on nothing is inferred.
     private var clientReports = false
 
@@ -64,6 +84,7 @@ struct SuggestionLedger {
         let fresh = taken.count - entries[index].acceptedCharacterCount
         guard fresh > 0 else { return [] }
         entries[index].acceptedCharacterCount = taken.count
+        take(String(taken.suffix(fresh)), at: index)
         return show(at: index)
             + [.partiallyAccepted(languageID: entries[index].languageID, characterCount: fresh)]
     }
@@ -95,6 +116,7 @@ struct SuggestionLedger {
         if insertion.count > 1 {
             if insertion.utf8.count == rest.count { return events + accept(at: index) }
             entries[index].acceptedCharacterCount += insertion.count
+            take(insertion, at: index)
             events += show(at: index)
             events.append(
                 .partiallyAccepted(languageID: entries[index].languageID, characterCount: insertion.count))
@@ -102,6 +124,59 @@ struct SuggestionLedger {
         entries[index].consumedByteCount += insertion.utf8.count
         if entries[index].consumedByteCount == entries[index].text.utf8.count { entries[index].isClosed = true }
         return events
+    }
+
+    // MARK: Kept
+
+    private mutating func take(_ text: String, at index: Int) {
+        guard !text.isEmpty else { return }
+        taken.append(
+            Taken(uri: entries[index].uri, languageID: entries[index].languageID, text: text, time: .now))
+        if taken.count > Self.maximumCount { taken.removeFirst(taken.count - Self.maximumCount) }
+    }
+
+    /// What is left in a document of the texts that were taken a while ago; each is looked for once.
+    mutating func noteKept(in document: DocumentSnapshot, now: ContinuousClock.Instant) -> [UsageEvent] {
+        guard taken.contains(where: { $0.uri == document.uri && now - $0.time >= Self.keepingTime }) else { return [] }
+        var events: [UsageEvent] = []
+        taken.removeAll { entry in
+            guard entry.uri == document.uri, now - entry.time >= Self.keepingTime else { return false }
+            if document.bytes.count <= Self.searchedByteCount {
+                let count = Self.keptCharacterCount(of: entry.text, in: document.bytes)
+                events.append(.kept(languageID: entry.languageID, characterCount: count))
+            }
+            return true
+        }
+        return events
+    }
+
+    /// Characters of the lines that are still there as they were; indentation does not count.
+    private static func keptCharacterCount(of text: String, in bytes: [UInt8]) -> Int {
+        var count = 0
+        for line in text.split(whereSeparator: \.isNewline) {
+            let wanted = line.drop(while: \.isWhitespace)
+            guard !wanted.isEmpty, !bytes.isEmpty else { continue }
+            let isThere = contains(bytes, Array(wanted.utf8))
+            if isThere { count += wanted.count }
+        }
+        return count
+    }
+
+    private static func contains(_ bytes: [UInt8], _ wanted: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            wanted.withUnsafeBytes { wanted in
+                var start = 0
+                while bytes.count - start >= wanted.count,
+                    let found = memchr(bytes.baseAddress! + start, Int32(wanted[0]), bytes.count - start)
+                {
+                    let place = UnsafeRawPointer(found) - bytes.baseAddress!
+                    guard bytes.count - place >= wanted.count else { return false }
+                    if memcmp(found, wanted.baseAddress!, wanted.count) == 0 { return true }
+                    start = place + 1
+                }
+                return false
+            }
+        }
     }
 
     private mutating func show(at index: Int) -> [UsageEvent] {
@@ -116,6 +191,7 @@ struct SuggestionLedger {
         let typed = entries[index].text.utf8.prefix(entries[index].consumedByteCount)
         let typedCount = String(decoding: typed, as: UTF8.self).count
         let counted = max(typedCount, entries[index].acceptedCharacterCount)
+        take(String(entries[index].text.dropFirst(counted)), at: index)
         return events + [
             .accepted(
                 languageID: entries[index].languageID,

@@ -72,14 +72,20 @@ package struct CompletionEndpoint: Sendable {
     /// Members added to every request.
     let extra: [String: AnyJSON]
     let client: HTTPClient
+    /// Requests sent for one answer, at most.
+    let attemptCount: Int
 
-    package init(url: EndpointURL, model: String?, key: String?, extra: [String: AnyJSON], timeout: Duration)
-    {
+    /// - Parameter attemptCount: 1 where a user waits, who asks again by typing on.
+    package init(
+        url: EndpointURL, model: String?, key: String?, extra: [String: AnyJSON], timeout: Duration,
+        connectTimeout: Duration = .seconds(10), attemptCount: Int = CompletionEndpoint.maximumAttemptCount
+    ) {
+        self.attemptCount = attemptCount
         self.url = url
         self.model = model
         self.key = key
         self.extra = extra
-        client = HTTPClient(timeout: timeout)
+        client = HTTPClient(connectTimeout: connectTimeout, timeout: timeout)
     }
 
     /// Sends a request, again after a passing failure. Blocking. `shouldStop` sees all text so far.
@@ -94,7 +100,7 @@ package struct CompletionEndpoint: Sendable {
                 answer.attempts = attempt
                 return answer
             } catch {
-                guard error.isPassing, attempt < Self.maximumAttemptCount, !isCancelled() else {
+                guard error.isPassing, attempt < attemptCount, !isCancelled() else {
                     throw EvaluationError(.endpoint, "\(url): \(error.message)", fix: "check the server")
                 }
                 // Waiting in steps, so that an interruption is heard.

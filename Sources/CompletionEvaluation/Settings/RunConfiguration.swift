@@ -20,9 +20,16 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package var temperature: Float = 0
     /// Compute in 32-bit floats.
     package var usesReference = false
+    /// Absent where nothing else was said, as in runs from before there was a choice.
+    private var healing: Bool?
 
     package init() {}
 
+    /// Words that the cursor stands in are written again from their beginning.
+    package var healsTokens: Bool {
+        get { healing ?? true }
+        set { healing = newValue }
+    }
     /// Nil leaves it to the model.
     package var order: FillInMiddleOrder? { isSuffixFirst.map { $0 ? .suffixFirst : .prefixFirst } }
     package var signals: Set<ContextSignal> { Set(disabledSignals.compactMap(ContextSignal.init(rawValue:))) }
@@ -64,6 +71,10 @@ package struct Setting: Sendable {
             configuration, value in
             configuration.isSuffixFirst = value == "spm"
             return value == "spm" || value == "psm"
+        },
+        Setting(name: "healing", values: "on or off: the word before the cursor is written again") {
+            configuration, value in
+            flag(value) { configuration.healsTokens = $0 }
         },
         Setting(name: "speculation", values: "off, auto, longspec or lookup") { configuration, value in
             configuration.speculation = value

@@ -37,13 +37,16 @@ package struct CurrentFile: Sendable {
     package var text: [UInt8]
     /// In bytes; moved back to the start of a character and into the text.
     package var cursorOffset: Int
+    /// Bytes before the cursor that are left out of the prompt, because the model is to write them again.
+    package var heldBackByteCount: Int
 
-    package init(path: RelativePath, text: [UInt8], cursorOffset: Int) {
+    package init(path: RelativePath, text: [UInt8], cursorOffset: Int, heldBackByteCount: Int = 0) {
         self.path = path
         self.text = text
         var cursor = max(0, min(cursorOffset, text.count))
         while cursor > 0, cursor < text.count, text[cursor] & 0xC0 == 0x80 { cursor -= 1 }
         self.cursorOffset = cursor
+        self.heldBackByteCount = max(0, min(heldBackByteCount, cursor))
     }
 }
 
@@ -162,7 +165,7 @@ package struct PromptBuilder: Sendable {
                 in: file.text, cursor: cursor, maximumByteCount: byteCount,
                 gridLineCount: budget.prefixGridLineCount
             )
-            return Array(file.text[start..<cursor])
+            return Array(file.text[start..<max(start, cursor - file.heldBackByteCount)])
         }
         var part = CurrentPart()
         part.startTokenCount = tokenizer.structuralToken(.beginOfText) == nil ? 0 : 1

@@ -38,6 +38,8 @@ package struct ContextQuery: Sendable {
     package var text: [UInt8]
     /// The cursor, in bytes of `text`.
     package var cursorOffset: Int
+    /// Bytes before the cursor that the prompt leaves out, because the model is to write them again.
+    package var heldBackByteCount = 0
     /// Other documents that are open.
     package var openDocuments: [OpenDocument]
     /// Absolute paths of files that the user edited or looked at lately, newest first.

@@ -18,6 +18,7 @@ struct TokenEmitter {
     private let tokenizer: Tokenizer
     private let request: GenerationRequest
     private var sampler: Sampler
+    private var required: RequiredPrefix
     private var detokenizer = StreamingDetokenizer()
 
     /// `room` is how many positions are free behind the prompt.
@@ -25,6 +26,7 @@ struct TokenEmitter {
         self.request = request
         self.tokenizer = tokenizer
         self.sampler = sampler
+        required = RequiredPrefix(request.requiredPrefix)
         limit = min(request.maximumTokens, room)
         atLimit = limit == room && limit < request.maximumTokens ? .contextFull : .maximumTokens
         generation.promptTokenCount = request.prompt.count
@@ -39,7 +41,7 @@ struct TokenEmitter {
     ) -> Step {
         if remainingCount == 0 { return .stopped(atLimit) }
         if request.cancellation.isRaised { return .stopped(.cancelled) }
-        let sampled = sampler.sample(logits: logits)
+        guard let sampled = draw(logits) else { return .stopped(.stopRule) }
         if request.endTokens.contains(sampled.token) { return .stopped(.endOfText) }
         append(sampled)
         if request.recordsMargins { generation.margins.append(Sampler.margin(of: sampled.token, in: logits)) }
@@ -48,13 +50,21 @@ struct TokenEmitter {
         return remainingCount == 0 ? .stopped(atLimit) : .emitted(sampled.token)
     }
 
+    /// Nil where no token agrees with the text that is required.
+    private mutating func draw(_ logits: UnsafeBufferPointer<Float>) -> SampledToken? {
+        if required.isMet { return sampler.sample(logits: logits) }
+        return required.draw(logits, tokenizer, &sampler)
+    }
+
     private mutating func append(_ sampled: SampledToken) {
         generation.tokens.append(sampled.token)
         generation.logProbabilities.append(sampled.logProbability)
         // A model may have more rows than its tokenizer has tokens; those, like control tokens, stand for no text.
         if sampled.token.rawValue < tokenizer.vocabularySize, !tokenizer.isControl(sampled.token) {
             // A character that the last token leaves unfinished stays in the detokenizer: half of one is not text.
-            detokenizer.append(tokenizer.bytes(of: sampled.token), to: &generation.text)
+            let bytes = tokenizer.bytes(of: sampled.token)
+            let fresh = required.isMet ? bytes : bytes.dropFirst(required.meet(bytes))
+            detokenizer.append(fresh, to: &generation.text)
         }
     }
 

@@ -7,6 +7,9 @@ package struct GenerationRequest: Sendable {
     /// The most tokens to generate.
     package var maximumTokens: Int
     package var sampling: SamplingParameters
+    /// Text that follows the prompt already: the first tokens are drawn among those that agree with it, and it is no
+    /// part of `Generation.text`.
+    package var requiredPrefix: [UInt8] = []
     /// Tokens that end the text; they are not part of it.
     package var endTokens: [TokenID]
     /// Asked after each token with all text so far (complete UTF-8 only); true ends the generation. Runs on the
@@ -42,9 +45,10 @@ package enum StopReason: String, Sendable {
 package struct Generation: Sendable {
     /// Generated tokens, without the one that ended the text.
     package var tokens: [TokenID] = []
-    /// Their bytes: whole characters only.
+    /// Their bytes without the required ones: whole characters only.
     package var text: [UInt8] = []
-    /// Natural logarithm of each token's probability under the model (temperature 1, no truncation).
+    /// Natural logarithm of each token's probability under the model (temperature 1, no truncation), among the tokens
+    /// that agree with the required text where there is some.
     package var logProbabilities: [Float] = []
     /// By how much each token's logit exceeds the best of all others (negative where another was more probable);
     /// empty unless the request asked for it.

@@ -131,6 +131,14 @@ package final class Tokenizer: Sendable {
     /// a character. `token` is below `vocabularySize`.
     package func bytes(of token: TokenID) -> ArraySlice<UInt8> { vocabulary.bytes(of: token) }
 
+    /// Calls `body` with each token of text whose bytes begin with `bytes`, or with which `bytes` begins; `coversAll`
+    /// says that it is the former.
+    func forEachToken(agreeingWith bytes: ArraySlice<UInt8>, _ body: (TokenID, _ coversAll: Bool) -> Void) {
+        vocabulary.forEachToken(agreeingWith: bytes) { token, coversAll in
+            if !isControl(token) { body(token, coversAll) }
+        }
+    }
+
     /// Whether the token is structure rather than text.
     package func isControl(_ token: TokenID) -> Bool {
         switch vocabulary.kind(of: token) {

@@ -98,6 +98,24 @@ package struct Vocabulary: Sendable {
         return nil
     }
 
+    /// Calls `body` with each token whose bytes begin with `bytes`, or with which `bytes` begins; `coversAll` says that
+    /// it is the former. Tokens without bytes are left out.
+    func forEachToken(agreeingWith bytes: ArraySlice<UInt8>, _ body: (TokenID, _ coversAll: Bool) -> Void) {
+        guard let first = bytes.first else { return }
+        storage.withUnsafeBufferPointer { storage in
+            bytes.withUnsafeBufferPointer { wanted in
+                for index in kinds.indices {
+                    let start = Int(offsets[index])
+                    let count = Int(offsets[index + 1]) - start
+                    guard count > 0, storage[start] == first else { continue }
+                    let shared = min(count, wanted.count)
+                    guard (1..<max(1, shared)).allSatisfy({ storage[start + $0] == wanted[$0] }) else { continue }
+                    body(TokenID(Int32(index)), count >= wanted.count)
+                }
+            }
+        }
+    }
+
     // MARK: SentencePiece's spelling
 
     /// UTF-8 of U+2581, which stands for a space.

@@ -27,8 +27,10 @@ struct TextCase: CustomTestStringConvertible, Sendable {
 
     var rules: StopRules { StopRules(prefix: prefix[...], suffix: suffix[...], languageID: languageID) }
 
-    func process(_ generated: [UInt8]) -> String? {
-        PostProcessor(prefix: prefix[...], suffix: suffix[...], stopRules: rules).process(generated)
+    func process(_ generated: [UInt8], isCut: Bool = false, indentation: IndentationStyle? = nil) -> String? {
+        PostProcessor(
+            prefix: prefix[...], suffix: suffix[...], stopRules: rules, indentation: indentation
+        ).process(generated, isCut: isCut)
     }
 }
 
@@ -42,20 +44,53 @@ struct CompletionTextTests {
             name: "prose: one line", document: "Hello ‸", generated: "world.\nMore.", expected: "world.",
             languageID: "markdown"),
         TextCase(
-            name: "closers right of the cursor: still a block", document: "foo(‸);", generated: "a,\n    b\n",
-            expected: "a,\n    b"),
+            name: "behind a statement's beginning: the statement", document: "let a = ‸\n",
+            generated: "1\nlet b = 2\n\nlet c", expected: "1"),
         TextCase(
-            name: "a blank line after content", document: "let a = ‸\n", generated: "1\nlet b = 2\n\nlet c",
-            expected: "1\nlet b = 2"),
+            name: "a statement with a bracket open", document: "let a = foo(‸\n",
+            generated: "\n    b,\n    c)\nlet d", expected: "\n    b,\n    c)"),
         TextCase(
-            name: "a blank line of blanks", document: "let a = ‸\n", generated: "1\n  \t\nlet c",
-            expected: "1"),
+            name: "a statement that opens a bracket", document: "let a = ‸\n", generated: "foo(\n    b\n)\nlet d",
+            expected: "foo(\n    b\n)"),
         TextCase(
-            name: "a dedent below the cursor's line", document: "def f():\n    x = ‸",
-            generated: "1\n    return x\ndef g():", expected: "1\n    return x"),
+            name: "a bracket in a string is no bracket", document: "let a = ‸\n", generated: "\"(\"\nlet d",
+            expected: "\"(\""),
+        TextCase(
+            name: "a bracket in a comment is no bracket", document: "let a = ‸\n",
+            generated: "b  // (see c\nlet d", expected: "b  // (see c"),
+        TextCase(
+            name: "two slashes divide where # begins comments", document: "a = ‸\n",
+            generated: "b // (c +\n    d)\ne = 1", expected: "b // (c +\n    d)", languageID: "python"),
+        TextCase(
+            name: "a bracket that the editor closed: one line", document: "foo(‸);", generated: "a)\nbar()",
+            expected: "a"),
+        TextCase(
+            name: "a bracket that the editor closed: over lines", document: "foo(‸)",
+            generated: "\n    a,\n    b\n)\nbar()", expected: "\n    a,\n    b\n"),
+        TextCase(
+            name: "a block that the editor closed", document: "func f() {‸}", generated: "\n    return 1\n}\nfunc g",
+            expected: "\n    return 1\n"),
+        TextCase(
+            name: "a statement that opens a block by its bracket", document: "    if ‸\n",
+            generated: "a {\n        b()\n    }\n    c()", expected: "a {\n        b()\n    }"),
+        TextCase(
+            name: "a statement that opens a block by its colon", document: "    if ‸\n",
+            generated: "a:\n        b()\n    c()", expected: "a:\n        b()", languageID: "python"),
+        TextCase(
+            name: "a statement that ends in an operator", document: "    a = ‸\n",
+            generated: "b &&\n        c\n    d()", expected: "b &&\n        c"),
+        TextCase(
+            name: "a blank line after content", document: "‸\n", generated: "let a = 1\nlet b = 2\n\nlet c",
+            expected: "let a = 1\nlet b = 2"),
+        TextCase(
+            name: "a blank line of blanks", document: "‸\n", generated: "a = 1\n  \t\nlet c",
+            expected: "a = 1"),
         TextCase(
             name: "a dedent on a blank cursor line", document: "def f():\n    ‸",
             generated: "return 1\n\ndef g", expected: "return 1"),
+        TextCase(
+            name: "a dedent below a blank cursor line", document: "def f():\n    ‸",
+            generated: "x = 1\n    return x\ndef g():", expected: "x = 1\n    return x"),
         TextCase(
             name: "the block that the cursor's line opens, indentation style", document: "def f():‸",
             generated: "\n    return 1\ndef g():\n", expected: "\n    return 1"),
@@ -69,12 +104,12 @@ struct CompletionTextTests {
             name: "the first generated line sets the indentation", document: "def f():\n‸",
             generated: "    a = 1\n    b = 2\nprint", expected: "    a = 1\n    b = 2"),
         TextCase(
-            name: "one deeper line inside a block is no end", document: "    a = ‸",
-            generated: "1\n    for b in c:\n        d()\n    e()\n\n",
-            expected: "1\n    for b in c:\n        d()\n    e()"),
+            name: "one deeper line inside a block is no end", document: "def f():\n    ‸",
+            generated: "a = 1\n    for b in c:\n        d()\n    e()\n\n",
+            expected: "a = 1\n    for b in c:\n        d()\n    e()"),
         TextCase(
-            name: "tabs and spaces are compared as columns", document: "\tx = ‸",
-            generated: "1\n    y = 2\n  z", expected: "1\n    y = 2"),
+            name: "tabs and spaces are compared as columns", document: "{\n\t‸",
+            generated: "x = 1\n    y = 2\n  z", expected: "x = 1\n\ty = 2"),
         TextCase(
             name: "a leading blank line is part of it", document: "def f():‸",
             generated: "\n\n    return 1\n\n", expected: "\n\n    return 1"),
@@ -83,6 +118,57 @@ struct CompletionTextTests {
             name: "the largest number of lines", document: "‸",
             generated: (1...20).map { "l\($0)" }.joined(separator: "\n"),
             expected: (1...12).map { "l\($0)" }.joined(separator: "\n")),
+        TextCase(
+            name: "a bracket that closes nothing", document: "x = 1‸\n", generated: "0 + y)\nfoo", expected: "0 + y"),
+        TextCase(
+            name: "a bracket that closes what the line above opened", document: "foo(\n    a,\n    ‸\n",
+            generated: "b)\nbar()", expected: "b)"),
+        TextCase(
+            name: "a bracket that stands further right in the line", document: "foo(‸, b)", generated: "a)",
+            expected: "a"),
+        TextCase(
+            name: "the line that follows, and what comes after it", document: "{\n    ‸\n    return shared\n}\n",
+            generated: "a()\n    return shared\n    b()", expected: "a()"),
+        TextCase(
+            name: "the line that follows, begun on the cursor's line", document: "    ret‸\n    return shared\n",
+            generated: "urn shared", expected: nil),
+        TextCase(
+            name: "the line that follows, deeper", document: "{\n    ‸\n    return shared\n}\n",
+            generated: "if a {\n        return shared\n    }", expected: "if a {\n        return shared\n    }"),
+        TextCase(
+            name: "a line twice", document: "‸\n", generated: "log(first)\nlog(first)\nlog(first)",
+            expected: "log(first)"),
+        TextCase(
+            name: "two lines twice", document: "‸\n",
+            generated: "open(first)\nclose(first)\nopen(first)\nclose(first)\nopen(",
+            expected: "open(first)\nclose(first)"),
+        TextCase(
+            name: "short lines may come twice", document: "‸\n", generated: "i++\ni++\nj++", expected: "i++\ni++\nj++"),
+    ]
+
+    static let cutCases = [
+        TextCase(
+            name: "a line that a limit cut", document: "‸\n", generated: "first()\nsecond()\nthi",
+            expected: "first()\nsecond()"),
+        TextCase(
+            name: "a word that a limit cut", document: "a = ‸\n", generated: "first(second, thi",
+            expected: "first(second,"),
+        TextCase(name: "nothing but a word that a limit cut", document: "a = ‸\n", generated: "thi", expected: nil),
+    ]
+
+    static let indentationCases = [
+        TextCase(
+            name: "spaces in a document of tabs", document: "func f() {\n\tfoo()\n}\n\nfunc g() {‸\n}\n",
+            generated: "\n    if a {\n        b()\n    }", expected: "\n\tif a {\n\t\tb()\n\t}"),
+        TextCase(
+            name: "two spaces in a document of tabs", document: "f:\n\tfoo()\n\ng:‸\n",
+            generated: "\n  if a:\n    b()", expected: "\n\tif a:\n\t\tb()"),
+        TextCase(
+            name: "tabs in a document of two spaces", document: "f {\n  foo()\n}\n\ng {‸\n}\n",
+            generated: "\n\tif a {\n\t\tb()\n\t}", expected: "\n  if a {\n    b()\n  }"),
+        TextCase(
+            name: "a document of both keeps what was generated", document: "\ta\n    b\nf {‸\n}\n",
+            generated: "\n\tb()", expected: "\n\tb()"),
     ]
 
     static let cleaningCases = [
@@ -151,6 +237,24 @@ struct CompletionTextTests {
     @Test("Completions are cleaned", arguments: cleaningCases)
     func cleaned(_ example: TextCase) {
         #expect(example.process(Array(example.generated.utf8)) == example.expected)
+    }
+
+    @Test("A limit never leaves half a line or half a word", arguments: cutCases)
+    func cut(_ example: TextCase) {
+        #expect(example.process(Array(example.generated.utf8), isCut: true) == example.expected)
+    }
+
+    @Test("Lines are indented as the document's are", arguments: indentationCases)
+    func indentation(_ example: TextCase) {
+        #expect(example.process(Array(example.generated.utf8)) == example.expected)
+    }
+
+    @Test("A document that is not indented yet is indented as the editor does")
+    func editorsIndentation() {
+        let example = TextCase(name: "", document: "f {‸\n}\n", generated: "\n    b()", expected: nil)
+        let tabs = IndentationStyle(usesTabs: true, width: 4)
+        #expect(example.process(Array(example.generated.utf8), indentation: tabs) == "\n\tb()")
+        #expect(example.process(Array(example.generated.utf8)) == "\n    b()")
     }
 
     @Test("Once stopped, more text changes nothing, whatever the portions were", arguments: stopCases)

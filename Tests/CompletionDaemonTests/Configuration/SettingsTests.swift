@@ -1,5 +1,6 @@
 // Settings from several places: who wins, what a hostile repository cannot do, and what is said about mistakes.
 
+import CompletionEvaluation
 import FoundationEssentials
 import Glibc
 import Testing
@@ -87,6 +88,68 @@ struct SettingsTests {
             #"{"enabled":false,"contextTokens":256,"exclude":["secret/**"],"languages":{"sql":false}}"#, .repository)
         #expect(narrow.problems.isEmpty && !narrow.settings.isEnabled && narrow.settings.contextTokens == 256)
         #expect(narrow.settings.excludes("secret/a/b") && narrow.settings.languages["sql"] == false)
+    }
+
+    @Test("Another engine is the user's own file's to name: an editor may hand on what a folder says")
+    func engine() throws {
+        let text = #"{"engine":{"url":"https://host/v1","model":"m","prompt":"text","timeoutSeconds":5}}"#
+        let own = try apply(text)
+        #expect(own.problems == [] && own.settings.remoteEngine?.model == "m")
+        #expect(own.settings.remoteEngine?.promptForm == .text && own.settings.remoteEngine?.timeoutSeconds == 5)
+        for source in [Settings.Source.editor, .repository] {
+            let other = try apply(text, source)
+            #expect(other.settings == Settings() && other.problems.count == 1)
+        }
+        for wrong in [
+            #"{"engine":"http://127.0.0.1/v1"}"#, #"{"engine":{"url":"http://host/v1"}}"#,
+            #"{"engine":{"url":"https://user:secret@host/v1"}}"#, #"{"engine":{"model":"m"}}"#,
+            #"{"engine":{"url":"https://host/v1","key":"secret"}}"#,
+            #"{"engine":{"url":"https://host/v1","keyFile":"key"}}"#,
+            #"{"engine":{"url":"https://host/v1","timeoutSeconds":0}}"#,
+        ] {
+            let (settings, problems) = try apply(wrong)
+            #expect(settings == Settings() && problems.count == 1)
+            #expect(!problems[0].contains("secret"))
+        }
+    }
+
+    @Test("A repository may only raise the confidence that is asked for; who asks sees everything")
+    func confidence() async throws {
+        let raised = try apply(#"{"minimumConfidence":0.6}"#, .repository)
+        #expect(raised.settings.minimumConfidence == 0.6)
+        #expect(try apply(#"{"minimumConfidence":0}"#, .repository).settings == Settings())
+        #expect(try apply(#"{"minimumConfidence":0}"#).settings.minimumConfidence == 0)
+        let store = SettingsStore(userFilePath: nil, logger: silentLogger)
+        let provider = ScriptedProvider { request in
+            .answer(request.refusal(confidence: 0.2) ?? .items([CompletionItem(text: "x", at: 0)]))
+        }
+        let gate = GatingProvider(provider, settings: store, usage: nil)
+        let document = DocumentSnapshot(
+            uri: DocumentURI("file:///nowhere/a"), languageID: "swift", version: 1, bytes: [])
+        func isShown(_ kind: InlineCompletionTriggerKind) async -> Bool {
+            let outcome = await gate.complete(
+                CompletionRequest(
+                    document: document, byteOffset: 0, triggerKind: kind, selectedCompletion: nil,
+                    openDocuments: [], recentPaths: [], cancellation: RequestCancellation()))
+            if case .items = outcome { return true }
+            return false
+        }
+        #expect(await !isShown(.automatic))
+        #expect(await isShown(.invoked))
+        gate.settingsChanged(try parse(#"{"minimumConfidence":0.1}"#))
+        #expect(await isShown(.automatic))
+    }
+
+    @Test("What the editor says of a folder counts in that folder, until the folder goes")
+    func editorsFolders() throws {
+        let store = SettingsStore(userFilePath: nil, logger: silentLogger)
+        store.setWorkspaceRoots(["/one", "/two"])
+        store.setEditorSettings(try parse(#"{"contextTokens":512}"#))
+        store.setEditorSettings(try parse(#"{"contextTokens":256}"#), forFolder: "/two")
+        #expect(store.settings(forFile: "/one/a").settings.contextTokens == 512)
+        #expect(store.settings(forFile: "/two/deep/a").settings.contextTokens == 256)
+        store.setWorkspaceRoots(["/one"])
+        #expect(store.settings(forFile: "/two/a").settings.contextTokens == 512)
     }
 
     @Test(

@@ -82,6 +82,30 @@ struct TranscriptTests {
         #expect(try Data(contentsOf: URL(filePath: path)) == Data("kept".utf8))
     }
 
+    @Test("Without contents a recording has the shape of texts, and names, but no text")
+    func blottedOut() throws {
+        let folder = temporaryPath()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let recorder = try TranscriptRecorder.inFolder(folder, keepsContents: false)
+        let text = "let key = \"sésame\"\n\tfoo(𝒳)"
+        let message: JSONTree = [
+            "method": "textDocument/didOpen",
+            "params": ["textDocument": ["uri": "file:///a/b.swift", "version": 1, "text": .string(text)]],
+        ]
+        recorder.record(try message.bytes, from: .client)
+        recorder.record(Array("not JSON: sésame".utf8), from: .client)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        #expect(names.count == 1 && names[0].hasSuffix(".jsonl"))
+        let bytes = Array(try Data(contentsOf: URL(filePath: folder + "/" + names[0])))
+        #expect(!String(decoding: bytes, as: UTF8.self).contains("same"))
+        let recorded = try Transcript(jsonLines: bytes).steps.map(\.message)
+        #expect(recorded[0].value(at: "params.textDocument.uri") == "file:///a/b.swift")
+        let blotted = try #require(recorded[0].value(at: "params.textDocument.text")?.string)
+        #expect(blotted == "xxx xxx x xxéxxxxx\n\txxx(😀)")
+        #expect(blotted.utf8.count == text.utf8.count && blotted.utf16.count == text.utf16.count)
+        #expect(recorded[1] == .null)
+    }
+
     @Test("Pretty-printed messages are recorded on one line")
     func lineBreaks() throws {
         let path = temporaryPath()

@@ -44,7 +44,7 @@ struct UsageTests {
     @Test(
         "A damaged file counts as empty and is replaced",
         arguments: [
-            "", "{", "[]", #"{"schema":99,"days":{}}"#,
+            "", "{", "[]", #"{"schema":0,"days":{}}"#,
             #"{"schema":1,"days":{"d":{"swift":{"answered":-1,"latency":[1]}}}}"#,
         ])
     func damaged(text: String) throws {
@@ -53,6 +53,20 @@ struct UsageTests {
             try Data(text.utf8).write(to: URL(filePath: store.folder + "/usage.json"))
             try store.add(history(day: "2026-01-01", accepted: 7))
             #expect(try store.read().days["2026-01-01"]?["swift"]?.accepted == 7)
+        }
+    }
+
+    @Test("A newer version's counts are left alone")
+    func newer() throws {
+        try withStore { store in
+            try store.add(history(day: "2026-01-01", accepted: 2))
+            let newer = Data(#"{"schema":99,"years":{}}"#.utf8)
+            try newer.write(to: URL(filePath: store.folder + "/usage.json"))
+            #expect(throws: UsageStore.Failure.self) { try store.read() }
+            #expect(throws: UsageStore.Failure.self) { try store.add(history(day: "2026-01-01", accepted: 7)) }
+            #expect(try Data(contentsOf: URL(filePath: store.folder + "/usage.json")) == newer)
+            try store.clear()
+            #expect(try store.read().days.isEmpty)
         }
     }
 

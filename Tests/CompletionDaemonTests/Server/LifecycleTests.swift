@@ -21,6 +21,7 @@ struct LifecycleTests {
             "inlineCompletionProvider": true,
             "positionEncoding": "utf-16",
             "textDocumentSync": ["openClose": true, "change": 2, "save": ["includeText": false]],
+            "workspace": ["workspaceFolders": ["supported": true, "changeNotifications": true]],
         ]
         #expect(answer.value(at: "result.capabilities") == capabilities)
         try client.request(1, "shutdown")

@@ -29,4 +29,13 @@ struct ParentWatchTests {
             Issue.record("called for process \(processID)")
         }
     }
+
+    @Test("That no file can be opened says nothing about the process")
+    func descriptorsUsedUp() {
+        #expect(ParentWatch.look(at: getpid()) != .unclear)
+        #expect(ParentWatch.look(at: pid_t.max) == .gone)
+        #expect(ParentWatch.sight(afterFailureToOpen: EMFILE) == .unclear)
+        #expect(ParentWatch.sight(afterFailureToOpen: ENFILE) == .unclear)
+        #expect(ParentWatch.sight(afterFailureToOpen: ENOENT) == .gone)
+    }
 }

@@ -39,6 +39,18 @@ struct SuggestionLedgerTests {
         #expect(ledger.noteAccepted("99") == [])
     }
 
+    @Test("Of what was taken, the lines that are still there half a minute later are kept")
+    func kept() {
+        var (ledger, ids) = ledger("total(\n    1)")
+        _ = ledger.noteAccepted(ids[0])
+        let later = DocumentSnapshot(
+            uri: uri, languageID: "python", version: 2, bytes: Array("x = total(\n\t2)\n".utf8))
+        #expect(ledger.noteKept(in: later, now: .now) == [])
+        let kept = UsageEvent.kept(languageID: "python", characterCount: 6)
+        #expect(ledger.noteKept(in: later, now: .now + .seconds(31)) == [kept])
+        #expect(ledger.noteKept(in: later, now: .now + .seconds(31)) == [])
+    }
+
     @Test("Lengths are UTF-16 units, and nonsense does no harm")
     func units() {
         var (ledger, ids) = ledger("😀é!")

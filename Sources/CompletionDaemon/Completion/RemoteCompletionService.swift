@@ -1,0 +1,290 @@
+// The provider behind `serve` where the user named another engine in settings.json: context, prompt, stop rules and
+// post-processing are ours, the tokens come from an OpenAI-compatible server. A file that must not be completed in, or
+// that holds secrets, never gets into a prompt: the same RepositoryContext builds it.
+
+import CompletionEvaluation
+import Logging
+import RepoContext
+import SpecEngine
+import Synchronization
+
+/// Makes completions with a server's model.
+final class RemoteCompletionService: CompletionProvider {
+    /// Settings of a session.
+    struct Configuration: Sendable {
+        var engine: RemoteEngineSettings
+        /// The model whose tokenizer is used where the engine names none; nil looks in the usual places.
+        var modelPath: String?
+        /// Prompt tokens.
+        var contextTokens: Int?
+        var includesContext = true
+        var disabledSignals: Set<ContextSignal> = []
+        var maximumTokens = CompletionPipeline.defaultMaximumTokens
+        var cacheDirectory: String?
+    }
+
+    /// A server on another machine reads prompts faster than it can be measured from here.
+    static let defaultContextTokens = 2_048
+    /// A server that is not there is not asked at each keystroke.
+    static let retryInterval = Duration.seconds(5)
+    /// Text around the cursor for a server that lays out the prompt itself.
+    private static let prefixByteCount = 8_192
+    private static let suffixByteCount = 2_048
+    private static let connectTimeout = Duration.seconds(3)
+    private static let alternativeCount = 2
+    private static let alternativeTemperature: Float = 0.8
+
+    private struct Model: Sendable {
+        let tokenizer: Tokenizer
+        let positionLimit: Int
+        let endpoint: CompletionEndpoint
+    }
+
+    private struct State {
+        var context: RepositoryContext?
+        var failure: (message: String, time: ContinuousClock.Instant)?
+    }
+
+    private let configuration: Configuration
+    private let logger: Logger
+    private let loading: Task<Model, any Error>
+    private let deadline: ContextDeadline
+    private let state = Mutex(State())
+
+    init(configuration: Configuration, logger: Logger = DaemonLog.logger("remote")) {
+        self.configuration = configuration
+        self.logger = logger
+        deadline = ContextDeadline()
+        loading = Task.detached { try Self.load(configuration) }
+    }
+
+    private static func load(_ configuration: Configuration) throws -> Model {
+        let engine = configuration.engine
+        let (tokenizer, limit) = try PromptModel.load(
+            explicitPath: engine.tokenizerPath ?? configuration.modelPath)
+        return Model(
+            tokenizer: tokenizer, positionLimit: limit,
+            endpoint: CompletionEndpoint(
+                url: engine.url, model: engine.model, key: try EndpointKey.find(file: engine.keyFile), extra: [:],
+                timeout: .seconds(engine.timeoutSeconds), connectTimeout: connectTimeout, attemptCount: 1))
+    }
+
+    var statusMessage: String { "remote: \(configuration.engine.url)" }
+
+    // MARK: The session
+
+    func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {
+        logger.notice("completions come from \(configuration.engine.url), which is sent parts of your files")
+        let logger = logger
+        let made = RepositoryContext(
+            RepositoryContext.Configuration(
+                workspaceFolders: workspace.rootPaths, cacheFolder: configuration.cacheDirectory,
+                disabledSignals: configuration.disabledSignals
+            ) { line in
+                logger.notice("\(line)")
+            })
+        state.withLock { $0.context = made }
+    }
+
+    func workspaceChanged(rootPaths: [String]) {
+        guard let context = state.withLock({ $0.context }) else { return }
+        Task.detached { await context.setWorkspaceFolders(rootPaths) }
+    }
+
+    func documentChanged(_ document: DocumentSnapshot) {}
+
+    func documentSaved(_ document: DocumentSnapshot) {
+        guard let path = document.path, let context = state.withLock({ $0.context }) else { return }
+        Task { await context.noteSaved(path) }
+    }
+
+    func documentClosed(_ uri: DocumentURI) {}
+
+    func sessionEnded(limit: Duration) {}
+
+    // MARK: Completions
+
+    func complete(_ request: CompletionRequest) async -> CompletionOutcome {
+        guard let path = request.document.path else { return .none(reason: "the document is not a file") }
+        if let failure = recentFailure { return .failed(message: failure) }
+        do {
+            let model = try await loading.value
+            let rules = rules(for: request)
+            let prompt = try await prompt(for: request, path: path, model)
+            if request.cancellation.isCancelled { return .cancelled }
+            let body = try body(of: prompt, request, model)
+            var texts: [String] = []
+            let (text, refusal) = try await answer(body, request, rules, model)
+            if request.cancellation.isCancelled { return .cancelled }
+            if let refusal { return refusal }
+            texts += text
+            if request.triggerKind == .invoked { texts += try await alternatives(body, request, rules, model) }
+            return .items(
+                texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })
+        } catch let error as RepoContextError {
+            return CompletionOutcome(error)
+        } catch let error as EvaluationError where error.kind == .endpoint {
+            if request.cancellation.isCancelled { return .cancelled }
+            return .failed(message: note(failure: error.message))
+        } catch let error as EvaluationError {
+            return .failed(message: "remote engine: \(error.message): \(error.fix)")
+        } catch {
+            return .failed(message: "\(error)")
+        }
+    }
+
+    private func rules(for request: CompletionRequest) -> StopRules {
+        let text = request.document.bytes
+        return StopRules(
+            prefix: text[..<request.byteOffset], suffix: text[request.byteOffset...],
+            languageID: request.document.languageID)
+    }
+
+    private func prompt(
+        for request: CompletionRequest, path: String, _ model: Model
+    ) async throws -> [Int32] {
+        let context = state.withLock { state in
+            let made = state.context ?? RepositoryContext(RepositoryContext.Configuration { _ in })
+            state.context = made
+            return made
+        }
+        let open = request.openDocuments.compactMap { document in
+            document.path.map { OpenDocument(path: $0, text: document.bytes) }
+        }
+        let wanted = min(
+            configuration.contextTokens ?? Self.defaultContextTokens, request.contextTokenLimit ?? .max,
+            model.positionLimit - tokenLimit(request) - 1)
+        let tokenizer = EnginePromptTokenizer(tokenizer: model.tokenizer)
+        let cancellation = request.cancellation
+        let includesContext = configuration.includesContext
+        return try await deadline.run(path: path) { isAbandoned in
+            try await context.prompt(
+                for: ContextQuery(
+                    filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
+                    openDocuments: open, recentPaths: request.recentPaths, recentEdits: request.recentEdits,
+                    tokenBudget: max(PromptBudget.minimumTotalTokenCount, wanted),
+                    includeContext: includesContext, isCancelled: { cancellation.isCancelled || isAbandoned() }),
+                tokenizer: tokenizer)
+        }.prompt.tokens
+    }
+
+    private func tokenLimit(_ request: CompletionRequest) -> Int {
+        min(configuration.maximumTokens, request.maximumTokens ?? .max)
+    }
+
+    private func body(
+        of prompt: [Int32], _ request: CompletionRequest, _ model: Model
+    ) throws -> EndpointRequest {
+        var body = EndpointRequest(
+            prompt: .null, suffix: nil, maximumTokens: tokenLimit(request), temperature: 0, seed: 0,
+            wantsProbabilities: request.minimumConfidence.map { $0 > 0 } ?? false)
+        switch configuration.engine.promptForm {
+        case .tokens:
+            body.prompt = .array(prompt.map { .number(Double($0)) })
+        case .text:
+            let tokens = prompt.map { TokenID($0) }
+            let text = model.tokenizer.decode(tokens, renderingControlTokens: true)
+            // As text, what a file spells would be read as structure: such a prompt stays here.
+            let read = model.tokenizer.encode(text, parsingSpecialTokens: true)
+            guard read.count(where: model.tokenizer.isControl) == tokens.count(where: model.tokenizer.isControl)
+            else {
+                throw EvaluationError(
+                    .data, "a file near the cursor spells the model's special tokens",
+                    fix: "set the engine's \"prompt\" to \"tokens\"")
+            }
+            body.prompt = .string(String(decoding: text, as: UTF8.self))
+        case .suffix:
+            let text = request.document.bytes
+            let before = text[..<request.byteOffset].suffix(Self.prefixByteCount).drop { $0 & 0xC0 == 0x80 }
+            var behind = text[request.byteOffset...].prefix(Self.suffixByteCount)
+            while behind.endIndex < text.count, let last = behind.last, last >= 0x80 { behind = behind.dropLast() }
+            body.prompt = .string(String(decoding: before, as: UTF8.self))
+            body.suffix = String(decoding: behind, as: UTF8.self)
+        }
+        return body
+    }
+
+    /// The text to show, if any, or why it is not shown.
+    private func answer(
+        _ body: EndpointRequest, _ request: CompletionRequest, _ rules: StopRules, _ model: Model
+    ) async throws -> (text: [String], refusal: CompletionOutcome?) {
+        let start = ContinuousClock.now
+        let answer = try await send(body, request, rules, model.endpoint)
+        state.withLock { $0.failure = nil }
+        logger.debug(
+            "completion",
+            metadata: [
+                "engine": "remote", "first_token_ms": "\(answer.firstTokenTime?.milliseconds ?? 0)",
+                "total_ms": "\((ContinuousClock.now - start).milliseconds)",
+                "prompt_tokens": "\(answer.promptTokens ?? 0)", "reused_tokens": "\(answer.reusedTokens ?? 0)",
+                "stop_reason": "\(answer.stopReason)",
+            ])
+        let document = request.document.bytes
+        let text = PostProcessor(
+            prefix: document[..<request.byteOffset], suffix: document[request.byteOffset...], stopRules: rules,
+            indentation: request.indentation
+        ).process(answer.text, isCut: answer.stopReason == "length")
+        return ([text].compactMap { $0 }, request.refusal(confidence: answer.confidence))
+    }
+
+    private func alternatives(
+        _ body: EndpointRequest, _ request: CompletionRequest, _ rules: StopRules, _ model: Model
+    ) async throws -> [String] {
+        var found: [String] = []
+        var body = body
+        body.temperature = Self.alternativeTemperature
+        for seed in 1...UInt64(Self.alternativeCount) {
+            body.seed = seed
+            for text in try await answer(body, request, rules, model).text where !found.contains(text) {
+                found.append(text)
+            }
+        }
+        return found
+    }
+
+    /// The transfer blocks, so it has a thread of its own.
+    private func send(
+        _ body: EndpointRequest, _ request: CompletionRequest, _ rules: StopRules, _ endpoint: CompletionEndpoint
+    ) async throws -> EndpointAnswer {
+        let stop = GrowingStop(rules)
+        let cancellation = request.cancellation
+        return try await withCheckedThrowingContinuation { continuation in
+            let isStarted = BlockingThread.start(name: "remote-http") {
+                continuation.resume(
+                    with: Result {
+                        try endpoint.complete(
+                            body, isCancelled: { cancellation.isCancelled },
+                            shouldStop: { stop.shouldStop(generated: $0) })
+                    })
+            }
+            if !isStarted {
+                continuation.resume(
+                    throwing: EvaluationError(.data, "no thread could be started", fix: "check ulimit -u"))
+            }
+        }
+    }
+
+    // MARK: A server that is down
+
+    private var recentFailure: String? {
+        state.withLock { state in
+            guard let failure = state.failure, ContinuousClock.now - failure.time < Self.retryInterval else {
+                return nil
+            }
+            return failure.message
+        }
+    }
+
+    private func note(failure message: String) -> String {
+        let message = "the remote engine does not answer: \(message) (settings.json names it as \"engine\")"
+        state.withLock { $0.failure = (message, .now) }
+        return message
+    }
+}
+
+extension EndpointAnswer {
+    /// As `Generation.confidence`; nil where the server does not tell probabilities.
+    fileprivate var confidence: Double? {
+        Confidence.of(logProbabilities)
+    }
+}
