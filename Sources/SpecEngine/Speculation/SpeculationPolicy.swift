@@ -26,7 +26,7 @@ enum SpeculationPolicy {
 
         /// Whether a round of `seconds` in all may be risked if its likeliest node is reached with this probability.
         func isAffordable(seconds: Double, firstReach: Float) -> Bool {
-            (seconds / passes[0] - 1) * SpeculationCredit.risk(firstReach: firstReach) <= credit
+            SpeculationCredit.covers(credit, loss: seconds / passes[0] - 1, firstReach: firstReach)
         }
 
         /// What one more row costs in tokens, roughly: a node should bring more.
