@@ -168,7 +168,11 @@ final class Checkout {
     }
 
     private func isIgnored(_ paths: Set<RelativePath>) -> Set<RelativePath> {
-        guard !paths.isEmpty, case .repository = location else { return [] }
+        guard !paths.isEmpty else { return [] }
+        if snapshot.origin == .folder {
+            var rules = FolderRules()
+            return paths.filter { rules.ignores($0, in: root) }
+        }
         var ignored = Set<RelativePath>()
         do throws(GitError) {
             guard let repository = try GitRepository.discover(fromFolder: rootPath) else { return [] }
@@ -225,6 +229,7 @@ final class Checkout {
 
     private func readStatus() {
         var builder = SnapshotBuilder()
+        let listed = snapshot.files.map(\.path)
         do throws(GitError) {
             guard let repository = try GitRepository.discover(fromFolder: rootPath) else {
                 snapshot.isStatusKnown = true
@@ -237,7 +242,9 @@ final class Checkout {
                 "the work tree's status cannot be read (\(error)); untracked files are not seen")
         }
         degradations += builder.degradations
-        didChangeFiles()
+        // The tables over the list cost more than the status of a tree in which no file came or went.
+        isPendingKnown = false
+        if snapshot.files.map(\.path) != listed { didChangeFiles() }
     }
 
     private func readHistory(_ isTimeOver: () -> Bool) {

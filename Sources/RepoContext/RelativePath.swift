@@ -75,12 +75,20 @@ package struct RelativePath: Hashable, Comparable, Sendable, CustomStringConvert
 
     package var description: String { string }
 
-    package static func == (a: RelativePath, b: RelativePath) -> Bool {
-        a.string.utf8.elementsEqual(b.string.utf8)
-    }
+    package static func == (a: RelativePath, b: RelativePath) -> Bool { order(a, b) == 0 }
 
-    package static func < (a: RelativePath, b: RelativePath) -> Bool {
-        a.string.utf8.lexicographicallyPrecedes(b.string.utf8)
+    package static func < (a: RelativePath, b: RelativePath) -> Bool { order(a, b) < 0 }
+
+    /// Below, at or above 0 as the bytes compare. Listings sort and search by it, so it reads the bytes at once.
+    private static func order(_ a: RelativePath, _ b: RelativePath) -> Int {
+        var (first, second) = (a.string, b.string)
+        return first.withUTF8 { first in
+            second.withUTF8 { second in
+                let common = min(first.count, second.count)
+                let order = common == 0 ? 0 : Int(memcmp(first.baseAddress!, second.baseAddress!, common))
+                return order == 0 ? first.count - second.count : order
+            }
+        }
     }
 
     package func hash(into hasher: inout Hasher) {

@@ -114,8 +114,16 @@ package struct SnapshotBuilder {
                 snapshot.files[place].stamp = root.stamp(path)
             case .deleted:
                 // A file that a sparse checkout leaves out is not gone.
-                let isExpected = snapshot.index(of: path).map { snapshot.files[$0].isInWorkTree } ?? true
-                if isExpected { gone.insert(path) }
+                let place = snapshot.index(of: path)
+                let isExpected = place.map { snapshot.files[$0].isInWorkTree } ?? true
+                guard isExpected else { continue }
+                if let place, let stamp = root.stamp(path) {
+                    // With core.ignoreCase one file stands for two names, and libgit2 may miss the wrong one.
+                    snapshot.files[place].change = .modified
+                    snapshot.files[place].stamp = stamp
+                } else {
+                    gone.insert(path)
+                }
             case .untracked:
                 if let stamp = root.stamp(path) { untracked.append((path, stamp)) }
             case .untrackedFolder:
@@ -165,6 +173,7 @@ package struct SnapshotBuilder {
             snapshot.files.removeAll { gone.contains($0.path) }
             snapshot.deletedPaths = gone.sorted()
         }
+        guard !untracked.isEmpty else { return }
         let known = Set(snapshot.files.lazy.map(\.path))
         for (path, stamp) in untracked where !known.contains(path) {
             snapshot.files.append(SnapshotBuilder.untrackedFile(path, stamp, .untracked))
@@ -179,7 +188,8 @@ package struct SnapshotBuilder {
             return nil
         }
         var walk = FolderWalk(limits: .plainFolder)
-        walk.add(folder: "", of: root) { _ in false }
+        var rules = FolderRules()
+        walk.add(folder: "", of: root) { rules.ignores($0, in: root) }
         if walk.isTruncated {
             degradations.append("\(rootPath) holds too many files; not all are candidates")
         }

@@ -1,6 +1,6 @@
-// The rules of a `.foretokenignore` at the root: the patterns of gitignore(5), for files that a user keeps in the
-// repository and wants out of prompts. They hold for tracked files too, which git's own rules do not, and in plain
-// folders. Matching is bounded: a pattern of stars cannot make it slow.
+// The patterns of gitignore(5). A `.foretokenignore` at the root keeps files out of prompts that a user keeps in the
+// repository: it holds for tracked files too, which git's own rules do not, and in plain folders, where FolderRules
+// asks it about each .gitignore as well. Matching is bounded: a pattern of stars cannot make it slow.
 
 /// Parsed rules; later ones win.
 package struct IgnoreRules: Sendable, Equatable {
@@ -67,12 +67,13 @@ package struct IgnoreRules: Sendable, Equatable {
         let bytes = Array(path.string.utf8)
         let slash = UInt8(ascii: "/")
         for end in bytes.indices where bytes[end] == slash {
-            if isIgnored(bytes[..<end], isFolder: true) { return true }
+            if verdict(on: bytes[..<end], isFolder: true) ?? false { return true }
         }
-        return isIgnored(bytes[...], isFolder: false)
+        return verdict(on: bytes[...], isFolder: false) ?? false
     }
 
-    private func isIgnored(_ path: ArraySlice<UInt8>, isFolder: Bool) -> Bool {
+    /// Whether the last rule that matches this very file or folder ignores it; nil when none matches.
+    func verdict(on path: ArraySlice<UInt8>, isFolder: Bool) -> Bool? {
         let slash = UInt8(ascii: "/")
         let name = path.lastIndex(of: slash).map { path[($0 + 1)...] } ?? path
         let last = rules.last { rule in
@@ -80,7 +81,7 @@ package struct IgnoreRules: Sendable, Equatable {
             var steps = IgnoreRules.maximumStepCount
             return IgnoreRules.matches(rule.pattern[...], rule.isAnchored ? path : name, &steps)
         }
-        return last.map { !$0.isNegated } ?? false
+        return last.map { !$0.isNegated }
     }
 
     /// Whether a pattern matches a whole text: `*` and `?` within a component, `**` across, `[a-z]`, `\x`.
