@@ -21,7 +21,15 @@ struct InitializeParams: Decodable, Sendable {
             let workDoneProgress: Bool?
         }
         struct Registration: Decodable, Sendable {
+            private enum CodingKeys: CodingKey { case dynamicRegistration }
+
             let dynamicRegistration: Bool?
+
+            /// A capability of another shape than the specification's says nothing, as if it were not there.
+            init(from decoder: any Decoder) throws {
+                let container = try? decoder.container(keyedBy: CodingKeys.self)
+                dynamicRegistration = try? container?.decodeIfPresent(Bool.self, forKey: .dynamicRegistration)
+            }
         }
         struct TextDocument: Decodable, Sendable {
             let inlineCompletion: Registration?

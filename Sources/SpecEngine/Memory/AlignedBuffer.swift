@@ -12,8 +12,8 @@ final class AlignedBuffer {
     /// The alignment of every buffer, in bytes: one cache line, one 512-bit vector.
     static let alignment = 64
 
-    /// From this size on the kernel is asked for huge pages: weights, keys and values are read from end to end for every
-    /// token, and with pages of 4 KiB a tenth of that time goes into finding them.
+    /// From this size on the kernel is asked for huge pages: weights, keys and values are read from end to end for
+    /// every token, and with pages of 4 KiB a tenth of that time goes into finding them.
     private static let hugePageByteCount = 512 << 10
 
     let base: UnsafeMutableRawPointer

@@ -20,8 +20,8 @@ struct SpeculationCredit: Sendable {
         passes = min(Self.greatest, passes + saved)
     }
 
-    /// Whether a credit of `passes` covers a round that is lost with `loss` passes unless its first node is right, which
-    /// it is with probability `firstReach`. A near certainty may be staked before the credit covers all of it.
+    /// Whether a credit of `passes` covers a round that is lost with `loss` passes unless its first node is right,
+    /// which it is with probability `firstReach`. A near certainty may be staked before the credit covers all of it.
     static func covers(_ passes: Double, loss: Double, firstReach: Float) -> Bool {
         let isTrusted = loss <= greatestTrust && loss * certainty * (1 - Double(firstReach)) <= passes
         return isTrusted || loss <= passes
