@@ -58,6 +58,18 @@ final class LongSpecDraft {
 
     // MARK: Proposing
 
+    /// Nodes that may still be looked at below this root.
+    var roomForNodes: Int { TokenTree.capacity - stagedCount }
+
+    /// What was computed of each node moves with it when a tree of `count` nodes keeps the set `kept` alone.
+    func keep(_ kept: UInt64, of count: Int) {
+        var new = 0
+        for node in 0..<count where kept & (1 << UInt64(node)) != 0 {
+            stagedRows[new] = stagedRows[node]
+            new += 1
+        }
+    }
+
     /// Logits of one evaluated row over the first tokens of the vocabulary, for tests.
     func logits(row: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: scratch.logits + row * head.outputCount, count: head.outputCount)

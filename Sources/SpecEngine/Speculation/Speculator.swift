@@ -321,7 +321,7 @@ final class Speculator {
         case .tree(let nodeCount):
             proposeFromText(
                 depthLimit: min(depthLimit, nodeCount), leastReach: Self.leastReachOfFixedShapes)
-            growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit)
+            growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit, dropsOthers: true)
             var tree = proposed
             tree.keep(SpeculationPolicy.bestNodes(of: tree, count: nodeCount))
             return tree
@@ -331,17 +331,19 @@ final class Speculator {
     }
 
     /// The most probable nodes: a level looks at all of them that were not looked at. Returns how many nodes there were
-    /// before each level.
+    /// before each level. A tree holds few nodes: children of all of them would fill it after two levels, so that a
+    /// caller who wants no others lets them go.
     @discardableResult
-    private func growBestFirst(nodeCount: Int, depthLimit: Int) -> [Int] {
+    private func growBestFirst(nodeCount: Int, depthLimit: Int, dropsOthers: Bool = false) -> [Int] {
         var boundaries: [Int] = []
-        guard longSpec != nil, beginDraft() else { return boundaries }
+        guard let longSpec, beginDraft() else { return boundaries }
         var expanded: UInt64 = 0
         while true {
+            if dropsOthers { expanded = keepBest(nodeCount, marked: expanded) }
             let best = SpeculationPolicy.bestNodes(of: proposed, count: nodeCount) & ~expanded
             let nodes = (0..<proposed.count).filter {
                 best & (1 << UInt64($0)) != 0 && proposed.depths[$0] < depthLimit
-            }.prefix(LongSpecDraft.levelLimit)
+            }.prefix(min(LongSpecDraft.levelLimit, longSpec.roomForNodes))
             let countBefore = proposed.count
             guard !nodes.isEmpty, expand(Array(nodes), leastReach: Self.leastReachOfFixedShapes) else {
                 return boundaries
@@ -349,6 +351,22 @@ final class Speculator {
             boundaries.append(countBefore)
             for node in nodes { expanded |= 1 << UInt64(node) }
         }
+    }
+
+    /// Lets all but the `count` best nodes go, and takes none in that is not better. Returns the set `marked` (bit by
+    /// node) in the numbers that are left.
+    private func keepBest(_ count: Int, marked: UInt64) -> UInt64 {
+        let kept = SpeculationPolicy.bestNodes(of: proposed, count: count)
+        longSpec?.keep(kept, of: proposed.count)
+        var result: UInt64 = 0
+        var index: UInt64 = 0
+        for node in 0..<UInt64(proposed.count) where kept & (1 << node) != 0 {
+            if marked & (1 << node) != 0 { result |= 1 << index }
+            index += 1
+        }
+        proposed.keep(kept)
+        proposed.bestCount = count
+        return result
     }
 
     /// What text seen before proposes, the same with the best nodes of the draft layer, and `growBestFirst`'s result.

@@ -39,6 +39,8 @@ struct TokenTree {
     private(set) var formerEvidence: [Evidence?] = []
     /// Every node's parent is the node before it.
     private(set) var isChain = true
+    /// A node below the root is added only if it is among this many most probable ones. `reset` lifts the bound.
+    var bestCount = Self.capacity
 
     init(root: TokenID) {
         tokens.reserveCapacity(Self.capacity)
@@ -65,6 +67,7 @@ struct TokenTree {
         evidence.removeAll(keepingCapacity: true)
         formerEvidence.removeAll(keepingCapacity: true)
         isChain = true
+        bestCount = Self.capacity
         append(root, parent: -1, source: .given, acceptance: 1, evidence: nil)
     }
 
@@ -72,6 +75,12 @@ struct TokenTree {
     var count: Int { tokens.count }
     /// The longest path's length without the root.
     var depth: Int { depths.max() ?? 0 }
+
+    /// Whether a node that is reached so probably would be among the `bestCount` best; earlier ones win ties.
+    private func isAmongBest(_ reach: Float) -> Bool {
+        guard bestCount < count else { return true }
+        return reach > reachProbabilities.dropFirst().sorted(by: >)[bestCount - 1]
+    }
 
     /// The child of `node` that carries `token`.
     func child(of node: Int, carrying token: TokenID) -> Int? {
@@ -84,7 +93,7 @@ struct TokenTree {
     }
 
     /// Adds a child, or finds the one that already carries the token (keeping its source and the higher estimate).
-    /// Nil when the tree is full or the path would be too long.
+    /// Nil when the tree is full, the path would be too long, or the node is not among the `bestCount` best.
     mutating func add(
         _ token: TokenID, under parent: Int, source: DraftSource, acceptance: Float = 0,
         evidence: Evidence? = nil
@@ -96,7 +105,9 @@ struct TokenTree {
             }
             return existing
         }
-        guard count < Self.capacity, depths[parent] + 1 < Self.depthLimit else { return nil }
+        guard count < Self.capacity, depths[parent] + 1 < Self.depthLimit,
+            isAmongBest(reachProbabilities[parent] * acceptance)
+        else { return nil }
         append(token, parent: parent, source: source, acceptance: acceptance, evidence: evidence)
         return count - 1
     }

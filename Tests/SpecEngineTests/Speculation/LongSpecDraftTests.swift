@@ -148,6 +148,58 @@ struct LongSpecDraftTests {
         #expect(together.evidence[1]?.kind == .weighed && together.sources[1] == .promptLookup)
     }
 
+    @Test("A best-first tree of n nodes holds the n most probable paths below its root", arguments: [8, 32])
+    func bestFirst(nodeCount: Int) throws {
+        let target = try ModelFixture.quantized(positionLimit: 2_048)
+        let prompt = GoldenCase.all["spm-file"]!.promptTokens.map { TokenID($0) }
+        let draft = try draft(on: target, headTokenCount: 8_192)
+        let flat = RowCosts.standardRowCounts.map { _ in 1.0 }  // never asked
+        let costs = RowCosts(atStart: flat, atDepth: flat, depth: 1_000)
+        let speculator = Speculator(
+            model: target,
+            options: SpeculationOptions(
+                mode: .longspec, nodeLimit: nodeCount, fixedShape: .tree(nodeCount: nodeCount)),
+            longSpec: draft, passCosts: costs, levelCosts: costs)
+        for count in [200, 320, 440, 560, 700] {
+            target.prefill(Array(prompt[..<count]))
+            let expected = bestReach(draft, below: prompt[count], nodeCount: nodeCount)
+            let tree = speculator.propose(root: prompt[count], depthLimit: Self.depthLimit)
+            tree.checkInvariants()
+            let reach = tree.reachProbabilities.dropFirst().sorted(by: >)
+            let old = speculator.candidates(
+                root: prompt[count], nodeCount: nodeCount, depthLimit: Self.depthLimit
+            ).grown.reachProbabilities.dropFirst().sorted(by: >).prefix(nodeCount)
+            print("best first of \(nodeCount) at \(count): \(reach.reduce(0, +)) kept-all \(old.reduce(0, +))")
+            #expect(reach.count == nodeCount && expected.count == nodeCount)
+            let worst = zip(reach, expected).map { abs($0 - $1) }.max() ?? 1
+            #expect(worst < 1e-4, "behind \(count) tokens")
+        }
+    }
+
+    private static let depthLimit = TokenTree.depthLimit - 1
+
+    /// How probably the most probable paths are reached: one node after the other, each computed anew from the root.
+    private func bestReach(_ draft: LongSpecDraft, below root: TokenID, nodeCount: Int) -> [Float] {
+        var open: [(path: [TokenID], reach: Float)] = [([], 1)]
+        var best: [Float] = []
+        while best.count <= nodeCount, let next = open.indices.max(by: { open[$0].reach < open[$1].reach }) {
+            let (path, reach) = open.remove(at: next)
+            best.append(reach)
+            guard path.count < Self.depthLimit else { continue }
+            var tree = TokenTree(root: root)
+            #expect(draft.evaluatePath(path, of: &tree))
+            let logits = Array(draft.logits(row: 0))
+            let largest = logits.max() ?? 0
+            let sum = logits.reduce(into: Float(0)) { $0 += exp($1 - largest) }
+            let children = logits.indices.sorted { logits[$0] > logits[$1] }.prefix(LongSpecDraft.childLimit)
+            for child in children {
+                let evidence = Evidence(kind: .longSpec, draftProbability: exp(logits[child] - largest) / sum)
+                open.append((path + [TokenID(Int32(child))], reach * AcceptanceRecord().estimate(evidence)))
+            }
+        }
+        return Array(best.dropFirst())
+    }
+
     @Test("The draft's own state is as large behind 1k tokens as behind 16k")
     func constantMemory() throws {
         let short = try draft(on: try ModelFixture.quantized(positionLimit: 1_024))
