@@ -15,8 +15,12 @@
 /// half a millisecond with BF16 dot products.
 #define ROWS_PER_TICKET 8
 #define TICKET_PRODUCTS ((int64_t)1 << 27)
-/// Chunks per ticket when chunks are spread: 128 KiB of keys and values at D = 64.
-#define CHUNKS_PER_TICKET 4
+/// Chunks per ticket when chunks are spread: enough that fetching ahead finds its stream, few enough that every thread
+/// gets some tickets and none lasts long (multiplications, about half a millisecond with a slow instruction set).
+#define CHUNKS_PER_TICKET_MINIMUM 4
+#define CHUNKS_PER_TICKET_MAXIMUM 16
+#define CHUNK_TICKETS_PER_THREAD 2
+#define CHUNK_TICKET_PRODUCTS ((int64_t)1 << 25)
 /// Query rows that one ticket holds at once (rows × heads of a group); more are taken in turns.
 #define TICKET_QUERY_ROWS 128
 
@@ -44,7 +48,8 @@ typedef struct attention_job {
     const spec_isa *isa;
     const spec_attention *a;
     int32_t first_chunk, chunk_count;  // that any row sees
-    int32_t chunk_tickets;             // per kv head, when chunks are spread
+    int32_t chunks_per_ticket;         // when chunks are spread
+    int32_t chunk_tickets;             // per kv head, then
     int32_t rows_per_ticket;           // when rows are spread
 } attention_job;
 
@@ -169,20 +174,29 @@ static float *partials_of(const attention_job *job, int32_t kv_head, int32_t chu
     return a->partials + index * query_rows * (size_t)(a->head_dimension + 2);
 }
 
+int32_t spec_attention_chunks_per_ticket(int32_t threads, int32_t chunk_count, int32_t kv_heads, int32_t query_rows,
+                                         int32_t d) {
+    const int64_t affordable = CHUNK_TICKET_PRODUCTS / ((int64_t)2 * SPEC_CHUNK * query_rows * d);
+    int64_t chunks = (int64_t)chunk_count * kv_heads / (threads * CHUNK_TICKETS_PER_THREAD);
+    if (chunks > CHUNKS_PER_TICKET_MAXIMUM) chunks = CHUNKS_PER_TICKET_MAXIMUM;
+    if (chunks > affordable) chunks = affordable;
+    return chunks < CHUNKS_PER_TICKET_MINIMUM ? CHUNKS_PER_TICKET_MINIMUM : (int32_t)chunks;
+}
+
 static void chunks_ticket(void *context, uint32_t index) {
     const attention_job *job = context;
     const spec_attention *a = job->a;
     const int32_t d = a->head_dimension, group = a->head_count / a->kv_head_count, query_rows = a->m * group;
     const int32_t kv_head = (int32_t)index / job->chunk_tickets;
-    const int32_t begin = job->first_chunk + (int32_t)index % job->chunk_tickets * CHUNKS_PER_TICKET;
+    const int32_t begin = job->first_chunk + (int32_t)index % job->chunk_tickets * job->chunks_per_ticket;
     const int32_t limit = job->first_chunk + job->chunk_count;
-    const int32_t end = begin + CHUNKS_PER_TICKET < limit ? begin + CHUNKS_PER_TICKET : limit;
+    const int32_t end = begin + job->chunks_per_ticket < limit ? begin + job->chunks_per_ticket : limit;
     float queries[query_rows * d];
     int32_t low[query_rows], high[query_rows];
     gather_queries(a, kv_head, 0, a->m, queries);
     for (int32_t chunk = begin; chunk < end; chunk++) {
         spec_chunk_view view;
-        view_chunk(a, kv_head, chunk, chunk + 1 < end, &view);
+        view_chunk(a, kv_head, chunk, chunk + 1 < limit, &view);
         visible_keys(a, 0, query_rows, group, chunk, low, high);
         float *partials = partials_of(job, kv_head, chunk);
         job->isa->attention_chunk(queries, query_rows, &view, low, high, d, partials, partials + query_rows,
@@ -226,7 +240,10 @@ bool spec_attention_run(spec_pool *pool, const spec_attention *a) {
     }
     job.first_chunk = first_key(a, 0) / SPEC_CHUNK;
     job.chunk_count = (a->first_position + a->m - 1) / SPEC_CHUNK + 1 - job.first_chunk;
-    job.chunk_tickets = (job.chunk_count + CHUNKS_PER_TICKET - 1) / CHUNKS_PER_TICKET;
+    job.chunks_per_ticket =
+        spec_attention_chunks_per_ticket(spec_pool_thread_count(pool), job.chunk_count, a->kv_head_count,
+                                         a->m * (a->head_count / a->kv_head_count), a->head_dimension);
+    job.chunk_tickets = (job.chunk_count + job.chunks_per_ticket - 1) / job.chunks_per_ticket;
     return spec_pool_run(pool, chunks_ticket, &job, (uint32_t)(job.chunk_tickets * a->kv_head_count)) &&
            spec_pool_run(pool, merge_ticket, &job, (uint32_t)(a->m * a->kv_head_count));
 }

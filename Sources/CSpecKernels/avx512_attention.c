@@ -20,16 +20,11 @@
 
 INLINE TARGET_BF16 __m512bh as_bf16(__m512i v) { return (__m512bh)v; }
 
-// Where a chunk's bytes come from, in the order in which they are read: key groups, value groups, then the next
-// chunk's keys. Each group is fetched four groups ahead of its use, a line per step of the loop that computes:
-// a burst of prefetches would wait for the few lines a core can have under way.
-#define GROUPS_AHEAD 4
-
+// The next chunk lies in another block, where the hardware's prefetcher would have to find its stream anew. So while a
+// group of this chunk is multiplied the same group of the next one is fetched, a line per step: 32 KiB ahead at D = 64,
+// into the second level, since the first has no room for two chunks. index: key groups, then value groups.
 INLINE const uint8_t *ahead_of(const spec_chunk_view *chunk, int32_t index, size_t group_bytes) {
-    const int32_t target = index + GROUPS_AHEAD;
-    if (target < GROUPS) return chunk->key_groups[target];
-    if (target < 2 * GROUPS) return chunk->value_groups[target - GROUPS];
-    return chunk->prefetch ? chunk->prefetch + (size_t)(target - 2 * GROUPS) * group_bytes : chunk->key_groups[0];
+    return chunk->prefetch ? chunk->prefetch + (size_t)index * group_bytes : chunk->key_groups[0];
 }
 
 // Scores of `rows` rows against two key groups, fetching two others. q: bf16 pairs [rows, pairs].
@@ -40,8 +35,8 @@ INLINE TARGET_BF16 void score_rows(const uint32_t *q, const int rows, int32_t pa
     UNROLL
     for (int r = 0; r < rows; r++) a0[r] = a1[r] = _mm512_setzero_ps();
     for (int32_t i = 0; i < pairs; i++) {
-        _mm_prefetch((const char *)(ahead0 + (size_t)i * 64), _MM_HINT_T0);
-        _mm_prefetch((const char *)(ahead1 + (size_t)i * 64), _MM_HINT_T0);
+        _mm_prefetch((const char *)(ahead0 + (size_t)i * 64), _MM_HINT_T1);
+        _mm_prefetch((const char *)(ahead1 + (size_t)i * 64), _MM_HINT_T1);
         const __m512bh k0 = as_bf16(_mm512_load_si512(keys0 + (size_t)i * 64));
         const __m512bh k1 = as_bf16(_mm512_load_si512(keys1 + (size_t)i * 64));
         UNROLL
@@ -88,7 +83,7 @@ INLINE TARGET_BF16 void value_rows(const uint32_t *p, const int rows, const spec
         const uint8_t *ahead = ahead_of(chunk, GROUPS + i / 8, (size_t)d * SPEC_GROUP * 2) + offset;
         __m512bh values[4];
         UNROLL
-        for (int j = 0; j < 4; j++) _mm_prefetch((const char *)(ahead + j * 64), _MM_HINT_T0);
+        for (int j = 0; j < 4; j++) _mm_prefetch((const char *)(ahead + j * 64), _MM_HINT_T1);
         UNROLL
         for (int j = 0; j < 4; j++) values[j] = as_bf16(_mm512_load_si512(v + j * 64));
         UNROLL

@@ -10,8 +10,6 @@
 #include <string.h>
 
 #define GROUPS (SPEC_CHUNK / SPEC_GROUP)
-/// Chunks per ticket, as in attention.c.
-#define CHUNKS_PER_TICKET 4
 /// Groups that SPEC_TREE_DEPTH positions can touch: 15 before them in the first group, then whole ones.
 #define PRIVATE_GROUPS ((SPEC_TREE_DEPTH + SPEC_GROUP - 2) / SPEC_GROUP + 1)
 /// D ≤ 256.
@@ -36,6 +34,7 @@ typedef struct tree_job {
     int32_t group;                     // query heads per kv head
     int32_t first_chunk, chunk_count;  // that any row of the turn sees
     int32_t shared_chunks;             // of these, how many all rows share
+    int32_t chunks_per_ticket;         // of the shared ones
     int32_t shared_tickets;            // per kv head
     bool has_tails;
 } tree_job;
@@ -76,8 +75,8 @@ static void shared_ticket(const tree_job *job, int32_t index) {
     const spec_tree_attention *a = job->a;
     const int32_t d = a->head_dimension, query_rows = job->rows * job->group;
     const int32_t kv_head = index / job->shared_tickets, limit = job->first_chunk + job->shared_chunks;
-    const int32_t begin = job->first_chunk + index % job->shared_tickets * CHUNKS_PER_TICKET;
-    const int32_t end = begin + CHUNKS_PER_TICKET < limit ? begin + CHUNKS_PER_TICKET : limit;
+    const int32_t begin = job->first_chunk + index % job->shared_tickets * job->chunks_per_ticket;
+    const int32_t end = begin + job->chunks_per_ticket < limit ? begin + job->chunks_per_ticket : limit;
     float queries[query_rows * d];
     int32_t low[query_rows], high[query_rows];
     gather_queries(a, kv_head, job->row_begin, job->rows, job->group, queries);
@@ -88,7 +87,7 @@ static void shared_ticket(const tree_job *job, int32_t index) {
             view.key_groups[g] = base + (size_t)g * group_bytes(d);
             view.value_groups[g] = base + (size_t)(GROUPS + g) * group_bytes(d);
         }
-        view.prefetch = chunk + 1 < end ? chunk_base(a, kv_head, chunk + 1) : NULL;
+        view.prefetch = chunk + 1 < limit ? chunk_base(a, kv_head, chunk + 1) : NULL;
         const int32_t start = chunk * SPEC_CHUNK, to = a->committed - start;
         for (int32_t i = 0; i < query_rows; i++) {
             const int32_t from = first_key(a, job->row_begin + i / job->group) - start;
@@ -211,7 +210,10 @@ bool spec_tree_attention_run(spec_pool *pool, const spec_tree_attention *a) {
         const int32_t whole = job.has_tails ? a->committed / SPEC_CHUNK : (a->committed - 1) / SPEC_CHUNK + 1;
         job.shared_chunks = whole - job.first_chunk;
         if (job.shared_chunks < 0) job.shared_chunks = 0;
-        job.shared_tickets = (job.shared_chunks + CHUNKS_PER_TICKET - 1) / CHUNKS_PER_TICKET;
+        job.chunks_per_ticket =
+            spec_attention_chunks_per_ticket(spec_pool_thread_count(pool), job.shared_chunks, a->kv_head_count,
+                                             job.rows * job.group, a->head_dimension);
+        job.shared_tickets = (job.shared_chunks + job.chunks_per_ticket - 1) / job.chunks_per_ticket;
         const int32_t tails = job.has_tails ? job.rows : 0;
         if (!spec_pool_run(pool, part_ticket, &job, (uint32_t)((job.shared_tickets + tails) * a->kv_head_count)) ||
             !spec_pool_run(pool, merge_ticket, &job, (uint32_t)(job.rows * a->kv_head_count)))
