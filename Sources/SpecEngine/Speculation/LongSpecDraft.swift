@@ -21,7 +21,7 @@ final class LongSpecDraft {
     private let target: TransformerModel
     private let weights: DraftWeights
     private let configuration: DraftConfiguration
-    private let head: PackedMatrix
+    private let head: DraftHead
     private let rotary: RotaryTable
     private let scratch: DraftScratch
     private let staging: KVStaging
@@ -41,19 +41,19 @@ final class LongSpecDraft {
         configuration = try DraftConfiguration(file, target: c, targetPath: targetPath, checksum: checksum)
         weights = try DraftWeights(file, configuration: configuration, target: c)
         self.target = target
-        head = target.weights.head.firstOutputs(min(headTokenCount, c.vocabularySize))
+        head = DraftHead(weights: target.weights, tokenCount: headTokenCount)
         ring = DraftRing(
             window: configuration.window, kvHeadCount: c.kvHeadCount, headDimension: c.headDimension)
         rotary = RotaryTable(c.rotary.withFrequencyBase(configuration.ropeFrequencyBase))
         scratch = DraftScratch(
-            target: c, feedForwardSize: configuration.feedForwardSize, headTokenCount: head.outputCount)
+            target: c, feedForwardSize: configuration.feedForwardSize, headTokenCount: head.capacity)
         staging = KVStaging(
             layerCount: 1, kvHeadCount: c.kvHeadCount, headDimension: c.headDimension,
             rowCount: TokenTree.capacity)
     }
 
     /// Bytes that depend on the window, not on the context.
-    var stateByteCount: Int { ring.byteCount + staging.byteCount + scratch.byteCount }
+    var stateByteCount: Int { ring.byteCount + staging.byteCount + scratch.byteCount + head.byteCount }
     var weightByteCount: Int { weights.byteCount }
 
     // MARK: Proposing
@@ -70,10 +70,17 @@ final class LongSpecDraft {
         }
     }
 
-    /// Logits of one evaluated row over the first tokens of the vocabulary, for tests.
+    /// Logits of one evaluated row, by the outputs of the head: the first tokens of the vocabulary, then the text's.
     func logits(row: Int) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(start: scratch.logits + row * head.outputCount, count: head.outputCount)
+        let count = head.matrix.outputCount
+        return UnsafeBufferPointer(start: scratch.logits + row * count, count: count)
     }
+
+    /// The logit of one token in an evaluated row, nil where the head leaves it out; for tests.
+    func logit(of token: TokenID, row: Int) -> Float? { head.output(of: token).map { logits(row: row)[$0] } }
+
+    /// Lets the head have the tokens of the text that is continued. Not while a tree is grown.
+    func follow(text: [TokenID]) { head.follow(text) }
 
     /// Begins a tree below `root`, which continues the target's committed tokens. False when cancelled.
     func begin(root: TokenID) -> Bool {
@@ -106,13 +113,13 @@ final class LongSpecDraft {
         bestOwnEstimates[row] = 0
         withBest(logits) { best, total in
             for child in node + 1..<max(node + 1, tree.count) where tree.parents[child] == node {
-                let token = Int(tree.tokens[child].rawValue)
-                let probability = token < logits.count ? expf(logits[token] - total) : 0
+                let output = head.output(of: tree.tokens[child])
+                let probability = output.map { expf(logits[$0] - total) } ?? 0
                 let evidence = Evidence(kind: .weighed, draftProbability: probability)
                 tree.estimate(child, acceptance: acceptance.estimate(evidence), evidence: evidence)
             }
             for index in best {
-                let token = TokenID(index)
+                let token = head.token(ofOutput: Int(index))
                 if tree.child(of: node, carrying: token) != nil || endTokens.contains(token) { continue }
                 let evidence = Evidence(kind: .longSpec, draftProbability: expf(logits[Int(index)] - total))
                 let estimate = acceptance.estimate(evidence)
@@ -125,7 +132,7 @@ final class LongSpecDraft {
         }
     }
 
-    /// The best children's tokens, likeliest first, and the logarithm of the sum of exponentials.
+    /// The best children's outputs, likeliest first, and the logarithm of the sum of exponentials.
     private func withBest(
         _ logits: UnsafeBufferPointer<Float>,
         _ body: (UnsafeMutableBufferPointer<Int32>.SubSequence, Float) -> Void
@@ -238,9 +245,9 @@ final class LongSpecDraft {
             // 3. The gated unit, the output norm, the target's head.
             normalize(weights.feedForwardNorm, adding: scratch.blockOutput, rows: rows, for: weights.gate),
             feedForward(rows: rows),
-            normalize(weights.outputNorm, adding: scratch.blockOutput, rows: rows, for: head)
+            normalize(weights.outputNorm, adding: scratch.blockOutput, rows: rows, for: head.matrix)
         else { return false }
-        return linear(head, rows: rows, into: scratch.logits)
+        return linear(head.matrix, rows: rows, into: scratch.logits)
     }
 
     // MARK: Steps

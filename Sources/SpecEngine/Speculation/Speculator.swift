@@ -141,6 +141,7 @@ final class Speculator {
         learned.acceptance.beginText()
         learned.credit = SpeculationCredit()
         lookup?.begin(prompt: prompt)
+        longSpec?.follow(text: prompt)
         // Where it is cancelled, the first round does it again, or ends.
         _ = longSpec?.synchronize()
     }

@@ -12,12 +12,15 @@ struct PackedMatrix {
     let isFloat: Bool
     private let parts: [spec_matrix]
     let memory: AlignedBuffer
+    /// Of parts that another matrix was followed by.
+    private let furtherMemory: AlignedBuffer?
 
     var byteCount: Int { memory.byteCount }
 
-    private init(parts: [spec_matrix], memory: AlignedBuffer) {
+    private init(parts: [spec_matrix], memory: AlignedBuffer, furtherMemory: AlignedBuffer? = nil) {
         self.parts = parts
         self.memory = memory
+        self.furtherMemory = furtherMemory
         outputCount = parts.reduce(0) { $0 + Int($1.n) }
         inputCount = Int(parts[0].k)
         isFloat = spec_type_is_float(parts[0].type)
@@ -29,6 +32,28 @@ struct PackedMatrix {
         var prefix = parts[0]
         prefix.n = Int32(count)
         return PackedMatrix(parts: [prefix], memory: memory)
+    }
+
+    /// Bytes of `rowCount` more outputs in the format of a matrix with one part.
+    func packedByteCount(rowCount: Int) -> Int {
+        (rowCount + 15) / 16 * spec_panel_bytes(parts[0].type, parts[0].k)
+    }
+
+    /// A matrix with one part of whole panels, followed by rows [rowCount, K] of the same format as a GGUF file stores
+    /// them. They are packed into `panels`, which holds `packedByteCount(rowCount:)` and must not be packed into again
+    /// while the result is in use.
+    func followed(
+        by rows: UnsafePointer<UInt8>, rowCount: Int, packedInto panels: AlignedBuffer
+    ) -> PackedMatrix {
+        precondition(parts.count == 1 && outputCount % 16 == 0)
+        precondition(packedByteCount(rowCount: rowCount) <= panels.byteCount)
+        guard rowCount > 0 else { return self }
+        let further = panels.pointer(to: UInt8.self)
+        let isComplete = spec_repack(
+            nil, parts[0].type, rows, Int32(rowCount), parts[0].k, further)
+        precondition(isComplete, "nobody cancels packing without a team")
+        let part = spec_matrix(panels: further, type: parts[0].type, n: Int32(rowCount), k: parts[0].k)
+        return PackedMatrix(parts: [parts[0], part], memory: memory, furtherMemory: panels)
     }
 
     /// A row-major f32 matrix [N, K].

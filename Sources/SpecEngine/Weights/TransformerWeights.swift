@@ -71,11 +71,25 @@ final class TransformerWeights {
     /// The embedding of one token, dequantised to f32 [hidden]. The token must be one of the vocabulary.
     func embed(_ token: TokenID, into out: UnsafeMutablePointer<Float>) {
         precondition(token.rawValue >= 0 && token.rawValue < configuration.vocabularySize, "no such token")
-        let hiddenSize = configuration.hiddenSize
-        let rowByteCount = hiddenSize / embeddingType.blockElementCount * embeddingType.blockByteCount
-        let row = embeddingRows.base + Int(token.rawValue) * rowByteCount
+        let row = embeddingRows.base + Int(token.rawValue) * embeddingRowByteCount
         spec_dequantize_row(
-            embeddingType.kernelType, row.assumingMemoryBound(to: UInt8.self), out, Int32(hiddenSize))
+            embeddingType.kernelType, row.assumingMemoryBound(to: UInt8.self), out,
+            Int32(configuration.hiddenSize))
+    }
+
+    private var embeddingRowByteCount: Int {
+        configuration.hiddenSize / embeddingType.blockElementCount * embeddingType.blockByteCount
+    }
+
+    /// Bytes of one row of the LM head as the file stores it; nil where these rows are not kept, because the head is a
+    /// tensor of its own.
+    var headRowByteCount: Int? { configuration.hasTiedEmbeddings ? embeddingRowByteCount : nil }
+
+    /// One token's row of the LM head, `headRowByteCount` bytes. The token must be one of the vocabulary.
+    func copyHeadRow(of token: TokenID, to out: UnsafeMutableRawPointer) {
+        precondition(token.rawValue >= 0 && token.rawValue < configuration.vocabularySize, "no such token")
+        memcpy(
+            out, embeddingRows.base + Int(token.rawValue) * embeddingRowByteCount, embeddingRowByteCount)
     }
 }
 

@@ -84,6 +84,38 @@ struct LongSpecDraftTests {
         #expect(Double(agreed) / Double(rows) > 0.9)
     }
 
+    @Test("A reduced head has the text's own tokens, as many as it holds, with the bits of the whole head")
+    func headFollowsText() throws {
+        let target = try ModelFixture.quantized()
+        let prompt = GoldenCase.all["spm-repo-4k"]!.promptTokens.map { TokenID($0) }
+        let (whole, reduced) = (try draft(on: target), try draft(on: target, headTokenCount: 500))
+        let stateByteCount = reduced.stateByteCount
+        target.prefill(Array(prompt[..<200]))
+        func evaluate(_ draft: LongSpecDraft) {
+            var tree = TokenTree(root: prompt[200])
+            #expect(draft.evaluatePath([prompt[201]], of: &tree))
+        }
+        evaluate(whole)
+        evaluate(reduced)
+        let rare = Set(prompt.filter { $0.rawValue >= 512 })
+        try #require(rare.count > 100 && rare.count < DraftHead.textTokenLimit)
+        #expect(rare.allSatisfy { reduced.logit(of: $0, row: 0) == nil })
+        reduced.follow(text: prompt)
+        evaluate(reduced)
+        for token in rare.union(prompt) {
+            #expect(reduced.logit(of: token, row: 0) == whole.logit(of: token, row: 0), "\(token)")
+        }
+        // Another text takes the place of the first; one that holds more keeps what stands nearest to its end.
+        let all = (0..<target.configuration.vocabularySize).map { TokenID(Int32($0)) }
+        reduced.follow(text: all)
+        evaluate(reduced)
+        for token in all {
+            let isKept = token.rawValue < 512 || Int(token.rawValue) >= all.count - DraftHead.textTokenLimit
+            #expect(reduced.logit(of: token, row: 0) == (isKept ? whole.logit(of: token, row: 0) : nil))
+        }
+        #expect(reduced.stateByteCount == stateByteCount)
+    }
+
     @Test("After an edit or a rollback the ring is rebuilt, quickly, and gives what a new draft gives")
     func ringFollows() throws {
         let target = try ModelFixture.quantized(positionLimit: 4_096)
