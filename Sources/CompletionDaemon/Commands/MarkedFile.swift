@@ -81,8 +81,8 @@ struct MarkedFile {
         return true
     }
 
-    /// The file itself where the path is a link, as dotfiles often are. A link that leads nowhere stays as it is: what it
-    /// stands for may be on a disk that is not there now.
+    /// The file itself where the path is a link, as dotfiles often are. A link that leads nowhere stays as it is: what
+    /// it stands for may be on a disk that is not there now.
     private func resolvedPath() throws(CommandError) -> String {
         if let resolved = realpath(path, nil) {
             defer { free(resolved) }

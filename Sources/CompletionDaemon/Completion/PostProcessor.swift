@@ -138,8 +138,8 @@ struct PostProcessor: Sendable {
         return 0
     }
 
-    /// Where the completion's last lines begin to be the lines that follow the cursor's. Linear in the completion, for a
-    /// suffix of bounded length.
+    /// Where the completion's last lines begin to be the lines that follow the cursor's. Linear in the completion, for
+    /// a suffix of bounded length.
     private func duplicatedLinesStart(in text: [UInt8]) -> Int {
         let lines = TextLines.lines(of: text[...]).map(\.bytes)
         let following = Array(

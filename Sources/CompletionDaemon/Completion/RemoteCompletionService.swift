@@ -1,6 +1,6 @@
 // The provider behind `serve` where the user named another engine in settings.json: context, prompt, stop rules and
-// post-processing are ours, the tokens come from an OpenAI-compatible server. A file that must not be completed in, that
-// holds secrets, or that git or `.foretokenignore` excludes never gets into a prompt: RepositoryContext builds it.
+// post-processing are ours, the tokens come from an OpenAI-compatible server. A file that must not be completed in,
+// that holds secrets, or that git or `.foretokenignore` excludes never gets into a prompt: RepositoryContext builds it.
 
 import CompletionEvaluation
 import Logging
@@ -266,8 +266,8 @@ final class RemoteCompletionService: CompletionProvider {
         }
     }
 
-    /// What the user is told. A server that cannot answer now is left alone for a while; what it refuses in one document
-    /// it may well answer in another.
+    /// What the user is told. A server that cannot answer now is left alone for a while; what it refuses in one
+    /// document it may well answer in another.
     private func message(for error: EvaluationError) -> String {
         let problem = "\(error.message): \(error.fix)"
         switch error.kind {

@@ -1,5 +1,5 @@
-// What a server says of an error, fit to be shown: short, on one line, without characters that a terminal obeys, and never
-// with the key in it, of which a careless server repeats what it was sent. Pure.
+// What a server says of an error, fit to be shown: short, on one line, without characters that a terminal obeys, and
+// never with the key in it, of which a careless server repeats what it was sent. Pure.
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -10,7 +10,7 @@
 /// A server's own words.
 enum ServerMessage {
     static let maximumCharacterCount = 200
-    /// A message that has as many successive characters of the key is not shown at all: it may be cut, or masked in part.
+    /// A message with as many successive characters of the key is not shown at all: it may be cut, or masked in part.
     static let keyRunLength = 6
 
     /// The message in the body of an answer that reports an error, as llama-server, vLLM and Ollama write it; nil where

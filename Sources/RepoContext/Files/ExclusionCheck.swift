@@ -1,5 +1,5 @@
-// Whether git's rules or a `.foretokenignore` keep a file out, asked of the rules as they are on the disk now. It is for
-// text that is to leave this machine. There doubt refuses: rules that cannot be read exclude everything that they
+// Whether git's rules or a `.foretokenignore` keep a file out, asked of the rules as they are on the disk now. It is
+// for text that is to leave this machine. There doubt refuses: rules that cannot be read exclude everything that they
 // might name, while listings for prompts that stay here (SnapshotBuilder, FolderWalk) take them for empty.
 
 import Glibc

@@ -11,7 +11,8 @@ import Testing
 struct KeptContextTests {
     private static func entry(isRestored: Bool) -> KeptContext.Entry {
         KeptContext.Entry(
-            rootPath: "/root", documentPath: "/root/a.py", tokens: [TokenID(1)], sources: [], isRestored: isRestored)
+            rootPath: "/project", documentPath: "/project/a.py", tokens: [TokenID(1)], sources: [],
+            isRestored: isRestored)
     }
 
     @Test("A snapshot never takes the place of what was read in this session, however close together both come")
@@ -24,9 +25,9 @@ struct KeptContextTests {
                     kept.restore(Self.entry(isRestored: true))
                     continue
                 }
-                kept.forget("/root/a.py")
+                kept.forget("/project/a.py")
                 kept.keep(Self.entry(isRestored: false))
-                for _ in 0..<4 where kept.restored(for: "/root/a.py") != nil {
+                for _ in 0..<4 where kept.restored(for: "/project/a.py") != nil {
                     isReplaced.store(true, ordering: .relaxed)
                 }
             }
