@@ -10,8 +10,10 @@ package struct EvaluationError: Error, Sendable, CustomStringConvertible {
         case data
         /// A result that must not be: speculation changed a text, an engine got another prompt.
         case broken
-        /// An engine behind a URL does not answer as it should.
+        /// An engine behind a URL cannot answer now.
         case endpoint
+        /// An engine behind a URL refuses what it is asked, and would again.
+        case refusal
     }
 
     package let kind: Kind

@@ -186,6 +186,14 @@ final class Checkout {
         return ignored
     }
 
+    /// Asks the rules on the disk about files of this root.
+    var exclusionCheck: ExclusionCheck {
+        let snapshot = snapshot
+        return ExclusionCheck(rootPath: rootPath, isRepository: snapshot.origin != .folder) { path in
+            snapshot.index(of: path).map { snapshot.files[$0].blobID != nil } ?? false
+        }
+    }
+
     /// Files that are listed but never shown, by name or content; in no particular order.
     func withheldPaths(maximumCount: Int) -> [RelativePath] {
         let denied = snapshot.files.lazy.map(\.path).filter {

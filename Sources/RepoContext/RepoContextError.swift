@@ -9,6 +9,8 @@ package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertib
     case privateKey(path: String)
     /// The text assigns a credential.
     case credential(path: String)
+    /// The prompt would leave this machine, and the file is excluded from that.
+    case excluded(path: String, Exclusion)
     /// The path is not absolute, or has no file name.
     case unusablePath(path: String)
     /// Nobody waits for the prompt any more.
@@ -26,6 +28,9 @@ package enum RepoContextError: Error, Equatable, Sendable, CustomStringConvertib
         case .credential(let path):
             "no completion in '\(path)': it contains what looks like a credential, a random value of a key or "
                 + "password. Read it from the environment or from a file of its own to complete in this file."
+        case .excluded(let path, let exclusion):
+            "no completion in '\(path)': \(exclusion), so nothing of it is sent to a server. "
+                + "Complete in it with a model on this machine, or change the rule."
         case .unusablePath(let path):
             "'\(path)' is no absolute path of a file. Give the full path, starting with /."
         case .cancelled:

@@ -2,56 +2,6 @@
 // the root, keeps a few of them warm, and reads on in the background between queries. Whatever is missing
 // makes a prompt smaller and is reported once; only files that must not be completed in are refused.
 
-/// What a prompt was made from.
-package enum PromptScope: Sendable, Equatable {
-    /// A git work tree.
-    case repository(rootPath: String)
-    /// A plain folder.
-    case folder(rootPath: String)
-    /// The file alone: outside every repository and workspace folder, or the repository is refused.
-    case fileAlone
-}
-
-/// Where the time of one query went.
-package struct ContextTiming: Sendable, Equatable {
-    /// Finding the root and following changes.
-    package var snapshot = Duration.zero
-    /// Reading and scanning files.
-    package var indexing = Duration.zero
-    /// Ranking, choosing and reading the chosen files.
-    package var selection = Duration.zero
-    /// Encoding.
-    package var tokenisation = Duration.zero
-    package var total = Duration.zero
-}
-
-/// A prompt and how it came about.
-package struct PromptResult: Sendable {
-    package var prompt: Prompt
-    package var scope: PromptScope
-    /// Files in the prompt, in their order there.
-    package var contextPaths: [RelativePath]
-    /// All files chosen with their scores; the last ranks may have been left out for want of tokens.
-    package var selection: [SelectedFile]
-    /// What made the context smaller than it could be, one line each.
-    package var degradations: [String]
-    /// False when files were still unread: a later query may give a better prompt.
-    package var isIndexComplete: Bool
-    package var timing: ContextTiming
-}
-
-/// What `doctor` shows of a file's root.
-package struct ContextReport: Sendable {
-    package var scope: PromptScope
-    package var head: String?
-    package var fileCount: Int
-    package var indexedFileCount: Int
-    /// Files that are listed but never shown or completed in, for their names or for what they hold; the first few.
-    package var withheldPaths: [String]
-    package var withheldCount: Int
-    package var degradations: [String]
-}
-
 /// Builds prompts. Runs on the `index` thread: every call waits for the ones before it, none blocks Swift's
 /// pool.
 package actor RepositoryContext {
@@ -147,6 +97,9 @@ package actor RepositoryContext {
         try checkWanted(query)
         try check(query)
         var timing = ContextTiming()
+        if query.leavesMachine, let exclusion = exclusion(ofFile: query.filePath) {
+            throw .excluded(path: query.filePath, exclusion)
+        }
         let located = locate(query.filePath)
         try checkWanted(query)
         let checkout = query.includeContext ? self.checkout(for: located.location) : nil
@@ -213,6 +166,26 @@ package actor RepositoryContext {
         if SecretAssignment.isFound(in: query.text) { throw .credential(path: query.filePath) }
     }
 
+    /// Why nothing of a file may leave this machine, by git's rules and `.foretokenignore` as they are now; nil where
+    /// they do not exclude it. A link is excluded with what it leads to.
+    package func exclusion(ofFile filePath: String) -> Exclusion? {
+        let canonical = RepositoryLocator.canonicalPath(filePath)
+        if let exclusion = exclusion(ofCanonical: canonical) { return exclusion }
+        let real = RepositoryLocator.realPath(filePath) ?? canonical
+        return real == canonical ? nil : exclusion(ofCanonical: real)
+    }
+
+    private func exclusion(ofCanonical path: String) -> Exclusion? {
+        if ExclusionCheck.isInGitDirectory(path) { return .gitDirectory }
+        let located = locate(path)
+        guard let relative = located.path else { return ExclusionCheck.exclusion(ofFileAlone: path) }
+        guard let checkout = checkout(for: located.location) else {
+            return .unreadableRules("its folder cannot be listed")
+        }
+        checkout.refresh()
+        return checkout.exclusionCheck.exclusions(of: [relative])[0]
+    }
+
     private func chooseFiles(
         _ checkout: Checkout, query: ContextQuery, file: CurrentFile, tokenCount: Int
     ) -> ([SelectedFile], [ContextFile]) {
@@ -223,6 +196,8 @@ package actor RepositoryContext {
         var documents: [RelativePath: [UInt8]] = [:]
         // By the path that was opened: a link with a harmless name may lead to a secret.
         for document in query.openDocuments where !RepositoryContext.isDenied(document.path) {
+            // Those that are no links are sorted out with all other files.
+            if query.leavesMachine, isLink(document.path), exclusion(ofFile: document.path) != nil { continue }
             if let path = relative(document.path), path != file.path { documents[path] = document.text }
         }
         checkout.overlay(documents)
@@ -238,7 +213,12 @@ package actor RepositoryContext {
             snapshot: checkout.snapshot, paths: checkout.paths, index: checkout.index,
             history: checkout.history, signals: signals
         )
-        let (ranked, names) = selector.ranked(subject)
+        var (ranked, names) = selector.ranked(subject)
+        if query.leavesMachine {
+            // The listing may be older than the rules.
+            let excluded = checkout.exclusionCheck.exclusions(of: ranked.map(\.path))
+            ranked = zip(ranked, excluded).filter { $0.1 == nil }.map(\.0)
+        }
         let previous = configuration.keepsLayouts ? checkout.layouts.shown(with: file.path) : []
         let sources = sources(
             ranked, previous: previous, of: checkout, documents: documents, subject: subject)
@@ -247,6 +227,10 @@ package actor RepositoryContext {
             previous: previous)
         checkout.noteShown(selection, with: file.path)
         return (selection, selection.map { ContextFile(path: $0.path, text: $0.text, rank: $0.rank) })
+    }
+
+    private func isLink(_ path: String) -> Bool {
+        RepositoryLocator.realPath(path) != RepositoryLocator.canonicalPath(path)
     }
 
     /// The texts of the best files and of those that were shown last time.
@@ -317,10 +301,14 @@ package actor RepositoryContext {
                 documents[path] = document.text
             }
         }
-        return paths.map { path in
-            guard let path = RelativePath(bytes: Array(path.utf8)), checkout.snapshot.index(of: path) != nil
-            else { return nil }
-            return checkout.blobID(of: path, documents: documents)
+        let asked = paths.map { RelativePath(bytes: Array($0.utf8)) }
+        let isListed = { (path: RelativePath) in checkout.snapshot.index(of: path) != nil }
+        if !checkout.snapshot.isStatusKnown, !asked.allSatisfy({ $0.map(isListed) ?? true }) {
+            // What nobody has added to the index yet is not gone.
+            checkout.advance(focus: nil, mayBlock: true) { true }
+        }
+        return asked.map { path in
+            path.flatMap { isListed($0) ? checkout.blobID(of: $0, documents: documents) : nil }
         }
     }
 

@@ -115,6 +115,65 @@ struct EndpointTests {
         #expect(server.requests.count == 1)
     }
 
+    private static let key = "sk-0123456789abcdef"
+
+    /// The error that a server's answer ends in.
+    private func failure(_ status: String, _ body: String) throws -> EvaluationError? {
+        let server = try LoopbackServer(answers: [
+            "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        ])
+        let endpoint = CompletionEndpoint(
+            url: try EndpointURL("http://127.0.0.1:\(server.port)/v1"), model: nil, key: Self.key, extra: [:],
+            timeout: .seconds(20), attemptCount: 1)
+        return #expect(throws: EvaluationError.self) {
+            try endpoint.complete(Self.request, isCancelled: { false }, shouldStop: { _ in false })
+        }
+    }
+
+    @Test(
+        "The key is in no message, whatever a server repeats of it",
+        arguments: [
+            #"{"error":{"message":"bad header: Bearer KEY"}}"#, #"{"error":"KEY"}"#, #"{"detail":"KEY"}"#,
+            #"{"message":"you sent sk-012345********"}"#, #"{"error":{"message":"SK-0123456789ABCDEF"}}"#,
+            "<html>Authorization: Bearer KEY</html>", "KEY",
+            #"{"error":{"message":"\u0073\u006b-0123456789abcdef"}}"#,
+        ])
+    func echoedKey(body: String) throws {
+        let body = body.replacingOccurrences(of: "KEY", with: Self.key)
+        for status in ["401 Unauthorized", "400 Bad Request", "500 Error", "200 OK"] {
+            let error = try failure(status, body)
+            let message = (error?.description ?? "").lowercased()
+            #expect(!message.contains("sk-012345") && !message.contains("abcdef"), "\(status)")
+            if status != "200 OK" { #expect(message.contains(status.prefix(3)), "\(status)") }
+        }
+    }
+
+    @Test("What a server says is shown short, on one line and without characters that a terminal obeys")
+    func serverText() throws {
+        let said = #"no\u001b[2J model\nnamed\u202e \u0007x "# + String(repeating: "y", count: 5_000)
+        let message = try failure("404 Not Found", #"{"error":{"message":"\#(said.prefix(3_000))"}}"#)?.message ?? ""
+        #expect(message.contains("404 (no [2J model named x yyy") && message.count < 400)
+        #expect(!message.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x202E })
+    }
+
+    @Test("Failures that pass are told from refusals, which asking again would not change")
+    func kinds() throws {
+        for (status, kind) in [
+            ("400 Bad Request", EvaluationError.Kind.refusal), ("401 Unauthorized", .refusal),
+            ("404 Not Found", .refusal), ("429 Too Many", .endpoint), ("500 Error", .endpoint), ("503 Busy", .endpoint),
+        ] {
+            let error = try failure(status, "")
+            #expect(error?.kind == kind && error?.fix.isEmpty == false, "\(status)")
+        }
+        let gone = CompletionEndpoint(
+            url: try EndpointURL("http://127.0.0.1:\(try LoopbackServer.freePort())/v1"), model: nil, key: nil,
+            extra: [:], timeout: .seconds(20), attemptCount: 1)
+        let error = #expect(throws: EvaluationError.self) {
+            try gone.complete(Self.request, isCancelled: { false }, shouldStop: { _ in false })
+        }
+        #expect(error?.kind == .endpoint)
+    }
+
     @Test("The stop rule ends the transfer")
     func stopRule() throws {
         let server = try LoopbackServer(answers: [

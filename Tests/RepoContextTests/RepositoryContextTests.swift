@@ -428,6 +428,17 @@ import Testing
         #expect(after.contextPaths == [])
     }
 
+    @Test("A file that nobody has added to git is not taken for gone, whenever it is asked about first")
+    func blobIDsOfUntracked() async throws {
+        let fixture = try Self.shop()
+        try fixture.write("shop/new.py", "def new(): pass\n")
+        try fixture.write("shop/local.py", "x = 1\n")
+        try fixture.write(".gitignore", "local.py\n")
+        let ids = await Self.context().blobIDs(
+            of: ["shop/new.py", "shop/local.py", "shop/none.py"], beneath: fixture.path)
+        #expect(ids.map { $0 == nil } == [false, true, true])
+    }
+
     @Test("Queries leave the repository and its index as they were")
     func writesNothing() async throws {
         let fixture = try Self.shop()

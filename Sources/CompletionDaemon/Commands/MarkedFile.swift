@@ -1,6 +1,8 @@
 // Lines of ours in a file of the user's: between two marking lines, renewed in place, taken out again. The
 // file is replaced as a whole or not at all, keeps its permissions, and a link to it stays a link.
 
+import SpecEngine
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -63,22 +65,36 @@ struct MarkedFile {
     // MARK: File
 
     private func replace(_ change: (String) throws(CommandError) -> String) throws(CommandError) -> Bool {
-        let target = resolvedPath()
+        let target = try resolvedPath()
         var information = stat()
         let isThere = stat(target, &information) == 0
         let old = isThere ? try read(target, information) : ""
         let new = try change(old)
         guard new != old else { return false }
         try makeFolder(of: target)
-        try writeWhole(new, to: target, mode: isThere ? information.st_mode & 0o7777 : 0o644)
+        do throws(AtomicFile.Failure) {
+            try AtomicFile.write(
+                target, bytes: Array(new.utf8), mode: isThere ? information.st_mode & 0o7777 : 0o644)
+        } catch {
+            throw .file("\(target) cannot be written: \(error.reason)", fix: "check its permissions")
+        }
         return true
     }
 
-    /// The file itself where the path is a link, as dotfiles often are.
-    private func resolvedPath() -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
+    /// The file itself where the path is a link, as dotfiles often are. A link that leads nowhere stays as it is: what
+    /// it stands for may be on a disk that is not there now.
+    private func resolvedPath() throws(CommandError) -> String {
+        if let resolved = realpath(path, nil) {
+            defer { free(resolved) }
+            return String(cString: resolved)
+        }
+        let reason = String(cString: strerror(errno))
+        var information = stat()
+        guard lstat(path, &information) != 0 else {
+            throw .file(
+                "\(path) is a link that leads to no file (\(reason))", fix: "make that file, or remove the link")
+        }
+        return path
     }
 
     private func read(_ target: String, _ information: stat) throws(CommandError) -> String {
@@ -96,22 +112,6 @@ struct MarkedFile {
         for part in target.split(separator: "/").dropLast() {
             folder += "/" + part
             if mkdir(folder, 0o755) != 0, errno != EEXIST { throw failure("made", folder) }
-        }
-    }
-
-    private func writeWhole(_ text: String, to target: String, mode: mode_t) throws(CommandError) {
-        let temporary = target + ".foretoken-new"
-        unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-        guard descriptor >= 0 else { throw failure("written", temporary) }
-        let isWritten =
-            FileDescriptorOutput.write(text, to: descriptor) && fchmod(descriptor, mode) == 0
-            && fsync(descriptor) == 0
-        close(descriptor)
-        guard isWritten, rename(temporary, target) == 0 else {
-            let error = failure("written", target)
-            unlink(temporary)
-            throw error
         }
     }
 

@@ -128,7 +128,7 @@ extension CompletionOutcome {
     init(_ error: RepoContextError) {
         switch error {
         case .cancelled: self = .cancelled
-        case .secretFile, .privateKey, .credential: self = .inactive(reason: "\(error)")
+        case .secretFile, .privateKey, .credential, .excluded: self = .inactive(reason: "\(error)")
         case .unusablePath, .overdue: self = .none(reason: "\(error)")
         }
     }

@@ -42,6 +42,7 @@ final class CompletionService: CompletionProvider {
     private let deadline: ContextDeadline
     private let context = Mutex<RepositoryContext?>(nil)
     private let session = Mutex(Session())
+    private let folderChanges = LatestWork()
     /// When a document was last changed.
     private let lastChange = Mutex<ContinuousClock.Instant?>(nil)
 
@@ -109,7 +110,7 @@ final class CompletionService: CompletionProvider {
             return session.ready?.keeper
         }
         guard let context = context.withLock({ $0 }) else { return }
-        Task.detached {
+        folderChanges.submit {
             await context.setWorkspaceFolders(rootPaths)
             keeper?.watch(rootPaths: rootPaths)
         }

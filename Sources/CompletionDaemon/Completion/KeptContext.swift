@@ -70,17 +70,21 @@ final class KeptContext: Sendable {
     private let entries = Mutex<[Entry]>([])
 
     func keep(_ entry: Entry) {
-        entries.withLock { entries in
-            entries.removeAll { $0.documentPath == entry.documentPath }
-            entries.append(entry)
-            if entries.count > Self.maximumCount { entries.removeFirst() }
-        }
+        entries.withLock { Self.keep(entry, in: &$0) }
+    }
+
+    private static func keep(_ entry: Entry, in entries: inout [Entry]) {
+        entries.removeAll { $0.documentPath == entry.documentPath }
+        entries.append(entry)
+        if entries.count > maximumCount { entries.removeFirst() }
     }
 
     /// What a snapshot held, for a document of which nothing newer is known.
     func restore(_ entry: Entry) {
-        let isKnown = entries.withLock { $0.contains { $0.documentPath == entry.documentPath } }
-        if !isKnown { keep(entry) }
+        entries.withLock { entries in
+            // Under one lock: what is read meanwhile is newer than any snapshot.
+            if !entries.contains(where: { $0.documentPath == entry.documentPath }) { Self.keep(entry, in: &entries) }
+        }
     }
 
     /// The context that a snapshot gave for a document, once; its files are where the next prompt should have them.

@@ -138,28 +138,34 @@ struct PostProcessor: Sendable {
         return 0
     }
 
-    /// Where the completion's last lines begin to be the lines that follow the cursor's.
+    /// Where the completion's last lines begin to be the lines that follow the cursor's. Linear in the completion, for
+    /// a suffix of bounded length.
     private func duplicatedLinesStart(in text: [UInt8]) -> Int {
-        let followingLines = TextLines.lines(of: suffix).dropFirst().lazy.map {
-            TextLines.trimmingEnd($0.bytes)
-        }
-        .filter { !$0.isEmpty }
         let lines = TextLines.lines(of: text[...]).map(\.bytes)
+        let following = Array(
+            TextLines.lines(of: suffix).dropFirst().lazy.map { TextLines.trimmingEnd($0.bytes) }
+                .filter { !$0.isEmpty }.prefix(lines.count))
+        guard !following.isEmpty else { return text.count }
         let cursorLine = TextLines.lastLine(of: prefix)
-        let following = Array(followingLines.prefix(lines.count))
         let surplus = surplusClosers(in: text)
         // The completion's first line is a whole line only where the cursor's line is still blank.
         let firstIndex = cursorLine.allSatisfy(TextLines.isBlank) ? 0 : 1
+        // What a line is compared as: with the cursor's line before the first.
+        let before = Array(cursorLine.suffix(Self.comparedSuffixByteCount))
+        let whole = lines.enumerated().map { index, line in
+            TextLines.trimmingEnd(index == 0 ? (before + line)[...] : line)
+        }
+        let content = lines.indices.filter { !whole[$0].isEmpty }
+        var start = 0
+        var isRefused = false
         for index in lines.indices.dropFirst(firstIndex) {
-            let tail = lines[index...].enumerated().map { offset, line in
-                index + offset == 0 ? Array(cursorLine) + line : Array(line)
-            }
-            let whole = tail.map { Array(TextLines.trimmingEnd($0[...])) }.filter { !$0.isEmpty }
-            guard !whole.isEmpty, whole.count <= following.count,
-                zip(whole, following).allSatisfy({ $0.elementsEqual($1) }),
-                closersAreSurplus(in: lines[index...], surplus)
-            else { continue }
-            return lines[index].startIndex
+            // Blank lines before a line are taken with it, and not compared again.
+            while start < content.count, content[start] < index { (start, isRefused) = (start + 1, false) }
+            let tail = content[start...]
+            guard !isRefused, !tail.isEmpty, tail.count <= following.count else { continue }
+            let isSame = zip(tail, following).allSatisfy { whole[$0].elementsEqual($1) }
+            if isSame, closersAreSurplus(in: lines[index...], surplus) { return lines[index].startIndex }
+            isRefused = true
         }
         return text.count
     }

@@ -31,8 +31,8 @@ final class PrefixKeeper: Sendable {
         var ahead: (request: CompletionPipeline.Request, isGuess: Bool)?
         /// Counts whatever the user does.
         var activity: UInt64 = 0
-        /// Ends what is under way.
-        var running: CancellationFlag?
+        /// End what is under way: an idle moment's reading, and a new checkout's beside it.
+        var running: [CancellationFlag] = []
         var heads: [String: String] = [:]
         /// Nil before `watch`.
         var watchedRoots: [String]?
@@ -75,7 +75,7 @@ final class PrefixKeeper: Sendable {
             state.ahead = nil
             return state.running
         }
-        running?.raise()
+        for flag in running { flag.raise() }
     }
 
     /// A request was answered, or given up after its prompt was read.
@@ -146,18 +146,23 @@ final class PrefixKeeper: Sendable {
     private func isIdle(since activity: UInt64) -> Bool { state.withLock { $0.activity == activity } }
 
     /// A flag for work that ends with the next activity; nil when there was some.
-    private func begin(since activity: UInt64) -> CancellationFlag? {
+    func begin(since activity: UInt64) -> CancellationFlag? {
         state.withLock { state in
             guard state.activity == activity else { return nil }
             let flag = CancellationFlag()
-            state.running = flag
+            state.running.append(flag)
             return flag
         }
+    }
+
+    private func finish(_ flag: CancellationFlag) {
+        state.withLock { $0.running.removeAll { $0 === flag } }
     }
 
     /// False when something happened meanwhile.
     private func readAhead(since activity: UInt64) async -> Bool {
         guard let flag = begin(since: activity) else { return false }
+        defer { finish(flag) }
         guard let (request, isGuess) = state.withLock({ $0.ahead }) else { return true }
         return await read(request, flag, isGuess: isGuess)
     }
@@ -264,6 +269,7 @@ final class PrefixKeeper: Sendable {
             (state.records.filter { $0.rootPath == rootPath }, state.activity)
         }
         guard !records.isEmpty, let flag = begin(since: activity) else { return }
+        defer { finish(flag) }
         progress.begin("Reading the new checkout")
         for (index, record) in records.reversed().enumerated() {
             progress.report(percentage: 100 * index / records.count)

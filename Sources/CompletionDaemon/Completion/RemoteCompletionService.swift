@@ -1,6 +1,6 @@
 // The provider behind `serve` where the user named another engine in settings.json: context, prompt, stop rules and
-// post-processing are ours, the tokens come from an OpenAI-compatible server. A file that must not be completed in, or
-// that holds secrets, never gets into a prompt: the same RepositoryContext builds it.
+// post-processing are ours, the tokens come from an OpenAI-compatible server. A file that must not be completed in,
+// that holds secrets, or that git or `.foretokenignore` excludes never gets into a prompt: RepositoryContext builds it.
 
 import CompletionEvaluation
 import Logging
@@ -27,12 +27,11 @@ final class RemoteCompletionService: CompletionProvider {
     static let defaultContextTokens = 2_048
     /// A server that is not there is not asked at each keystroke.
     static let retryInterval = Duration.seconds(5)
-    /// Text around the cursor for a server that lays out the prompt itself.
-    private static let prefixByteCount = 8_192
-    private static let suffixByteCount = 2_048
     private static let connectTimeout = Duration.seconds(3)
     private static let alternativeCount = 2
     private static let alternativeTemperature: Float = 0.8
+    /// Distinct refusals remembered as reported.
+    private static let maximumReportCount = 64
 
     private struct Model: Sendable {
         let tokenizer: Tokenizer
@@ -42,7 +41,9 @@ final class RemoteCompletionService: CompletionProvider {
 
     private struct State {
         var context: RepositoryContext?
+        /// Why the server could not answer, and when: all requests wait a while after that.
         var failure: (message: String, time: ContinuousClock.Instant)?
+        var reported: Set<String> = []
     }
 
     private let configuration: Configuration
@@ -50,6 +51,7 @@ final class RemoteCompletionService: CompletionProvider {
     private let loading: Task<Model, any Error>
     private let deadline: ContextDeadline
     private let state = Mutex(State())
+    private let folderChanges = LatestWork()
 
     init(configuration: Configuration, logger: Logger = DaemonLog.logger("remote")) {
         self.configuration = configuration
@@ -88,7 +90,7 @@ final class RemoteCompletionService: CompletionProvider {
 
     func workspaceChanged(rootPaths: [String]) {
         guard let context = state.withLock({ $0.context }) else { return }
-        Task.detached { await context.setWorkspaceFolders(rootPaths) }
+        folderChanges.submit { await context.setWorkspaceFolders(rootPaths) }
     }
 
     func documentChanged(_ document: DocumentSnapshot) {}
@@ -108,29 +110,33 @@ final class RemoteCompletionService: CompletionProvider {
         guard let path = request.document.path else { return .none(reason: "the document is not a file") }
         if let failure = recentFailure { return .failed(message: failure) }
         do {
-            let model = try await loading.value
-            let rules = rules(for: request)
-            let prompt = try await prompt(for: request, path: path, model)
-            if request.cancellation.isCancelled { return .cancelled }
-            let body = try body(of: prompt, request, model)
-            var texts: [String] = []
-            let (text, refusal) = try await answer(body, request, rules, model)
-            if request.cancellation.isCancelled { return .cancelled }
-            if let refusal { return refusal }
-            texts += text
-            if request.triggerKind == .invoked { texts += try await alternatives(body, request, rules, model) }
-            return .items(
-                texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })
+            return try await answer(request, path: path)
         } catch let error as RepoContextError {
+            if case .excluded = error { report("\(error)") }
             return CompletionOutcome(error)
-        } catch let error as EvaluationError where error.kind == .endpoint {
-            if request.cancellation.isCancelled { return .cancelled }
-            return .failed(message: note(failure: error.message))
         } catch let error as EvaluationError {
-            return .failed(message: "remote engine: \(error.message): \(error.fix)")
+            if request.cancellation.isCancelled { return .cancelled }
+            return .failed(message: message(for: error))
         } catch {
             return .failed(message: "\(error)")
         }
+    }
+
+    private func answer(_ request: CompletionRequest, path: String) async throws -> CompletionOutcome {
+        let model = try await loading.value
+        let prompt = try await prompt(for: request, path: path, model)
+        if request.cancellation.isCancelled { return .cancelled }
+        let body = try body(of: prompt, request, model)
+        let first = try await suggestion(body, request, model)
+        if request.cancellation.isCancelled { return .cancelled }
+        if let refusal = first.refusal { return refusal }
+        var texts = [first.text].compactMap { $0 }
+        if request.triggerKind == .invoked {
+            texts += await alternatives(to: texts, body, request, model)
+            if request.cancellation.isCancelled { return .cancelled }
+        }
+        return .items(
+            texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })
     }
 
     private func rules(for request: CompletionRequest) -> StopRules {
@@ -158,13 +164,13 @@ final class RemoteCompletionService: CompletionProvider {
         let cancellation = request.cancellation
         let includesContext = configuration.includesContext
         return try await deadline.run(path: path) { isAbandoned in
-            try await context.prompt(
-                for: ContextQuery(
-                    filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
-                    openDocuments: open, recentPaths: request.recentPaths, recentEdits: request.recentEdits,
-                    tokenBudget: max(PromptBudget.minimumTotalTokenCount, wanted),
-                    includeContext: includesContext, isCancelled: { cancellation.isCancelled || isAbandoned() }),
-                tokenizer: tokenizer)
+            var query = ContextQuery(
+                filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
+                openDocuments: open, recentPaths: request.recentPaths, recentEdits: request.recentEdits,
+                tokenBudget: max(PromptBudget.minimumTotalTokenCount, wanted),
+                includeContext: includesContext, isCancelled: { cancellation.isCancelled || isAbandoned() })
+            query.leavesMachine = true
+            return try await context.prompt(for: query, tokenizer: tokenizer)
         }.prompt.tokens
     }
 
@@ -175,40 +181,19 @@ final class RemoteCompletionService: CompletionProvider {
     private func body(
         of prompt: [Int32], _ request: CompletionRequest, _ model: Model
     ) throws -> EndpointRequest {
-        var body = EndpointRequest(
-            prompt: .null, suffix: nil, maximumTokens: tokenLimit(request), temperature: 0, seed: 0,
+        let parts = try RemotePrompt(form: configuration.engine.promptForm, tokenizer: model.tokenizer).parts(
+            of: prompt, document: request.document.bytes, cursor: request.byteOffset)
+        return EndpointRequest(
+            prompt: parts.prompt, suffix: parts.suffix, maximumTokens: tokenLimit(request), temperature: 0, seed: 0,
             wantsProbabilities: request.minimumConfidence.map { $0 > 0 } ?? false)
-        switch configuration.engine.promptForm {
-        case .tokens:
-            body.prompt = .array(prompt.map { .number(Double($0)) })
-        case .text:
-            let tokens = prompt.map { TokenID($0) }
-            let text = model.tokenizer.decode(tokens, renderingControlTokens: true)
-            // As text, what a file spells would be read as structure: such a prompt stays here.
-            let read = model.tokenizer.encode(text, parsingSpecialTokens: true)
-            guard read.count(where: model.tokenizer.isControl) == tokens.count(where: model.tokenizer.isControl)
-            else {
-                throw EvaluationError(
-                    .data, "a file near the cursor spells the model's special tokens",
-                    fix: "set the engine's \"prompt\" to \"tokens\"")
-            }
-            body.prompt = .string(String(decoding: text, as: UTF8.self))
-        case .suffix:
-            let text = request.document.bytes
-            let before = text[..<request.byteOffset].suffix(Self.prefixByteCount).drop { $0 & 0xC0 == 0x80 }
-            var behind = text[request.byteOffset...].prefix(Self.suffixByteCount)
-            while behind.endIndex < text.count, let last = behind.last, last >= 0x80 { behind = behind.dropLast() }
-            body.prompt = .string(String(decoding: before, as: UTF8.self))
-            body.suffix = String(decoding: behind, as: UTF8.self)
-        }
-        return body
     }
 
     /// The text to show, if any, or why it is not shown.
-    private func answer(
-        _ body: EndpointRequest, _ request: CompletionRequest, _ rules: StopRules, _ model: Model
-    ) async throws -> (text: [String], refusal: CompletionOutcome?) {
+    private func suggestion(
+        _ body: EndpointRequest, _ request: CompletionRequest, _ model: Model
+    ) async throws -> (text: String?, refusal: CompletionOutcome?) {
         let start = ContinuousClock.now
+        let rules = rules(for: request)
         let answer = try await send(body, request, rules, model.endpoint)
         state.withLock { $0.failure = nil }
         logger.debug(
@@ -224,19 +209,25 @@ final class RemoteCompletionService: CompletionProvider {
             prefix: document[..<request.byteOffset], suffix: document[request.byteOffset...], stopRules: rules,
             indentation: request.indentation
         ).process(answer.text, isCut: answer.stopReason == "length")
-        return ([text].compactMap { $0 }, request.refusal(confidence: answer.confidence))
+        return (text, request.refusal(confidence: answer.confidence))
     }
 
+    /// Further texts, none of them among `first`. What fails here costs nothing else: the first answer is there.
     private func alternatives(
-        _ body: EndpointRequest, _ request: CompletionRequest, _ rules: StopRules, _ model: Model
-    ) async throws -> [String] {
+        to first: [String], _ body: EndpointRequest, _ request: CompletionRequest, _ model: Model
+    ) async -> [String] {
         var found: [String] = []
         var body = body
         body.temperature = Self.alternativeTemperature
-        for seed in 1...UInt64(Self.alternativeCount) {
+        for seed in 1...UInt64(Self.alternativeCount) where !request.cancellation.isCancelled {
             body.seed = seed
-            for text in try await answer(body, request, rules, model).text where !found.contains(text) {
+            do {
+                let (text, refusal) = try await suggestion(body, request, model)
+                guard refusal == nil, let text, !first.contains(text), !found.contains(text) else { continue }
                 found.append(text)
+            } catch {
+                logger.debug("no further suggestion: \(error)")
+                break
             }
         }
         return found
@@ -264,7 +255,7 @@ final class RemoteCompletionService: CompletionProvider {
         }
     }
 
-    // MARK: A server that is down
+    // MARK: What goes wrong
 
     private var recentFailure: String? {
         state.withLock { state in
@@ -275,10 +266,29 @@ final class RemoteCompletionService: CompletionProvider {
         }
     }
 
-    private func note(failure message: String) -> String {
-        let message = "the remote engine does not answer: \(message) (settings.json names it as \"engine\")"
-        state.withLock { $0.failure = (message, .now) }
-        return message
+    /// What the user is told. A server that cannot answer now is left alone for a while; what it refuses in one
+    /// document it may well answer in another.
+    private func message(for error: EvaluationError) -> String {
+        let problem = "\(error.message): \(error.fix)"
+        switch error.kind {
+        case .endpoint:
+            let message = "the remote engine does not answer: \(problem) (settings.json names it as \"engine\")"
+            state.withLock { $0.failure = (message, .now) }
+            return message
+        case .refusal:
+            return "the remote engine refuses to answer: \(problem) (settings.json names it as \"engine\")"
+        case .usage, .data, .broken:
+            return "remote engine: \(problem)"
+        }
+    }
+
+    /// Says a thing once.
+    private func report(_ line: String) {
+        let isNew = state.withLock { state in
+            if state.reported.count >= Self.maximumReportCount { state.reported.removeAll() }
+            return state.reported.insert(line).inserted
+        }
+        if isNew { logger.notice("\(line)") }
     }
 }
 

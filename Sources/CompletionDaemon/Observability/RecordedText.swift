@@ -22,16 +22,22 @@ enum RecordedText {
         case .object(let members):
             return .object(
                 Dictionary(
-                    uniqueKeysWithValues: members.map { name, member -> (String, JSONValue) in
-                        if names.contains(name), case .string(let text) = member {
-                            return (name, .string(blottedOut(text)))
-                        }
-                        return (name, blottedOut(member))
+                    uniqueKeysWithValues: members.map { name, member in
+                        (name, names.contains(name) ? withoutText(member) : blottedOut(member))
                     }))
         case .array(let values):
             return .array(values.map(blottedOut))
         case .null, .boolean, .integer, .number, .string:
             return value
+        }
+    }
+
+    /// What a member with text holds: a text, texts, or what has texts in members of its own.
+    private static func withoutText(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let text): .string(blottedOut(text))
+        case .array(let values): .array(values.map(withoutText))
+        case .object, .null, .boolean, .integer, .number: blottedOut(value)
         }
     }
 

@@ -36,6 +36,8 @@ struct UsageStore: Sendable {
 
     /// The folder that holds `usage.json`.
     let folder: String
+    /// How long another daemon may hold the lock; it takes milliseconds, unless it was stopped in between.
+    var lockTimeout = Duration.seconds(2)
 
     /// `$XDG_STATE_HOME/foretoken`, by default under `~/.local/state`; nil without a home.
     static func inStateDirectory() -> UsageStore? {
@@ -43,9 +45,14 @@ struct UsageStore: Sendable {
     }
 
     private var path: String { folder + "/usage.json" }
+    /// What was found in place of the counts and could not be understood.
+    private var damagedPath: String { path + ".damaged" }
 
     /// All counts; empty where there are none, or where the file holds something else.
-    func read() throws(Failure) -> UsageHistory {
+    func read() throws(Failure) -> UsageHistory { try find() ?? UsageHistory() }
+
+    /// Nil where something is there that holds no counts.
+    private func find() throws(Failure) -> UsageHistory? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT { return UsageHistory() }
@@ -53,28 +60,41 @@ struct UsageStore: Sendable {
         }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-            status.st_size <= Self.maximumFileByteCount
-        else { return UsageHistory() }
-        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-        let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-        guard count == bytes.count else { return UsageHistory() }
+        guard fstat(descriptor, &status) == 0 else { throw Failure(path: path, code: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.maximumFileByteCount else { return nil }
+        let data = Data(try bytes(of: descriptor, count: Int(status.st_size)))
         // A newer version's counts are neither understood nor replaced.
-        if let version = try? JSONDecoder().decode(Version.self, from: Data(bytes)),
+        if let version = try? JSONDecoder().decode(Version.self, from: data),
             version.schema > UsageHistory.currentSchema
         {
             throw Failure(path: path, code: nil)
         }
-        guard let history = try? JSONDecoder().decode(UsageHistory.self, from: Data(bytes)),
-            history.schema == UsageHistory.currentSchema
-        else { return UsageHistory() }
-        return history
+        let history = try? JSONDecoder().decode(UsageHistory.self, from: data)
+        return history?.schema == UsageHistory.currentSchema ? history : nil
     }
 
-    /// Adds counts to those on disk.
+    /// A disk that fails is no empty file.
+    private func bytes(of descriptor: Int32, count: Int) throws(Failure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var done = 0
+        while done < count {
+            let more = bytes.withUnsafeMutableBytes {
+                Glibc.read(descriptor, $0.baseAddress.map { $0 + done }, count - done)
+            }
+            if more < 0, errno == EINTR { continue }
+            guard more >= 0 else { throw Failure(path: path, code: errno) }
+            if more == 0 { break }
+            done += more
+        }
+        return Array(bytes[..<done])
+    }
+
+    /// Adds counts to those on disk. What is there and holds none is put aside, so that nothing is lost.
     func add(_ fresh: UsageHistory) throws(Failure) {
         try withLock { () throws(Failure) in
-            var history = try read()
+            let found = try find()
+            if found == nil, rename(path, damagedPath) != 0 { throw Failure(path: path, code: errno) }
+            var history = found ?? UsageHistory()
             history.add(fresh)
             try replace(with: history)
         }
@@ -84,7 +104,9 @@ struct UsageStore: Sendable {
     func clear() throws(Failure) {
         guard access(folder, F_OK) == 0 else { return }
         try withLock { () throws(Failure) in
-            guard unlink(path) == 0 || errno == ENOENT else { throw Failure(path: path, code: errno) }
+            for path in [path, damagedPath] {
+                guard unlink(path) == 0 || errno == ENOENT else { throw Failure(path: path, code: errno) }
+            }
         }
     }
 
@@ -95,8 +117,12 @@ struct UsageStore: Sendable {
         guard descriptor >= 0 else { throw Failure(path: lockPath, code: errno) }
         // Closing gives the lock back, also when the process dies.
         defer { close(descriptor) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw Failure(path: lockPath, code: errno) }
+        let end = ContinuousClock.now + lockTimeout
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EINTR || errno == EWOULDBLOCK && ContinuousClock.now < end else {
+                throw Failure(path: lockPath, code: errno)
+            }
+            poll(nil, 0, 10)
         }
         try body()
     }
@@ -145,7 +171,8 @@ final class UsageRecorder: Sendable {
         self.today = today
     }
 
-    /// Begins to write. What cannot be written is dropped: counts are worth no message to the user.
+    /// Begins to write. What cannot be written is tried again with what comes after it; counts are worth no message to
+    /// the user.
     func start() {
         _ = BlockingThread.start(name: "usage") { [self] in
             while true {
@@ -202,7 +229,14 @@ final class UsageRecorder: Sendable {
             return fresh
         }
         guard !fresh.days.isEmpty else { return }
-        try? store.add(fresh)
+        do {
+            try store.add(fresh)
+        } catch {
+            state.withLock { state in
+                // Bounded as the history on the disk is.
+                if state.isEnabled { state.fresh.add(fresh) }
+            }
+        }
     }
 
     /// Today in the user's time zone.

@@ -190,7 +190,9 @@ extension LanguageServer {
     /// Somebody who asked gets the error. While typing it goes to the log once: many editors would show an
     /// error at every key.
     private func answerFailure(_ completion: RunningCompletion, _ message: String) {
-        logger.error("completion failed: \(message)")
+        // A server that refuses is asked at each keystroke, and refuses each time.
+        logger.log(level: message == lastLoggedFailure ? .debug : .error, "completion failed: \(message)")
+        lastLoggedFailure = message
         switch completion.triggerKind {
         case .invoked:
             finish(completion.request) {

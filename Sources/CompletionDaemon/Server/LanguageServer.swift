@@ -58,6 +58,8 @@ final class LanguageServer {
     private var progress: WorkDoneProgress?
     /// The failure last shown to the user, so that typing does not repeat it.
     var lastShownFailure: String?
+    /// The same for the log, which holds requests of all kinds.
+    var lastLoggedFailure: String?
 
     init(
         provider: any CompletionProvider, events: EventQueue, inFlight: InFlightRequests,

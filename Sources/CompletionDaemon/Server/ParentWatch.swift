@@ -9,17 +9,28 @@ enum ParentWatch {
     static let interval = Duration.seconds(3)
 
     /// Calls `gone` once the process has ended, on a thread of its own that lasts until then. Does nothing for a
-    /// process that is not there at the start: it may live in another namespace.
+    /// process that is not there when it is first seen clearly: it may live in another namespace.
+    ///
+    /// - Parameter look: how a process is looked at.
     static func start(
-        processID: Int64, interval: Duration = interval, _ gone: @escaping @Sendable () -> Void
+        processID: Int64, interval: Duration = interval, look: @escaping @Sendable (pid_t) -> Sight = look(at:),
+        _ gone: @escaping @Sendable () -> Void
     ) {
-        guard let process = pid_t(exactly: processID), process > 0,
-            case .running(let start) = look(at: process)
-        else { return }
+        guard let process = pid_t(exactly: processID), process > 0 else { return }
+        let first = look(process)
+        if first == .gone { return }
         _ = BlockingThread.start(name: "parent-watch") {
             let milliseconds = Int32(clamping: Int(interval / .milliseconds(1)))
-            repeat { poll(nil, 0, milliseconds) } while !isGone(process, start)
-            gone()
+            // Where nothing can be seen at first, the next clear look is the first one.
+            var known = first
+            while true {
+                poll(nil, 0, milliseconds)
+                let now = look(process)
+                if now == .unclear || now == known { continue }
+                if known != .unclear { return gone() }
+                if now == .gone { return }
+                known = now
+            }
         }
     }
 
@@ -30,14 +41,6 @@ enum ParentWatch {
         case gone
         /// Nothing can be seen now: descriptors or memory have run out, which says nothing about the process.
         case unclear
-    }
-
-    private static func isGone(_ process: pid_t, _ start: UInt64) -> Bool {
-        switch look(at: process) {
-        case .running(let now): now != start
-        case .gone: true
-        case .unclear: false
-        }
     }
 
     /// - Parameter code: of errno.

@@ -89,6 +89,8 @@ package struct CompletionEndpoint: Sendable {
     }
 
     /// Sends a request, again after a passing failure. Blocking. `shouldStop` sees all text so far.
+    ///
+    /// - Throws: an `EvaluationError`, of kind `refusal` where asking again would give the same.
     package func complete(
         _ request: EndpointRequest, isCancelled: () -> Bool, shouldStop: ([UInt8]) -> Bool
     ) throws -> EndpointAnswer {
@@ -101,7 +103,8 @@ package struct CompletionEndpoint: Sendable {
                 return answer
             } catch {
                 guard error.isPassing, attempt < attemptCount, !isCancelled() else {
-                    throw EvaluationError(.endpoint, "\(url): \(error.message)", fix: "check the server")
+                    throw EvaluationError(
+                        error.isPassing ? .endpoint : .refusal, "\(url): \(error.message)", fix: error.fix)
                 }
                 // Waiting in steps, so that an interruption is heard.
                 let end = ContinuousClock.now + backoff
@@ -127,7 +130,10 @@ package struct CompletionEndpoint: Sendable {
             return !isStopped && stream.failure == nil
         }
         stream.end()
-        if let failure = stream.failure { throw HTTPFailure(message: failure, isPassing: false) }
+        if let failure = stream.failure {
+            let said = ServerMessage.shown(failure, key: key) ?? "no reason given"
+            throw HTTPFailure(message: "the server reports an error: \(said)", isPassing: false)
+        }
         guard isStopped || stream.hasAnswer else {
             throw HTTPFailure(message: "the server's answer is no completion", isPassing: false)
         }

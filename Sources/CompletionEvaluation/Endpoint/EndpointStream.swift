@@ -12,7 +12,7 @@ package struct EndpointStream {
     static let maximumLineByteCount = 16 << 20
 
     package var answer = EndpointAnswer()
-    /// What the server reported instead of an answer.
+    /// What the server reported instead of an answer, as it came: not fit to be shown.
     package private(set) var failure: String?
     package private(set) var hasAnswer = false
     private var line: [UInt8] = []
@@ -46,8 +46,7 @@ package struct EndpointStream {
             let event = try? JSONDecoder().decode(AnyJSON.self, from: Data(content))  // a comment or "[DONE]"
         else { return }
         if let error = event["error"] {
-            failure =
-                "the server reports: " + (error["message"]?.string ?? error.string ?? "an error").prefix(300)
+            failure = error["message"]?.string ?? error.string ?? "an error"
             return
         }
         if let choice = event["choices"]?.array?.first { take(choice: choice) }

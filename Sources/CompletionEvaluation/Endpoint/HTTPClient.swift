@@ -49,7 +49,8 @@ package struct EndpointURL: Sendable, Equatable, CustomStringConvertible {
 /// Why a request gave nothing.
 package struct HTTPFailure: Error, Sendable, Equatable {
     package let message: String
-    /// Whether another attempt may succeed.
+    var fix = "look into the server's log"
+    /// Whether another attempt may succeed: the server cannot be reached, is busy or has a failure of its own.
     package let isPassing: Bool
 }
 
@@ -80,7 +81,7 @@ package struct HTTPClient: Sendable {
                 perform(url.text + path, url.isLoopback, headers, body, Transfer(onBody, isCancelled))
             }
         }
-        try check(result.0, firstBytes: result.1)
+        try check(result.0, firstBytes: result.1, key: key)
     }
 
     /// What C calls back; lives as long as one call.
@@ -136,33 +137,54 @@ package struct HTTPClient: Sendable {
         return (result, transfer.firstBytes)
     }
 
-    private func check(_ result: foretoken_http_result, firstBytes: [UInt8]) throws(HTTPFailure) {
+    private func check(
+        _ result: foretoken_http_result, firstBytes: [UInt8], key: String?
+    ) throws(HTTPFailure) {
         let words = withUnsafeBytes(of: result.message) {
             String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
         }
         switch result.outcome {
         case FORETOKEN_HTTP_NO_LIBRARY:
             throw HTTPFailure(
-                message: "libcurl is not installed (Debian: apt-get install libcurl4)", isPassing: false)
+                message: "libcurl is not installed", fix: "install it (Debian: apt-get install libcurl4)",
+                isPassing: false)
         case FORETOKEN_HTTP_UNREACHABLE:
-            throw HTTPFailure(message: "the server cannot be reached: \(words)", isPassing: true)
+            throw HTTPFailure(
+                message: "the server cannot be reached: \(words)", fix: "check that it runs, and its address",
+                isPassing: true)
         case FORETOKEN_HTTP_TIMEOUT:
-            throw HTTPFailure(message: "the server did not answer in time", isPassing: true)
+            throw HTTPFailure(
+                message: "the server did not answer in time", fix: "check that it runs, or give it more time",
+                isPassing: true)
         case FORETOKEN_HTTP_FAILED:
-            throw HTTPFailure(message: words, isPassing: false)
+            throw HTTPFailure(message: words, fix: "check the server's address and certificate", isPassing: false)
         default: break
         }
         let status = result.status
         if (200..<300).contains(status) { return }
-        if (300..<400).contains(status) {
-            throw HTTPFailure(
-                message: "the server redirects (\(status)), which is not followed; name the address itself",
-                isPassing: false)
-        }
         // A stopped transfer has no status before the first line of the answer.
         if status == 0, result.outcome == FORETOKEN_HTTP_STOPPED { return }
-        let text = String(decoding: firstBytes.prefix(300), as: UTF8.self)
-        throw HTTPFailure(
-            message: "the server answered \(status): \(text)", isPassing: status == 429 || status >= 500)
+        throw Self.failure(status: status, body: firstBytes, key: key)
+    }
+
+    private static func failure(status: Int, body: [UInt8], key: String?) -> HTTPFailure {
+        if (300..<400).contains(status) {
+            return HTTPFailure(
+                message: "the server redirects (\(status)), which is not followed", fix: "name the address itself",
+                isPassing: false)
+        }
+        let said = ServerMessage.shown(body: body, key: key).map { " (\($0))" } ?? ""
+        let fix =
+            switch status {
+            case 401, 403: "check the key"
+            case 404, 405: "check the address, which mostly ends in /v1, and the model's name"
+            case 400, 422:
+                "check the model's name, which form of \"prompt\" the server takes, and how long a prompt it reads"
+            case 413: "lower the number of prompt tokens"
+            case 429: "ask less often, or try again later"
+            default: "look into the server's log"
+            }
+        return HTTPFailure(
+            message: "the server answered \(status)\(said)", fix: fix, isPassing: status == 429 || status >= 500)
     }
 }

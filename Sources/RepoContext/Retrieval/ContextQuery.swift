@@ -50,6 +50,9 @@ package struct ContextQuery: Sendable {
     package var tokenBudget: Int
     /// False for a prompt of the current file alone.
     package var includeContext: Bool
+    /// The prompt goes to a server: what git or `.foretokenignore` excludes is in no part of it, and a cursor in such a
+    /// file has none.
+    package var leavesMachine = false
     /// True once nobody waits for the prompt; asked on the `index` thread, so it must not block.
     package var isCancelled: @Sendable () -> Bool
 

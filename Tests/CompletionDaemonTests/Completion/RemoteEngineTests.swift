@@ -3,6 +3,7 @@
 
 import CompletionEvaluation
 import Foundation
+import RepoContext
 import TestSupport
 import Testing
 
@@ -31,17 +32,18 @@ struct RemoteEngineTests {
     }
 
     private func service(
-        port: UInt16, _ change: (inout RemoteEngineSettings) -> Void = { _ in }
+        port: UInt16, folder: String? = nil, contextTokens: Int = 256,
+        _ change: (inout RemoteEngineSettings) -> Void = { _ in }
     ) throws -> RemoteCompletionService {
         var engine = RemoteEngineSettings(url: try EndpointURL("http://127.0.0.1:\(port)/v1"))
         engine.model = "big"
         engine.tokenizerPath = FixturePaths.defaultModel
         change(&engine)
         let service = RemoteCompletionService(
-            configuration: RemoteCompletionService.Configuration(engine: engine, contextTokens: 256),
+            configuration: RemoteCompletionService.Configuration(engine: engine, contextTokens: contextTokens),
             logger: silentLogger)
         service.workspaceOpened(
-            WorkspaceDescription(rootPaths: [folder], clientName: nil, initializationOptions: nil),
+            WorkspaceDescription(rootPaths: [folder ?? self.folder], clientName: nil, initializationOptions: nil),
             progress: NoProgress())
         return service
     }
@@ -50,13 +52,27 @@ struct RemoteEngineTests {
         _ name: String = "shapes.py", kind: InlineCompletionTriggerKind = .automatic, minimumConfidence: Double? = nil,
         cancellation: RequestCancellation = RequestCancellation()
     ) throws -> CompletionRequest {
-        let path = folder + "/" + name
-        let bytes = try FixturePaths.bytes(path)
-        return CompletionRequest(
-            document: DocumentSnapshot(
-                uri: DocumentURI(filePath: path), languageID: "python", version: 1, bytes: bytes),
-            byteOffset: bytes.count - 1, triggerKind: kind, selectedCompletion: nil, openDocuments: [],
-            recentPaths: [], cancellation: cancellation, minimumConfidence: minimumConfidence)
+        var request = try request(path: folder + "/" + name, kind: kind, cancellation: cancellation)
+        request.minimumConfidence = minimumConfidence
+        return request
+    }
+
+    /// - Parameter open: other documents, which were edited and looked at.
+    private func request(
+        path: String, open: [String] = [], kind: InlineCompletionTriggerKind = .automatic,
+        cancellation: RequestCancellation = RequestCancellation()
+    ) throws -> CompletionRequest {
+        func document(_ path: String) throws -> DocumentSnapshot {
+            DocumentSnapshot(
+                uri: DocumentURI(filePath: path), languageID: "python", version: 1,
+                bytes: try FixturePaths.bytes(path))
+        }
+        let own = try document(path)
+        var request = CompletionRequest(
+            document: own, byteOffset: own.bytes.count - 1, triggerKind: kind, selectedCompletion: nil,
+            openDocuments: try open.map(document), recentPaths: open, cancellation: cancellation)
+        request.recentEdits = open.map { RecentEdit(path: $0, line: 1) }
+        return request
     }
 
     @Test("A server gets the prompt's tokens, the model's name and the key; its text goes through our rules")
@@ -111,17 +127,177 @@ struct RemoteEngineTests {
         #expect(server.requests == [])
     }
 
-    @Test("A server that is away is named, and not asked again at each keystroke")
-    func away() async throws {
-        let server = try LoopbackServer(answers: ["HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n"])
+    private static func failure(_ status: String, _ body: String = "") -> String {
+        "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+    }
+
+    private func message(_ outcome: CompletionOutcome) -> String {
+        guard case .failed(let message) = outcome else {
+            Issue.record("\(outcome) is no failure")
+            return ""
+        }
+        return message
+    }
+
+    @Test(
+        "A server that cannot answer now is named, and not asked again at each keystroke",
+        arguments: ["503 Busy", "429 Too Many Requests"])
+    func away(status: String) async throws {
+        let server = try LoopbackServer(answers: [Self.failure(status), Self.answer])
         let service = try service(port: server.port)
-        guard case .failed(let redirected) = await service.complete(try request()) else {
-            Issue.record("a redirect was followed")
+        let first = message(await service.complete(try request()))
+        #expect(first.contains(status.prefix(3)) && first.contains("settings.json"))
+        #expect(message(await service.complete(try request())) == first)
+        #expect(server.requests.count == 1)
+    }
+
+    @Test(
+        "What a server refuses is told with what to do about it, and the next request is sent",
+        arguments: [
+            ("400 Bad Request", "model's name"), ("401 Unauthorized", "key"), ("404 Not Found", "/v1"),
+            ("302 Found\r\nLocation: http://127.0.0.1:1/", "redirects"),
+        ])
+    func refused(status: String, fix: String) async throws {
+        let body = #"{"error":{"message":"no model big"}}"#
+        let server = try LoopbackServer(answers: [Self.failure(status, body), Self.answer])
+        let service = try service(port: server.port)
+        let told = message(await service.complete(try request()))
+        #expect(told.contains(status.prefix(3)) && told.contains(fix) && told.contains("settings.json"))
+        guard case .items = await service.complete(try request()) else {
+            Issue.record("one refusal closed the session")
             return
         }
-        #expect(redirected.contains("redirects") && redirected.contains("settings.json"))
-        #expect(await service.complete(try request()) == .failed(message: redirected))
-        #expect(server.requests.count == 1)
+    }
+
+    private static func completion(_ text: String, logProbability: Double = -0.1) -> String {
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+            + #"data: {"choices":[{"text":"\#(text)\n\n","logprobs":{"token_logprobs":[\#(logProbability)]}}]}"#
+            + "\n\ndata: [DONE]\n\n"
+    }
+
+    private func texts(_ outcome: CompletionOutcome) -> [String] {
+        guard case .items(let items) = outcome else { return ["\(outcome)"] }
+        return items.map(\.text)
+    }
+
+    @Test("Who asks gets other texts beside the first: none twice, none that is not sure enough")
+    func alternatives() async throws {
+        let server = try LoopbackServer(answers: [
+            Self.completion("width"), Self.completion("width"), Self.completion("height"),
+            Self.completion("width"), Self.completion("height", logProbability: -5), Self.completion("area"),
+        ])
+        let service = try service(port: server.port)
+        #expect(texts(await service.complete(try request(kind: .invoked))) == ["width", "height"])
+        let sure = try request(kind: .invoked, minimumConfidence: 0.5)
+        #expect(texts(await service.complete(sure)) == ["width", "area"])
+    }
+
+    @Test("An alternative that fails takes nothing from the first answer, and nothing from the next request")
+    func failingAlternative() async throws {
+        let server = try LoopbackServer(answers: [
+            Self.completion("width"), Self.failure("503 Busy"), Self.completion("height"),
+        ])
+        let service = try service(port: server.port)
+        #expect(texts(await service.complete(try request(kind: .invoked))) == ["width"])
+        #expect(texts(await service.complete(try request())) == ["height"])
+    }
+
+    // MARK: Excluded files
+
+    private func expectNotSent(
+        _ name: String, _ reason: String, git: Bool = true, _ change: (RepositoryFixture) throws -> Void
+    ) async throws {
+        let fixture = try RepositoryFixture(isRepository: git)
+        try fixture.write("other.py", "def other(): pass\n")
+        try change(fixture)
+        let server = try LoopbackServer(answers: [], keepsListening: true)
+        let service = try service(port: server.port, folder: fixture.path) { $0.timeoutSeconds = 5 }
+        let path = fixture.absolute(name)
+        let outcome = await service.complete(try request(path: path))
+        guard case .inactive(let told) = outcome else {
+            Issue.record("\(name): \(outcome)")
+            return
+        }
+        #expect(told.contains(reason))
+        #expect(server.requests == [])
+    }
+
+    @Test("Nothing of a file that git or .foretokenignore excludes is sent, saved just now or reached by a link")
+    func excludedFile() async throws {
+        try await expectNotSent("local.py", "git ignores it") {
+            try $0.write(".gitignore", "local.py\n")
+            try $0.write("local.py", "x = \n")
+            try $0.commit()
+        }
+        try await expectNotSent("local.py", "git ignores it", git: false) {
+            try $0.write(".gitignore", "local.py\n")
+            try $0.write("local.py", "x = \n")
+        }
+        // Tracked, which git's rules do not change.
+        try await expectNotSent("private/a.py", ".foretokenignore names it") {
+            try $0.write("private/a.py", "x = \n")
+            try $0.commit()
+            try $0.write(".foretokenignore", "private/\n")
+        }
+        try await expectNotSent("link.py", ".foretokenignore names it") {
+            try $0.write("private.py", "x = \n")
+            try $0.write(".foretokenignore", "private.py\n")
+            #expect(symlink("private.py", $0.absolute("link.py")) == 0)
+        }
+        try await expectNotSent(".git/COMMIT_EDITMSG", "git's own folder") {
+            try $0.write(".git/COMMIT_EDITMSG", "Add x\n")
+        }
+        // Rules that cannot be read might name any file.
+        try await expectNotSent("a.py", "cannot be read") {
+            try $0.write("a.py", "x = \n")
+            #expect(symlink("elsewhere", $0.absolute(".foretokenignore")) == 0)
+        }
+    }
+
+    @Test("A tracked file that .gitignore happens to match is sent, and so is one outside of all rules")
+    func notExcluded() async throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("a.py", "x = \n")
+        try fixture.commit()
+        try fixture.write(".gitignore", "*.py\n")
+        let server = try LoopbackServer(answers: [Self.completion("1"), Self.completion("2")])
+        let service = try service(port: server.port, folder: fixture.path)
+        #expect(texts(await service.complete(try request(path: fixture.absolute("a.py")))) == ["1"])
+        #expect(texts(await service.complete(try request(path: folder + "/shapes.py"))) == ["2"])
+    }
+
+    @Test("Excluded files that are open, edited or linked to are in no prompt that is sent")
+    func excludedContext() async throws {
+        let fixture = try RepositoryFixture()
+        for name in ["view", "shown", "ignored", "named", "linked"] {
+            try fixture.write("\(name).py", "def \(name)_total(order):\n    return order.\(name)_marker\n")
+        }
+        try fixture.write(".gitignore", "ignored.py\nlinked.py\n")
+        try fixture.commit()
+        try fixture.write(".gitignore", "ignored.py\n")
+        let server = try LoopbackServer(answers: [String](repeating: Self.completion("1"), count: 2))
+        let service = try service(port: server.port, folder: fixture.path, contextTokens: 2_048) {
+            $0.promptForm = .text
+        }
+        let text = "import shown, ignored, named, linked\n"
+            + "x = shown_total(ignored_total(named_total(linked_total(1))))\ny = \n"
+        try fixture.write("view.py", text)
+        #expect(symlink("ignored.py", fixture.absolute("alias.py")) == 0)
+        let asked = try request(
+            path: fixture.absolute("view.py"),
+            open: ["shown", "ignored", "named", "linked", "alias"].map { fixture.absolute("\($0).py") })
+        _ = await service.complete(asked)
+        let first = try #require(server.requests.first)
+        #expect(first.contains("shown_marker") && first.contains("named_marker") && first.contains("linked_marker"))
+        #expect(!first.contains("ignored_marker"))
+        // The rules change on the disk, and no editor tells.
+        try fixture.write(".foretokenignore", "named.py\n")
+        try fixture.write(".gitignore", "ignored.py\nlinked.py\n")
+        _ = await service.complete(asked)
+        let second = try #require(server.requests.last)
+        #expect(server.requests.count == 2 && second.contains("shown_marker"))
+        #expect(!second.contains("named_marker") && !second.contains("linked_marker"))
+        #expect(!second.contains("ignored_marker"))
     }
 
     @Test("A request that is superseded while the server is silent ends at once")
@@ -131,7 +307,7 @@ struct RemoteEngineTests {
         let cancellation = RequestCancellation()
         let request = try request(cancellation: cancellation)
         let task = Task { await service.complete(request) }
-        await onBlockingThread { usleep(20_000) }
+        await server.waitForRequests(1)
         cancellation.cancel(.superseded)
         #expect(await task.value == .cancelled)
     }

@@ -21,16 +21,18 @@ struct PeerServerTests {
 
         let port: UInt16
         private var process = pid_t()
+        private let logPath: String
 
-        init(modelPath: String) throws {
+        init(modelPath: String, logPath: String) throws {
+            self.logPath = logPath
             let path =
                 ProcessInfo.processInfo.environment["FORETOKEN_LLAMA_SERVER"]
                 ?? FixturePaths.checkoutRoot + "/.build/peers/native/bin/llama-server"
             guard access(path, X_OK) == 0 else {
                 throw Failure(description: "\(path) is missing: run Benchmarks/peers/build.sh server")
             }
-            // A port that was free a moment ago.
-            port = try LoopbackServer(answers: []).port
+            // Free a moment ago.
+            port = try LoopbackServer.freePort()
             let words = [
                 path, "--model", modelPath, "--host", "127.0.0.1", "--port", "\(port)", "--threads", "2",
                 "--ctx-size", "4096", "--parallel", "1",
@@ -40,9 +42,9 @@ struct PeerServerTests {
             var actions = posix_spawn_file_actions_t()
             posix_spawn_file_actions_init(&actions)
             defer { posix_spawn_file_actions_destroy(&actions) }
-            for descriptor: Int32 in 0...2 {
-                posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
-            }
+            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0)
+            posix_spawn_file_actions_addopen(&actions, 1, logPath, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+            posix_spawn_file_actions_adddup2(&actions, 1, 2)
             guard posix_spawn(&process, path, &actions, nil, &arguments, environ) == 0 else {
                 throw Failure(description: "\(path) cannot be started")
             }
@@ -70,7 +72,8 @@ struct PeerServerTests {
                 var status: Int32 = 0
                 guard waitpid(process, &status, WNOHANG) == 0 else {
                     process = 0
-                    throw Failure(description: "llama-server ended with status \(status)")
+                    let log = (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? ""
+                    throw Failure(description: "llama-server ended with status \(status): \(log.suffix(1_000))")
                 }
                 if (try? endpoint.complete(request, isCancelled: { false }, shouldStop: { _ in false })) != nil { return }
                 usleep(100_000)
@@ -95,7 +98,7 @@ struct PeerServerTests {
         let folder = try RepositoryFixture.temporaryFolder()
         let path = folder + "/shapes.py"
         try Data("def rectangle_area(width, height):\n    return width * \n".utf8).write(to: URL(fileURLWithPath: path))
-        let server = try LlamaServer(modelPath: FixturePaths.defaultModel)
+        let server = try LlamaServer(modelPath: FixturePaths.defaultModel, logPath: folder + "/server.log")
         try await onBlockingThread { Result { try server.waitUntilReady() } }.get()
 
         let local = CompletionService(

@@ -87,6 +87,28 @@ struct SetupCommandTests {
         #expect(attributes[.type] as? FileAttributeType == .typeSymbolicLink)
     }
 
+    @Test("A link that leads nowhere is named and stays, and nothing is made in its place or behind it")
+    func danglingLink() throws {
+        for target in [home.path + "/dotfiles/vimrc", "gone", ".vimrc"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: home.path + "/.vimrc", withDestinationPath: target)
+            let result = try run("vim", "--write")
+            #expect(result.exitCode == 1 && result.errorOutput.contains("leads to no file"), "\(target)")
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: home.path + "/.vimrc") == target)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: home.path) == [".vimrc"])
+            try home.remove(".vimrc")
+        }
+    }
+
+    @Test("A file of another name beside the configuration is not touched")
+    func temporaryName() throws {
+        try home.write(".vimrc", "set number\n")
+        try home.write(".vimrc.foretoken-new", "mine\n")
+        #expect(try run("vim", "--write").exitCode == 0)
+        #expect(try text(".vimrc.foretoken-new") == "mine\n")
+        #expect(try Set(FileManager.default.contentsOfDirectory(atPath: home.path)).count == 2)
+    }
+
     @Test("Damaged marking lines, files that are no text and editors without a file are refused, with nothing changed")
     func refusals() throws {
         let damaged = "\" >>> foretoken setup >>>\nmine\n"

@@ -90,7 +90,10 @@ struct TranscriptTests {
         let text = "let key = \"sésame\"\n\tfoo(𝒳)"
         let message: JSONTree = [
             "method": "textDocument/didOpen",
-            "params": ["textDocument": ["uri": "file:///a/b.swift", "version": 1, "text": .string(text)]],
+            "params": [
+                "textDocument": ["uri": "file:///a/b.swift", "version": 1, "text": .string(text)],
+                "label": ["sésame", ["value": "sésame"]],
+            ],
         ]
         recorder.record(try message.bytes, from: .client)
         recorder.record(Array("not JSON: sésame".utf8), from: .client)

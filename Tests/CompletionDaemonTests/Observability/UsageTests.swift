@@ -42,7 +42,7 @@ struct UsageTests {
     }
 
     @Test(
-        "A damaged file counts as empty and is replaced",
+        "A damaged file counts as empty and is put aside",
         arguments: [
             "", "{", "[]", #"{"schema":0,"days":{}}"#,
             #"{"schema":1,"days":{"d":{"swift":{"answered":-1,"latency":[1]}}}}"#,
@@ -53,6 +53,10 @@ struct UsageTests {
             try Data(text.utf8).write(to: URL(filePath: store.folder + "/usage.json"))
             try store.add(history(day: "2026-01-01", accepted: 7))
             #expect(try store.read().days["2026-01-01"]?["swift"]?.accepted == 7)
+            let aside = store.folder + "/usage.json.damaged"
+            #expect(try Data(contentsOf: URL(filePath: aside)) == Data(text.utf8))
+            try store.clear()
+            #expect(!FileManager.default.fileExists(atPath: aside))
         }
     }
 
@@ -81,6 +85,25 @@ struct UsageTests {
             unlink(path)
             #expect(symlink("/etc/passwd", path) == 0)
             #expect(throws: UsageStore.Failure.self) { try store.read() }
+        }
+    }
+
+    @Test("A daemon that was stopped while it held the lock holds up no other, and what was not written is kept")
+    func heldLock() throws {
+        try withStore { store in
+            try store.add(history(day: "2026-03-04", accepted: 2))
+            var store = store
+            store.lockTimeout = .milliseconds(1)
+            let lock = open(store.folder + "/usage.lock", O_RDWR | O_CLOEXEC)
+            #expect(flock(lock, LOCK_EX) == 0)
+            #expect(throws: UsageStore.Failure.self) { try store.add(history(day: "2026-03-04", accepted: 1)) }
+            let recorder = UsageRecorder(store: store) { "2026-03-04" }
+            recorder.note(.accepted(languageID: "swift", characterCount: 5))
+            recorder.end()
+            close(lock)
+            recorder.end()
+            let counts = try #require(try store.read().days["2026-03-04"]?["swift"])
+            #expect(counts.accepted == 3 && counts.acceptedCharacters == 5)
         }
     }
 

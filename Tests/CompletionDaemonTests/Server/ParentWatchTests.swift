@@ -1,6 +1,7 @@
 // The session must not outlive the editor.
 
 import Glibc
+import Synchronization
 import Testing
 
 @testable import CompletionDaemon
@@ -28,6 +29,21 @@ struct ParentWatchTests {
         ParentWatch.start(processID: processID, interval: .milliseconds(1)) {
             Issue.record("called for process \(processID)")
         }
+    }
+
+    @Test("What cannot be seen at first is watched from the first clear look on", .timeLimit(.minutes(1)))
+    func unclearAtFirst() async {
+        let sights = Mutex<[ParentWatch.Sight]>([
+            .unclear, .unclear, .running(start: 5), .unclear, .running(start: 5), .running(start: 6),
+        ])
+        let (ended, continuation) = AsyncStream<Void>.makeStream()
+        ParentWatch.start(
+            processID: 1, interval: .milliseconds(1),
+            look: { _ in sights.withLock { $0.isEmpty ? .unclear : $0.removeFirst() } },
+            { continuation.finish() })
+        for await _ in ended {}
+        let areSeen = sights.withLock { $0.isEmpty }
+        #expect(areSeen)
     }
 
     @Test("That no file can be opened says nothing about the process")

@@ -206,6 +206,32 @@ struct WarmTests {
         #expect(try stored.allSatisfy { try Data(contentsOf: URL(fileURLWithPath: $0)).range(of: bytes) == nil })
     }
 
+    @Test("A request ends all that is read ahead, whatever began it")
+    func allReadingEnds() throws {
+        let session = try Session(cache: folder + "/cache")
+        let flags = (0..<2).compactMap { _ in session.keeper.begin(since: 0) }
+        #expect(flags.count == 2)
+        session.keeper.requestArrived()
+        #expect(flags.count { $0.isRaised } == 2)
+        #expect(session.keeper.begin(since: 0) == nil)
+    }
+
+    @Test("A snapshot with a file that nobody has added to git yet outlives the session")
+    func untrackedSource() async throws {
+        let text = Array("import shapes\nx = shapes.\n".utf8)
+        try project.repository.write("new.py", bytes: text)
+        let path = project.repository.absolute("new.py")
+        let first = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        await first.context.prepare(file: path)
+        _ = try await first.ask(path, text, text.count - 1)
+        await first.keeper.storeRecords()
+        let store = SnapshotStore(directory: folder + "/cache/snapshots")
+        #expect(store.entries().contains { $0.origin?.documentPath == "new.py" })
+        let second = try Session(cache: folder + "/cache")
+        await second.keeper.prepare(forFile: path)
+        #expect(store.entries().contains { $0.origin?.documentPath == "new.py" })
+    }
+
     @Test("Packed weights have a bound, the ones in use are spared, and clearing all takes them")
     func weightsAreBounded() throws {
         let cache = folder + "/w"
