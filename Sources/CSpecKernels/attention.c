@@ -15,11 +15,12 @@
 /// half a millisecond with BF16 dot products.
 #define ROWS_PER_TICKET 8
 #define TICKET_PRODUCTS ((int64_t)1 << 27)
-/// Chunks per ticket when chunks are spread: enough that fetching ahead finds its stream, few enough that every thread
-/// gets some tickets and none lasts long (multiplications, about half a millisecond with a slow instruction set).
+/// Chunks per ticket when chunks are spread: many in one piece, since a thread finds the first one of a ticket far
+/// away, but few enough that every thread gets some tickets.
 #define CHUNKS_PER_TICKET_MINIMUM 4
 #define CHUNKS_PER_TICKET_MAXIMUM 16
 #define CHUNK_TICKETS_PER_THREAD 2
+/// Multiplications of such a ticket, at most: about half a millisecond with a slow instruction set.
 #define CHUNK_TICKET_PRODUCTS ((int64_t)1 << 25)
 /// Query rows that one ticket holds at once (rows × heads of a group); more are taken in turns.
 #define TICKET_QUERY_ROWS 128

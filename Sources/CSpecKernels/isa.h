@@ -18,7 +18,7 @@
 typedef struct spec_chunk_view {
     const uint8_t *_Nonnull key_groups[SPEC_CHUNK / SPEC_GROUP];
     const uint8_t *_Nonnull value_groups[SPEC_CHUNK / SPEC_GROUP];
-    const uint8_t *_Nullable prefetch;  // where the next chunk's keys begin, or NULL
+    const uint8_t *_Nullable prefetch;  // the next chunk's keys, then values, in one piece; or NULL
 } spec_chunk_view;
 
 /// Attention of `rows` query rows over one chunk; row r sees keys [low[r], high[r]) of it.

@@ -26,7 +26,7 @@ struct SpeculationBenchArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "speculation: tokens of the vocabulary that the draft layer chooses from, the first ones.",
+            "speculation: tokens of the vocabulary's beginning in the draft's head; the text's rarer ones come on top.",
             valueName: "n"))
     var draftHead = SpeculationOptions.standardDraftHeadTokenCount
 

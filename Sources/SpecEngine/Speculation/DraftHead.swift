@@ -22,9 +22,15 @@ final class DraftHead {
     private var textTokens: [TokenID] = []
     /// By token: its output, or −1.
     private var outputs: [Int32]
-    /// Rows of the head as the file stores them, and the same packed; nil where nothing is left out or the file's rows
-    /// are not at hand.
-    private let textMemory: (rows: AlignedBuffer, panels: AlignedBuffer)?
+    /// Nil where nothing is left out, or where the file's rows are not kept (`TransformerWeights.headRowByteCount`).
+    private let textMemory: TextMemory?
+
+    /// Rows of the head as the file stores them, and the same packed.
+    private struct TextMemory {
+        let rowByteCount: Int
+        let rows: AlignedBuffer
+        let panels: AlignedBuffer
+    }
 
     /// `tokenCount` is rounded up to whole panels of 16.
     init(weights: TransformerWeights, tokenCount: Int) {
@@ -35,12 +41,14 @@ final class DraftHead {
         self.weights = weights
         outputs = (0..<vocabularySize).map { $0 < count ? Int32($0) : -1 }
         textTokens.reserveCapacity(Self.textTokenLimit)
-        textMemory =
-            count < vocabularySize && weights.headRowByteCount != nil
-            ? (
-                AlignedBuffer(byteCount: Self.textTokenLimit * (weights.headRowByteCount ?? 0)),
-                AlignedBuffer(byteCount: common.packedByteCount(rowCount: Self.textTokenLimit))
-            ) : nil
+        if count < vocabularySize, let rowByteCount = weights.headRowByteCount {
+            textMemory = TextMemory(
+                rowByteCount: rowByteCount,
+                rows: AlignedBuffer(byteCount: Self.textTokenLimit * rowByteCount),
+                panels: AlignedBuffer(byteCount: common.packedByteCount(rowCount: Self.textTokenLimit)))
+        } else {
+            textMemory = nil
+        }
     }
 
     /// Outputs at most.
@@ -61,21 +69,25 @@ final class DraftHead {
         return output < 0 ? nil : Int(output)
     }
 
-    /// Takes in the rarer tokens of `text`, those near its end first. Nothing happens while all of them are there:
-    /// typing on costs one look at every token.
+    /// Takes in the rarer tokens of `text`, those near its end first. While all of them are there, as in typing on,
+    /// nothing is packed.
     func follow(_ text: [TokenID]) {
-        guard let textMemory, text.contains(where: { output(of: $0) == nil }) else { return }
+        guard let textMemory else { return }
+        var wanted: [TokenID] = []
+        var seen: Set<TokenID> = []
+        for token in text.reversed() where token.rawValue >= common.outputCount {
+            guard wanted.count < Self.textTokenLimit else { break }
+            if seen.insert(token).inserted { wanted.append(token) }
+        }
+        guard wanted.contains(where: { output(of: $0) == nil }) else { return }
         for token in textTokens { outputs[Int(token.rawValue)] = -1 }
-        textTokens.removeAll(keepingCapacity: true)
-        for token in text.reversed() where output(of: token) == nil {
-            guard textTokens.count < Self.textTokenLimit else { break }
-            weights.copyHeadRow(
-                of: token, to: textMemory.rows.base + textTokens.count * (weights.headRowByteCount ?? 0))
-            outputs[Int(token.rawValue)] = Int32(common.outputCount + textTokens.count)
-            textTokens.append(token)
+        textTokens = wanted
+        for (row, token) in wanted.enumerated() {
+            weights.copyHeadRow(of: token, to: textMemory.rows.base + row * textMemory.rowByteCount)
+            outputs[Int(token.rawValue)] = Int32(common.outputCount + row)
         }
         matrix = common.followed(
-            by: textMemory.rows.pointer(to: UInt8.self), rowCount: textTokens.count,
+            by: textMemory.rows.pointer(to: UInt8.self), rowCount: wanted.count,
             packedInto: textMemory.panels)
     }
 }

@@ -52,7 +52,7 @@ final class LongSpecDraft {
             rowCount: TokenTree.capacity)
     }
 
-    /// Bytes that depend on the window, not on the context.
+    /// Bytes that depend on the window and the vocabulary, not on the context.
     var stateByteCount: Int { ring.byteCount + staging.byteCount + scratch.byteCount + head.byteCount }
     var weightByteCount: Int { weights.byteCount }
 

@@ -12,7 +12,7 @@ struct PackedMatrix {
     let isFloat: Bool
     private let parts: [spec_matrix]
     let memory: AlignedBuffer
-    /// Of parts that another matrix was followed by.
+    /// Of the part that `followed(by:)` added: owned by whoever packed it, not counted in `byteCount`.
     private let furtherMemory: AlignedBuffer?
 
     var byteCount: Int { memory.byteCount }
