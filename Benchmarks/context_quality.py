@@ -26,8 +26,9 @@ import time
 
 SIGNALS = ["imports", "definitions", "history", "recent", "lexical", "same-folder", "sibling", "path"]
 ENDINGS = set(".py .go .rs .js .ts .tsx .c .h .cpp .cc .hpp .java .cs .kt .swift".split())
-# Cursors that one server is asked about.
-BLOCK = 15
+# Cursors that one server is asked about. One: asked at once in another file, a server answers behind context that it has
+# read for the files before (docs/PREFIX_CACHE.md), which is not the choice that is judged here.
+BLOCK = 1
 # Seconds after which a server that does not answer is ended.
 PATIENCE = 120
 COMMENTS = ("#", "//", "*", "/*", '"""', "'''")

@@ -34,6 +34,7 @@ final class Checkout {
     private var documentPaths = Set<RelativePath>()
     private var outlines = OutlineCache()
     private var rules = IgnoreRules()
+    private let followsRepository: Bool
     /// Files whose text holds a credential.
     private var secretPaths = Set<RelativePath>()
     private(set) var layouts = LayoutHistory()
@@ -47,8 +48,10 @@ final class Checkout {
     /// Lists the root; nil when it is gone or cannot be listed.
     ///
     /// - Parameter cache: where an earlier session may have left what it read.
-    init?(_ location: RepositoryLocation, cache: IndexCache? = nil) {
+    /// - Parameter followsRepository: false takes a plain folder alone, whatever repository it lies in.
+    init?(_ location: RepositoryLocation, cache: IndexCache? = nil, followsRepository: Bool = true) {
         self.cache = cache
+        self.followsRepository = followsRepository
         self.location = location
         switch location {
         case .repository(let rootPath, _), .folder(let rootPath): self.rootPath = rootPath
@@ -58,11 +61,14 @@ final class Checkout {
         let rules = IgnoreRules(beneath: root)
         self.root = root
         self.rules = rules
-        guard let (listing, degradations) = Checkout.list(location, rootPath: rootPath) else { return nil }
+        guard
+            let (listing, degradations) = Checkout.list(
+                location, rootPath: rootPath, followsRepository: followsRepository)
+        else { return nil }
         var snapshot = listing
         snapshot.files.removeAll { rules.ignores($0.path) }
         self.snapshot = snapshot
-        self.degradations = degradations
+        self.degradations = degradations + [rules.degradation(rootPath: rootPath)].compactMap { $0 }
         paths = PathIndex(snapshot)
         gitStamps = currentGitStamps()
         load()
@@ -74,7 +80,7 @@ final class Checkout {
         guard let saved else { return }
         index = RepositoryIndex(entries: saved.entries, terms: saved.terms, weights: saved.weights)
         if let known = saved.history, known.head == head { history = known }
-        index.keepOnly { snapshot.index(of: $0) != nil }
+        index.keepOnly(snapshot)
         savedChangeCount = index.changeCount
     }
 
@@ -88,9 +94,10 @@ final class Checkout {
     }
 
     private static func list(
-        _ location: RepositoryLocation, rootPath: String
+        _ location: RepositoryLocation, rootPath: String, followsRepository: Bool
     ) -> (RepositorySnapshot, [String])? {
         var builder = SnapshotBuilder()
+        var line: String?
         if case .repository = location {
             do throws(GitError) {
                 if let path = GitFileCheck.repository(above: rootPath).flatMap({
@@ -104,12 +111,11 @@ final class Checkout {
                     return (snapshot, builder.degradations)
                 }
             } catch {
-                let line =
-                    "the repository at \(rootPath) cannot be opened (\(error)); context comes without git"
-                return builder.folderListing(rootPath: rootPath).map { ($0, [line] + builder.degradations) }
+                line = "the repository at \(rootPath) cannot be opened (\(error)); context comes without git"
             }
         }
-        return builder.folderListing(rootPath: rootPath).map { ($0, builder.degradations) }
+        return builder.folderListing(rootPath: rootPath, followsRepository: followsRepository)
+            .map { ($0, [line].compactMap { $0 } + builder.degradations) }
     }
 
     // MARK: Following changes
@@ -145,10 +151,13 @@ final class Checkout {
 
     private func reload() {
         // A root that cannot be listed any more keeps what was known; its files no longer open.
-        guard let (snapshot, degradations) = Checkout.list(location, rootPath: rootPath) else { return }
+        guard
+            let (snapshot, degradations) = Checkout.list(
+                location, rootPath: rootPath, followsRepository: followsRepository)
+        else { return }
         self.snapshot = snapshot
-        self.degradations = degradations
         rules = IgnoreRules(beneath: root)
+        self.degradations = degradations + [rules.degradation(rootPath: rootPath)].compactMap { $0 }
         didChangeFiles()
     }
 
@@ -167,23 +176,33 @@ final class Checkout {
         if isListChanged || fileCount != snapshot.files.count { didChangeFiles() }
     }
 
+    /// Those of the paths that are ignored; where the rules cannot be read, all.
     private func isIgnored(_ paths: Set<RelativePath>) -> Set<RelativePath> {
         guard !paths.isEmpty else { return [] }
         if snapshot.origin == .folder {
-            var rules = FolderRules()
-            return paths.filter { rules.ignores($0, in: root) }
-        }
-        var ignored = Set<RelativePath>()
-        do throws(GitError) {
-            guard let repository = try GitRepository.discover(fromFolder: rootPath) else { return [] }
-            for path in paths where GitFileCheck.blockingRules(of: root, above: path) == nil {
-                if try repository.isIgnored(path) { ignored.insert(path) }
+            guard let rules = FolderRules(rootPath: rootPath, followsRepository: followsRepository) else {
+                return paths
             }
-        } catch {
-            // Rules that cannot be read ignore nothing; the same failure has its line from the listing.
+            let ignored = paths.filter { rules.ignores($0) }
+            if let line = rules.degradation, !degradations.contains(line) { degradations.append(line) }
             return ignored
         }
-        return ignored
+        do throws(GitError) {
+            guard let repository = try GitRepository.discover(fromFolder: rootPath) else { return paths }
+            var ignored = Set<RelativePath>()
+            for path in paths {
+                if GitFileCheck.blockingRules(of: root, above: path) != nil {
+                    ignored.insert(path)
+                } else if try repository.isIgnored(path) {
+                    ignored.insert(path)
+                }
+            }
+            return ignored
+        } catch {
+            let line = "ignore rules cannot be read (\(error)); new files are left out of context"
+            if !degradations.contains(line) { degradations.append(line) }
+            return paths
+        }
     }
 
     /// Asks the rules on the disk about files of this root.
@@ -205,7 +224,7 @@ final class Checkout {
     private func didChangeFiles() {
         if !rules.isEmpty { snapshot.files.removeAll { [rules] in rules.ignores($0.path) } }
         paths = PathIndex(snapshot)
-        index.keepOnly { snapshot.index(of: $0) != nil }
+        index.keepOnly(snapshot)
         isPendingKnown = false
     }
 
@@ -271,7 +290,8 @@ final class Checkout {
     private func findPending(focus: RelativePath?) {
         isPendingKnown = true
         let focusFolder = focus?.folder ?? ""
-        let unread = snapshot.files.indices.filter { isWorthScanning($0) && !isScanned($0) }
+        // In this order: a look into the index costs less than one at the name.
+        let unread = snapshot.files.indices.filter { !isScanned($0) && isWorthScanning($0) }
         let distances = unread.map { place in
             (
                 place: place,

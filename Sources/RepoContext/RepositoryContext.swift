@@ -434,7 +434,10 @@ package actor RepositoryContext {
             return found.checkout
         }
         let cache = configuration.cacheFolder.map { IndexCache(cacheFolder: $0) }
-        guard let checkout = Checkout(location, cache: cache) else { return nil }
+        guard
+            let checkout = Checkout(
+                location, cache: cache, followsRepository: configuration.findsRepositories)
+        else { return nil }
         if checkouts.count >= RepositoryContext.maximumCheckoutCount {
             checkouts.removeFirst().checkout.save()
         }

@@ -106,6 +106,7 @@ package struct SnapshotBuilder {
         var walk = FolderWalk(limits: .untracked)
         var untracked: [(path: RelativePath, stamp: FileStamp)] = []
         var gone = Set<RelativePath>()
+        var unreadRules: GitError?
         for (path, change) in changes {
             switch change {
             case .modified:
@@ -129,13 +130,20 @@ package struct SnapshotBuilder {
             case .untrackedFolder:
                 guard !FolderWalk.skippedFolders.contains(String(path.fileName)) else { continue }
                 walk.add(folder: path.string, of: root) { path in
-                    // Rules that cannot be read ignore nothing; the walk is bounded all the same.
-                    (try? repository.isIgnored(path)) ?? false
+                    do throws(GitError) {
+                        return try repository.isIgnored(path)
+                    } catch {
+                        unreadRules = error
+                        return true
+                    }
                 }
             }
         }
         if walk.isTruncated {
             degradations.append("too many untracked files; not all are candidates for context")
+        }
+        if let error = unreadRules {
+            degradations.append("ignore rules cannot be read (\(error)); new files are left out of context")
         }
         add(untracked + walk.files, without: gone, to: &snapshot)
     }
@@ -182,14 +190,20 @@ package struct SnapshotBuilder {
     }
 
     /// The listing of a plain folder.
-    package mutating func folderListing(rootPath: String) -> RepositorySnapshot? {
-        guard let root = RootDirectory.open(rootPath) else {
+    ///
+    /// - Parameter followsRepository: false takes the folder alone, whatever repository it lies in.
+    package mutating func folderListing(
+        rootPath: String, followsRepository: Bool = true
+    ) -> RepositorySnapshot? {
+        guard let root = RootDirectory.open(rootPath),
+            let rules = FolderRules(rootPath: rootPath, followsRepository: followsRepository)
+        else {
             degradations.append("\(rootPath) cannot be listed; there is no context from other files")
             return nil
         }
         var walk = FolderWalk(limits: .plainFolder)
-        var rules = FolderRules()
-        walk.add(folder: "", of: root) { rules.ignores($0, in: root) }
+        walk.add(folder: "", of: root) { rules.ignores($0) }
+        if let line = rules.degradation { degradations.append(line) }
         if walk.isTruncated {
             degradations.append("\(rootPath) holds too many files; not all are candidates")
         }

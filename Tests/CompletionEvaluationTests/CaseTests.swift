@@ -118,6 +118,29 @@ struct CaseTests {
         #expect(FileManager.default.subpaths(atPath: folder) == ["open.py"])
     }
 
+    @Test("A .foretokenignore that cannot be followed leaves no case, and the reason")
+    func unusableRules() throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("open.py", Self.privateText)
+        try fixture.commit()
+        let repository = RepositoryCases(folder: fixture.path, options: options(100))
+        #expect(try !repository.atHead().cases.isEmpty)
+        for kind in ["large", "long", "link", "pipe"] {
+            try fixture.breakRules(".foretokenignore", kind)
+            let selection = try repository.atHead()
+            #expect(selection.cases.isEmpty)
+            let reasons = selection.skipped.map(\.reason)
+            #expect(reasons.count == 2 && reasons[0].contains("/.foretokenignore "), "\(reasons)")
+            try fixture.remove(".foretokenignore")
+        }
+        // In a commit alone: a link's text is no rule.
+        try fixture.link(".foretokenignore", to: "elsewhere")
+        try fixture.commit()
+        try fixture.remove(".foretokenignore")
+        let committed = try repository.atHead()
+        #expect(committed.cases.isEmpty && committed.skipped.count == 1)
+    }
+
     @Test("A folder or a file of the repository gives its own cases alone")
     func part() throws {
         let fixture = try RepositoryFixture()

@@ -71,6 +71,28 @@ import Testing
         let fixture = try Self.project()
         try fixture.damage("objects/info/alternates", with: other.absolute(".git/objects") + "\n")
         try await Self.expectPlainFolder(fixture, "borrowed")
+        // Neither directly, nor by way of a place inside, nor by a list behind a link.
+        try fixture.damage("objects/info/alternates", with: fixture.absolute("more") + "\n")
+        try fixture.write("more/info/alternates", other.absolute(".git/objects") + "\n")
+        try await Self.expectPlainFolder(fixture, "borrowed")
+        try fixture.remove(".git/objects/info/alternates")
+        try fixture.link(".git/objects/info/alternates", to: fixture.absolute("more/info/alternates"))
+        try await Self.expectPlainFolder(fixture, "borrowed")
+    }
+
+    @Test("Configuration behind a link, and more of it than is read, is no way out")
+    func refusesHiddenConfiguration() async throws {
+        let other = try Self.elsewhere()
+        let fixture = try Self.project()
+        let config = try String(contentsOfFile: fixture.absolute(".git/config"), encoding: .utf8)
+        let leading = config + "[include]\n\tpath = \(other.absolute("rules"))\n"
+        try fixture.damage("inner", with: leading)
+        try fixture.remove(".git/config")
+        try fixture.link(".git/config", to: "inner")
+        try await Self.expectPlainFolder(fixture, "include.path")
+        try fixture.remove(".git/config")
+        try fixture.damage("config", with: leading + String(repeating: "# filler\n", count: 120_000))
+        try await Self.expectPlainFolder(fixture, "larger than 1 MiB")
     }
 
     @Test(
@@ -151,6 +173,33 @@ import Testing
     }
 
     @Test(
+        "A .foretokenignore that cannot be followed keeps everything out, and one line says what to do",
+        arguments: ["large", "long", "link", "pipe", "folder"])
+    func closesWithoutOwnRules(kind: String) async throws {
+        for isRepository in [true, false] {
+            let fixture = try Self.project()
+            if !isRepository { try fixture.remove(".git") }
+            try fixture.breakRules(".foretokenignore", kind)
+            let context = RepositoryContext(
+                .init(workspaceFolders: [fixture.path], queryTimeLimit: .seconds(60), onDegradation: { _ in }))
+            let text = "import pricing\nx = discounted_total("
+            let query = ContextQuery(
+                filePath: fixture.absolute("view.py"), text: Array(text.utf8), cursorOffset: text.utf8.count,
+                tokenBudget: 2_000)
+            let answer = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+            #expect(answer.contextPaths == [])
+            #expect(answer.prompt.text.hasSuffix(text + "<|fim_middle|>"))
+            let lines = answer.degradations.filter { $0.contains(".foretokenignore") }
+            #expect(lines.count == 1 && lines[0].contains("; "), "\(answer.degradations)")
+            try fixture.remove(".foretokenignore")
+            await context.noteSaved(fixture.absolute(".foretokenignore"))
+            let mended = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+            #expect(mended.contextPaths.map(\.string) == ["pricing.py"])
+            #expect(!mended.degradations.contains { $0.contains(".foretokenignore") })
+        }
+    }
+
+    @Test(
         "Patterns mean what they mean to git",
         arguments: [
             ("*.py", "a/b.py", true), ("*.py", "a.pyc", false), ("/a.py", "b/a.py", false),
@@ -161,18 +210,20 @@ import Testing
             ("[a-c]?.py", "b1.py", true), ("[!a-c].py", "b.py", false), ("\\#x", "#x", true),
             ("# x", "# x", false),
             ("*.py\n!keep.py", "keep.py", false), ("gen/\n!gen/keep.py", "gen/keep.py", true),
-            ("[x", "[x", false),
+            ("[x", "[x", false), ("[[:digit:]]?.py", "1x.py", true), ("[![:alpha:]_]x", "ax", false),
+            ("[\\]]x", "]x", true), ("a\\ ", "a ", true), ("a ", "a", true), ("\u{FEFF}*.py", "a.py", true),
         ])
     func matchesPatterns(rules: String, path: String, isIgnored: Bool) throws {
         let path = try #require(RelativePath(path))
         #expect(IgnoreRules(Array(rules.utf8)).ignores(path) == isIgnored)
     }
 
-    @Test("A pattern of stars ends", .timeLimit(.minutes(1)))
+    @Test("A pattern of stars ends, and what it may name counts as ignored", .timeLimit(.minutes(1)))
     func boundsMatching() throws {
         let rules = IgnoreRules(Array((String(repeating: "*a", count: 60) + "b\n").utf8))
         let path = try #require(RelativePath(String(repeating: "a", count: 250)))
-        #expect(!rules.ignores(path))
+        #expect(rules.ignores(path))
+        #expect(!rules.ignores(try #require(RelativePath("view.py"))))
     }
 
     // MARK: Credentials

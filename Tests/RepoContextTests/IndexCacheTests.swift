@@ -123,7 +123,7 @@ import Testing
             guard let saved = SavedIndex(forged, rootPath: fixture.path) else { continue }
             let index = RepositoryIndex(entries: saved.entries, terms: saved.terms, weights: saved.weights)
             _ = index.hits(of: [1, 2, 3])
-            index.keepOnly { _ in false }
+            index.keepOnly(RepositorySnapshot(origin: .folder, rootPath: "/", files: []))
         }
     }
 

@@ -2,6 +2,7 @@
 // that differ in case alone. Each still gives context, with at most one line about what is missing; what git ignores
 // stays out where libgit2 cannot be asked.
 
+import CGit2
 import Foundation
 import Synchronization
 import TestSupport
@@ -184,5 +185,134 @@ import Testing
         }
         checkout.refresh()
         #expect(checkout.snapshot.files.map(\.path.string) == listed + ["sub/new.py"])
+    }
+
+    private static func listed(_ fixture: RepositoryFixture, _ folder: String = "") throws -> Checkout {
+        let path = folder.isEmpty ? fixture.path : fixture.absolute(folder)
+        return try #require(Checkout(.folder(rootPath: path)))
+    }
+
+    @Test("However many folders there are, the rules of each hold; beyond the bound of rules files nothing is shown")
+    func followsRulesInManyFolders() throws {
+        let fixture = try RepositoryFixture(isRepository: false)
+        func folder(_ number: Int) -> String { "f\(10_000 + number)" }
+        for number in 0..<1_200 { try fixture.write(folder(number) + "/a.py", "x = 1\n") }
+        try fixture.write("z/.gitignore", "local.py\n")
+        try fixture.write("z/local.py", "x = 1\n")
+        try fixture.write("z/open.py", "x = 1\n")
+        let checkout = try Self.listed(fixture)
+        #expect(checkout.snapshot.files.count == 1_201)
+        #expect(checkout.snapshot.files.last?.path.string == "z/open.py")
+        #expect(checkout.degradations == [])
+        for number in 0..<1_000 { try fixture.write(folder(number) + "/.gitignore", "b.py\n") }
+        let crowded = try Self.listed(fixture)
+        #expect(crowded.snapshot.files.count == 1_200)
+        #expect(crowded.snapshot.files.last?.path.string == folder(1_199) + "/a.py")
+        let lines = crowded.degradations
+        #expect(lines.count == 1 && lines[0].hasPrefix("z/.gitignore is one rules file too many"), "\(lines)")
+    }
+
+    @Test(
+        "Rules that cannot be followed close their folder and what is below, and one line says what to do",
+        arguments: ["large", "long", "link", "pipe", "folder"])
+    func closesWithoutRules(kind: String) throws {
+        let fixture = try RepositoryFixture(isRepository: false)
+        for name in ["a.py", "sub/b.py", "sub/deep/c.py", "sub/other/d.py", "t/e.py"] {
+            try fixture.write(name, "x = 1\n")
+        }
+        try fixture.write("sub/other/.gitignore", "!d.py\n")
+        try fixture.breakRules("sub/.gitignore", kind)
+        let checkout = try Self.listed(fixture)
+        #expect(checkout.snapshot.files.map(\.path.string) == ["a.py", "t/e.py"])
+        let lines = checkout.degradations
+        #expect(lines.count == 1 && lines[0].hasPrefix("sub/.gitignore "), "\(lines)")
+        try fixture.write("sub/new.py", "x = 1\n")
+        checkout.noteSaved(try #require(RelativePath("sub/new.py")))
+        checkout.refresh()
+        #expect(checkout.snapshot.files.map(\.path.string) == ["a.py", "t/e.py"])
+        try fixture.breakRules("t/.gitignore", kind)
+        let more = try Self.listed(fixture)
+        #expect(more.snapshot.files.map(\.path.string) == ["a.py"])
+        #expect(more.degradations.count == 1 && more.degradations[0].hasSuffix("(and 1 more rules files)"))
+        try fixture.breakRules(".git/info/exclude", kind)
+        #expect(try Self.listed(fixture).snapshot.files.isEmpty)
+    }
+
+    @Test(
+        "Without git, excludes of repository and user hold too, in linked work trees and opened parts as well",
+        .enabled(if: GitCommand.isInstalled))
+    func followsExcludesWithoutGit() throws {
+        let fixture = try Self.project(["--object-format=sha256"])
+        for name in ["mine.py", "yours.py", "far/local.py"] { try fixture.write(name, "x = 1\n") }
+        try fixture.write(".git/info/exclude", "mine.py\n")
+        try fixture.write(".git/own excludes", "/yours.py\n")
+        try GitCommand.run(
+            ["config", "core.excludesFile", fixture.absolute(".git/own excludes")], in: fixture.path)
+        let expected = ["far/away/place.py", "pricing.py", "view.py"]
+        #expect(try Self.listed(fixture).snapshot.files.map(\.path.string) == expected)
+        // The .gitignore above the opened folder names a file in it.
+        #expect(try Self.listed(fixture, "far").snapshot.files.map(\.path.string) == ["away/place.py"])
+
+        let linked = try RepositoryFixture(isRepository: false, name: "linked")
+        try GitCommand.run(["worktree", "add", "-q", linked.absolute("tree")], in: fixture.path)
+        for name in ["tree/mine.py", "tree/yours.py"] { try linked.write(name, "x = 1\n") }
+        let checkout = try Self.listed(linked, "tree")
+        #expect(checkout.snapshot.files.map(\.path.string) == expected)
+        #expect(checkout.degradations == [])
+    }
+
+    @Test("The user's global excludes hold in a folder without git", arguments: ["XDG_CONFIG_HOME", "HOME"])
+    func followsGlobalExcludes(variable: String) async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            [variable] in
+            // libgit2 takes these when it starts.
+            let home = try RepositoryFixture.temporaryFolder()
+            defer { try? FileManager.default.removeItem(atPath: home) }
+            unsetenv("XDG_CONFIG_HOME")
+            setenv("HOME", home, 1)
+            setenv(variable, home, 1)
+            let fixture = try RepositoryFixture(isRepository: false)
+            _ = foretoken_git_set_search_path(Int32(GIT_CONFIG_LEVEL_SYSTEM.rawValue), home + "/none")
+            for name in ["a.py", "b.py", "c.py"] { try fixture.write(name, "x = 1\n") }
+            let folder = home + (variable == "HOME" ? "/.config/git" : "/git")
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            // A link, as those who keep such files elsewhere have it.
+            try Data("b.py\n".utf8).write(to: URL(filePath: home + "/default"))
+            try FileManager.default.createSymbolicLink(
+                atPath: folder + "/ignore", withDestinationPath: home + "/default")
+            let byDefault = Checkout(.folder(rootPath: fixture.path))?.snapshot.files.map(\.path.string)
+            try Data("c.py\n".utf8).write(to: URL(filePath: home + "/chosen"))
+            try Data("[core]\n\texcludesFile = ~/chosen\n".utf8).write(to: URL(filePath: home + "/.gitconfig"))
+            let chosen = Checkout(.folder(rootPath: fixture.path))?.snapshot.files.map(\.path.string)
+            let exported = Checkout(.folder(rootPath: fixture.path), followsRepository: false)
+            guard byDefault == ["a.py", "c.py"], chosen == ["a.py", "b.py"],
+                exported?.snapshot.files.count == 3
+            else {
+                let line = "\(byDefault ?? []) \(chosen ?? [])\n"
+                _ = write(2, line, line.utf8.count)
+                exit(EXIT_SUCCESS)
+            }
+        }
+        #expect(String(decoding: result?.standardErrorContent ?? [], as: UTF8.self) == "")
+    }
+
+    @Test("A new file whose rules cannot be asked for is not shown", .timeLimit(.minutes(1)))
+    func closesWhereGitCannotBeAsked() async throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("view.py", "x = 1\n")
+        try fixture.commit()
+        let context = RepositoryContext(.init(queryTimeLimit: .seconds(60), onDegradation: { _ in }))
+        let query = ContextQuery(
+            filePath: fixture.absolute("view.py"), text: Array(Self.text.utf8),
+            cursorOffset: Self.text.utf8.count, tokenBudget: 2_000)
+        await context.prepare(file: query.filePath)
+        try fixture.write("new/local.py", "def local_function(): pass\n")
+        try fixture.makeFIFO("new/.gitignore")
+        await context.noteSaved(fixture.absolute("new/local.py"))
+        #expect(try await context.prompt(for: query, tokenizer: ByteTokenizer()).contextPaths == [])
+        try fixture.remove("new/.gitignore")
+        await context.noteSaved(fixture.absolute("new/local.py"))
+        let answer = try await context.prompt(for: query, tokenizer: ByteTokenizer())
+        #expect(answer.contextPaths.map(\.string) == ["new/local.py"])
     }
 }

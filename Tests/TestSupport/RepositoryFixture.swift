@@ -86,6 +86,25 @@ package final class RepositoryFixture {
         guard mkfifo(absolute(file), 0o644) == 0 else { throw Failure(description: "mkfifo: \(errno)") }
     }
 
+    /// Puts something in place of a rules file that cannot be followed: "large", "long" (too many rules), "link", "pipe"
+    /// or "folder".
+    package func breakRules(_ file: String, _ kind: String) throws {
+        switch kind {
+        case "large": try write(file, String(repeating: "# no rule at all\n", count: 4_000))
+        case "long": try write(file, (0...1_000).map { "n\($0)\n" }.joined())
+        case "link":
+            try write(".linked-rules", "nothing\n")
+            try write(file, "")
+            try remove(file)
+            try link(file, to: absolute(".linked-rules"))
+        case "pipe":
+            try write(file, "")
+            try remove(file)
+            try makeFIFO(file)
+        default: try write(file + "/inner", "")
+        }
+    }
+
     // MARK: History
 
     /// Stages everything (ignored files left out) and commits it.

@@ -48,7 +48,7 @@ extension RepositoryCases {
                 selection.skipped.append(SkippedInput(line: 0, reason: "commit \(commitID): \(error)"))
             }
         }
-        selection.noteIgnored(fileCount: ignored.count)
+        selection.noteIgnored(fileCount: ignored.count, problem: withheld.rulesProblem)
         selection.candidateCount = draw.candidateCount
         let drawn = draw.drawn().sorted {
             let (a, b) = ($0.payload, $1.payload)

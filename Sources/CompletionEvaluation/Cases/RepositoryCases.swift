@@ -113,7 +113,7 @@ package struct RepositoryCases: Sendable {
         }
         var selection = CaseSelection()
         selection.source = "\(head)"
-        selection.noteIgnored(fileCount: ignoredCount)
+        selection.noteIgnored(fileCount: ignoredCount, problem: withheld.rulesProblem)
         var draw = CaseDraw<HeadPlace>(limit: options.limit)
         for (path, blobID) in files {
             if isCancelled() { break }
@@ -186,8 +186,10 @@ package struct RepositoryCases: Sendable {
 }
 
 extension CaseSelection {
-    /// Says how many files a `.foretokenignore` kept out; their names stay out of reports too.
-    mutating func noteIgnored(fileCount: Int) {
+    /// Says how many files a `.foretokenignore` kept out, and why where it cannot be followed; their names stay out of
+    /// reports too.
+    mutating func noteIgnored(fileCount: Int, problem: String?) {
+        if let problem { skipped.append(SkippedInput(line: 0, reason: problem)) }
         guard fileCount > 0 else { return }
         let files = fileCount == 1 ? "1 file" : "\(fileCount) files"
         skipped.append(SkippedInput(line: 0, reason: "\(files) that \(IgnoreRules.fileName) names"))

@@ -10,14 +10,25 @@ struct WithheldFiles {
     private var commit = IgnoreRules()
     /// The blob that `commit` was read from: most commits have the one before's.
     private var commitRulesID: GitObjectID?
+    /// Why the work tree's rules withhold everything; nil when they can be followed.
+    let rulesProblem: String?
 
     /// - Parameter workTree: the root of the work tree.
-    init(workTree: String) { self.workTree = .inFolder(workTree) }
+    init(workTree: String) {
+        self.workTree = .inFolder(workTree)
+        rulesProblem = self.workTree.degradation(rootPath: workTree)
+    }
 
     /// From now on the rules of this tree hold beside the work tree's.
     mutating func take(rulesOf tree: borrowing GitTree, of repository: borrowing GitRepository) {
         let id = tree.blobID(ofFileNamed: IgnoreRules.fileName)
-        guard id != commitRulesID else { return }
+        if id == nil, tree.hasEntry(named: IgnoreRules.fileName) {
+            // A link or a folder: what it would have said is not known.
+            commitRulesID = nil
+            commit = IgnoreRules(.notRegular)
+            return
+        }
+        guard id == nil || id != commitRulesID else { return }
         commitRulesID = id
         commit = id.map { Self.rules($0, of: repository) } ?? IgnoreRules()
     }
@@ -27,7 +38,7 @@ struct WithheldFiles {
             let bytes = blob.bytes(maximumByteCount: IgnoreRules.maximumByteCount)
         else {
             // Rules that cannot be read may name any file.
-            return IgnoreRules(Array("*".utf8))
+            return IgnoreRules(.unreadable)
         }
         return IgnoreRules(bytes)
     }

@@ -1,6 +1,6 @@
-// Whether git's rules or a `.foretokenignore` keep a file out, asked of the rules as they are on the disk now. It is
-// for text that is to leave this machine. There doubt refuses: rules that cannot be read exclude everything that they
-// might name, while listings for prompts that stay here (SnapshotBuilder, FolderWalk) take them for empty.
+// Whether git's rules or a `.foretokenignore` keep a file out, asked of the rules as they are on the disk now, for text
+// that is to leave this machine. Rules that cannot be read exclude whatever they might name. Listings for prompts that
+// stay here (SnapshotBuilder, FolderWalk) close in the same way, but may be older than the rules.
 
 import Glibc
 
@@ -39,25 +39,13 @@ struct ExclusionCheck {
         guard let root = RootDirectory.open(rootPath) else {
             return paths.map { _ in .unreadableRules("\(rootPath) cannot be opened") }
         }
-        guard let own = ExclusionCheck.ownRules(in: root) else {
-            return paths.map { _ in
-                .unreadableRules("\(IgnoreRules.fileName) is no plain file of at most 64 KiB and 1,000 lines")
-            }
+        let own = IgnoreRules(beneath: root)
+        if own.defect != nil {
+            return paths.map { _ in .unreadableRules("\(IgnoreRules.fileName) cannot be followed") }
         }
         let untracked = paths.filter { !own.ignores($0) && !isTracked($0) }
         let byGit = exclusionsByGit(of: Set(untracked), in: root)
         return paths.map { own.ignores($0) ? .named : byGit[$0] }
-    }
-
-    /// Nil where there are rules that cannot be read, or not all of them.
-    private static func ownRules(in root: borrowing RootDirectory) -> IgnoreRules? {
-        guard let path = RelativePath(IgnoreRules.fileName) else { return IgnoreRules() }
-        if case .skipped(.missing) = root.read(path, maximumByteCount: IgnoreRules.maximumByteCount) {
-            return IgnoreRules()
-        }
-        let bytes = root.readBytes(path, maximumByteCount: IgnoreRules.maximumByteCount)
-        guard let bytes, bytes.split(separator: 0x0A).count <= IgnoreRules.maximumRuleCount else { return nil }
-        return IgnoreRules(bytes)
     }
 
     private func exclusionsByGit(
@@ -66,8 +54,10 @@ struct ExclusionCheck {
         guard !paths.isEmpty else { return [:] }
         var found: [RelativePath: Exclusion] = [:]
         guard isRepository else {
-            var rules = FolderRules()
-            for path in paths where rules.ignores(path, in: root) { found[path] = .ignoredByGit }
+            guard let rules = FolderRules(rootPath: rootPath) else {
+                return all(paths, "\(rootPath) cannot be opened")
+            }
+            for path in paths where rules.ignores(path) { found[path] = .ignoredByGit }
             return found
         }
         do throws(GitError) {

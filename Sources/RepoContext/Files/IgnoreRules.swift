@@ -1,6 +1,39 @@
 // The patterns of gitignore(5). A `.foretokenignore` at the root keeps files out of prompts that a user keeps in the
 // repository: it holds for tracked files too, which git's own rules do not, and in plain folders, where FolderRules
-// asks it about each .gitignore as well. Matching is bounded: a pattern of stars cannot make it slow.
+// asks it about each .gitignore as well. Matching is bounded: a pattern of stars cannot make it slow. Rules that cannot
+// be followed, a whole file or one pattern, ignore whatever they could name.
+
+import Glibc
+
+/// Why a rules file cannot be followed.
+package enum RulesDefect: Equatable, Sendable {
+    case tooLarge, tooManyRules, notRegular, unreadable, tooManyFiles
+
+    init(_ reason: FileSkipReason) {
+        switch reason {
+        case .tooLarge: self = .tooLarge
+        case .notRegular: self = .notRegular
+        case .missing, .binary, .notUTF8, .secret, .unreadable: self = .unreadable
+        }
+    }
+
+    /// One line for the log: what is wrong, what it costs and what to do.
+    package func line(file: String, leavesOut place: String) -> String {
+        let (fault, remedy) =
+            switch self {
+            case .tooLarge: ("is larger than \(IgnoreRules.maximumByteCount >> 10) KiB", "shorten it")
+            case .tooManyRules: ("has more than \(IgnoreRules.maximumRuleCount) rules", "shorten it")
+            case .notRegular: ("is a link or no regular file", "put a regular file in its place")
+            case .unreadable: ("cannot be read", "make it readable or remove it")
+            case .tooManyFiles:
+                (
+                    "is one rules file too many (\(FolderRules.maximumFileCount) files, "
+                        + "\(FolderRules.maximumByteCount >> 20) MiB)", "open a folder with fewer of them"
+                )
+            }
+        return "\(file) \(fault), so \(place) is left out of context; \(remedy)"
+    }
+}
 
 /// Parsed rules; later ones win.
 package struct IgnoreRules: Sendable, Equatable {
@@ -21,34 +54,61 @@ package struct IgnoreRules: Sendable, Equatable {
     }
 
     private var rules: [Rule] = []
+    /// Why the file cannot be followed; everything counts as ignored then.
+    package private(set) var defect: RulesDefect?
 
     /// No rules.
     package init() {}
 
+    /// Rules that cannot be read.
+    package init(_ defect: RulesDefect) { self.defect = defect }
+
     package init(_ text: [UInt8]) {
-        for line in text.split(separator: 0x0A).prefix(IgnoreRules.maximumRuleCount) {
-            if let rule = IgnoreRules.rule(line) { rules.append(rule) }
+        let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let lines = text.starts(with: byteOrderMark) ? text[byteOrderMark.count...] : text[...]
+        for line in lines.split(separator: 0x0A) {
+            guard let rule = IgnoreRules.rule(line) else { continue }
+            guard rules.count < IgnoreRules.maximumRuleCount else {
+                (rules, defect) = ([], .tooManyRules)
+                return
+            }
+            rules.append(rule)
         }
     }
 
-    var isEmpty: Bool { rules.isEmpty }
+    /// The rules in a file; none where there is no such file.
+    init(_ bytes: Result<[UInt8], FileSkip>) {
+        switch bytes {
+        case .success(let bytes): self.init(bytes)
+        case .failure(let skip) where skip.reason == .missing: self.init()
+        case .failure(let skip): self.init(RulesDefect(skip.reason))
+        }
+    }
 
-    /// The rules in a folder; none where it has no such file.
+    var isEmpty: Bool { rules.isEmpty && defect == nil }
+
+    /// The `.foretokenignore` of a folder; no rules where it has none.
     package static func inFolder(_ path: String) -> IgnoreRules {
-        guard let root = RootDirectory.open(path) else { return IgnoreRules() }
+        guard let root = RootDirectory.open(path) else { return IgnoreRules(.unreadable) }
         return IgnoreRules(beneath: root)
     }
 
     init(beneath root: borrowing RootDirectory) {
-        let bytes = RelativePath(IgnoreRules.fileName).flatMap {
-            root.readBytes($0, maximumByteCount: IgnoreRules.maximumByteCount)
-        }
-        self = bytes.map { IgnoreRules($0) } ?? IgnoreRules()
+        let path = RelativePath(IgnoreRules.fileName)!
+        self.init(root.bytes(of: path, maximumByteCount: IgnoreRules.maximumByteCount))
+    }
+
+    /// The line that says that the `.foretokenignore` of a root cannot be followed; nil where it can.
+    package func degradation(rootPath: String) -> String? {
+        defect?.line(file: rootPath + "/" + IgnoreRules.fileName, leavesOut: "every file of the folder")
     }
 
     private static func rule(_ line: ArraySlice<UInt8>) -> Rule? {
         var line = line
-        while let last = line.last, last == 0x20 || last == 0x0D || last == 0x09 { line.removeLast() }
+        while let last = line.last, last == 0x20 || last == 0x0D || last == 0x09 {
+            if last == 0x20, line.dropLast().last == UInt8(ascii: "\\") { break }
+            line.removeLast()
+        }
         guard let first = line.first, first != UInt8(ascii: "#") else { return nil }
         let isNegated = first == UInt8(ascii: "!")
         if isNegated { line.removeFirst() }
@@ -63,7 +123,7 @@ package struct IgnoreRules: Sendable, Equatable {
 
     /// Whether the file or a folder above it is ignored. As in git, nothing brings back a file of an ignored folder.
     package func ignores(_ path: RelativePath) -> Bool {
-        guard !rules.isEmpty else { return false }
+        guard !isEmpty else { return false }
         let bytes = Array(path.string.utf8)
         let slash = UInt8(ascii: "/")
         for end in bytes.indices where bytes[end] == slash {
@@ -74,14 +134,17 @@ package struct IgnoreRules: Sendable, Equatable {
 
     /// Whether the last rule that matches this very file or folder ignores it; nil when none matches.
     func verdict(on path: ArraySlice<UInt8>, isFolder: Bool) -> Bool? {
+        if defect != nil { return true }
         let slash = UInt8(ascii: "/")
         let name = path.lastIndex(of: slash).map { path[($0 + 1)...] } ?? path
-        let last = rules.last { rule in
-            guard isFolder || !rule.isFolderOnly else { return false }
+        for rule in rules.reversed() where isFolder || !rule.isFolderOnly {
             var steps = IgnoreRules.maximumStepCount
-            return IgnoreRules.matches(rule.pattern[...], rule.isAnchored ? path : name, &steps)
+            let isMatch = IgnoreRules.matches(rule.pattern[...], rule.isAnchored ? path : name, &steps)
+            // Not decided: what the rule may keep out must not come in.
+            if steps <= 0 { return true }
+            if isMatch { return !rule.isNegated }
         }
-        return last.map { !$0.isNegated }
+        return nil
     }
 
     /// Whether a pattern matches a whole text: `*` and `?` within a component, `**` across, `[a-z]`, `\x`.
@@ -135,10 +198,19 @@ package struct IgnoreRules: Sendable, Equatable {
         if isNegated { rest = rest.dropFirst() }
         var isMember = false
         var isFirst = true
-        while let low = rest.first {
+        while var low = rest.first {
             rest = rest.dropFirst()
             if low == UInt8(ascii: "]"), !isFirst { return (isMember != isNegated, rest) }
             isFirst = false
+            if low == UInt8(ascii: "["), let (isInClass, end) = classMatch(rest, byte) {
+                isMember = isMember || isInClass
+                rest = end
+                continue
+            }
+            if low == UInt8(ascii: "\\"), let escaped = rest.first {
+                low = escaped
+                rest = rest.dropFirst()
+            }
             var high = low
             if rest.first == UInt8(ascii: "-"), let end = rest.dropFirst().first, end != UInt8(ascii: "]") {
                 high = end
@@ -148,4 +220,23 @@ package struct IgnoreRules: Sendable, Equatable {
         }
         return nil
     }
+
+    /// Whether `:name:]`, what follows the bracket of a character class, holds the byte, and what follows the class;
+    /// nil when there is none.
+    private static func classMatch(_ pattern: ArraySlice<UInt8>, _ byte: UInt8) -> (Bool, ArraySlice<UInt8>)? {
+        let colon = UInt8(ascii: ":")
+        guard pattern.first == colon, let end = pattern.dropFirst().firstIndex(of: colon),
+            pattern[end...].dropFirst().first == UInt8(ascii: "]")
+        else { return nil }
+        let name = String(decoding: pattern[..<end].dropFirst(), as: UTF8.self)
+        let holds = characterClasses[name].map { $0(Int32(byte)) != 0 } ?? false
+        return (byte < 0x80 && holds, pattern[end...].dropFirst(2))
+    }
+
+    private static let characterClasses: [String: @Sendable (Int32) -> Int32] = [
+        "alnum": { isalnum($0) }, "alpha": { isalpha($0) }, "blank": { isblank($0) }, "cntrl": { iscntrl($0) },
+        "digit": { isdigit($0) }, "graph": { isgraph($0) }, "lower": { islower($0) }, "print": { isprint($0) },
+        "punct": { ispunct($0) }, "space": { isspace($0) }, "upper": { isupper($0) },
+        "xdigit": { isxdigit($0) },
+    ]
 }

@@ -22,6 +22,12 @@ package enum FileSkipReason: Equatable, Sendable {
     case unreadable
 }
 
+/// The reason as an error.
+struct FileSkip: Error {
+    let reason: FileSkipReason
+    init(_ reason: FileSkipReason) { self.reason = reason }
+}
+
 /// A file's text, or why there is none.
 package enum FileContent: Sendable, Equatable {
     case text([UInt8], FileStamp?)
@@ -93,14 +99,32 @@ package struct RootDirectory: ~Copyable {
 
     /// The bytes of a regular file whatever they hold; nil when it cannot be read.
     func readBytes(_ path: RelativePath, maximumByteCount: Int) -> [UInt8]? {
-        withParent(of: path) { parent, name in
-            try? RootDirectory.read(name, in: parent, maximumByteCount: maximumByteCount).get().0
-        }
+        try? bytes(of: path, maximumByteCount: maximumByteCount).get()
     }
 
-    private struct Skipped: Error {
-        let reason: FileSkipReason
-        init(_ reason: FileSkipReason) { self.reason = reason }
+    /// The same, with the reason where there are none.
+    func bytes(of path: RelativePath, maximumByteCount: Int) -> Result<[UInt8], FileSkip> {
+        withParent(of: path) { parent, name in
+            RootDirectory.read(name, in: parent, maximumByteCount: maximumByteCount).map(\.0)
+        } ?? .failure(FileSkip(.missing))
+    }
+
+    /// The bytes of a regular file that links may lead to: for the user's own files, and where the place that a link
+    /// leads to was checked.
+    static func bytes(following path: String, maximumByteCount: Int) -> Result<[UInt8], FileSkip> {
+        guard let real = RepositoryLocator.realPath(path) else {
+            return .failure(FileSkip(isMissing(errno) ? .missing : .unreadable))
+        }
+        guard let folder = open(PathIndex.parent(real)), let name = RelativePath(PathIndex.lastComponent(real))
+        else { return .failure(FileSkip(.unreadable)) }
+        return folder.bytes(of: name, maximumByteCount: maximumByteCount)
+    }
+
+    /// Whether there is anything of that name, also a link or a device.
+    func holds(_ path: RelativePath) -> Bool { status(path) != nil }
+
+    private static func isMissing(_ errorNumber: Int32) -> Bool {
+        errorNumber == ENOENT || errorNumber == ENOTDIR
     }
 
     /// Opens a folder beneath the root; the caller closes it. -1 when it is not there or behind a link.
@@ -128,23 +152,23 @@ package struct RootDirectory: ~Copyable {
     }
 
     private static func read(_ name: String, in parent: Int32, maximumByteCount: Int)
-        -> Result<([UInt8], FileStamp), Skipped>
+        -> Result<([UInt8], FileStamp), FileSkip>
     {
         var status = stat()
         guard fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-            return .failure(Skipped(.missing))
+            return .failure(FileSkip(isMissing(errno) ? .missing : .unreadable))
         }
         // Asked before opening, because opening some devices has effects; asked again after, because the
         // name may have been exchanged in between.
-        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(Skipped(.notRegular)) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(FileSkip(.notRegular)) }
         let file = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-        guard file >= 0 else { return .failure(Skipped(errno == ENOENT ? .missing : .unreadable)) }
+        guard file >= 0 else { return .failure(FileSkip(errno == ENOENT ? .missing : .unreadable)) }
         defer { close(file) }
-        guard fstat(file, &status) == 0 else { return .failure(Skipped(.unreadable)) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(Skipped(.notRegular)) }
-        guard status.st_size <= maximumByteCount else { return .failure(Skipped(.tooLarge)) }
+        guard fstat(file, &status) == 0 else { return .failure(FileSkip(.unreadable)) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(FileSkip(.notRegular)) }
+        guard status.st_size <= maximumByteCount else { return .failure(FileSkip(.tooLarge)) }
         guard let bytes = readAll(file, expectedByteCount: Int(status.st_size))
-        else { return .failure(Skipped(.unreadable)) }
+        else { return .failure(FileSkip(.unreadable)) }
         return .success((bytes, FileStamp(status)))
     }
 

@@ -11,6 +11,8 @@ enum GitConfinement {
     private static let maximumByteCount = 1 << 20
     /// Configuration that includes configuration; git allows ten.
     private static let maximumIncludeDepth = 5
+    /// Folders that objects may lie in.
+    private static let maximumAlternateCount = 64
     /// Entries of a git directory that libgit2 follows.
     private static let entryNames = [
         "HEAD", "config", "config.worktree", "index", "objects", "refs", "packed-refs", "logs", "info",
@@ -77,7 +79,7 @@ enum GitConfinement {
         {
             return true
         }
-        return settings(of: git + "/config").contains { setting in
+        return (settings(of: git + "/config") ?? []).contains { setting in
             setting.name == "core.worktree"
                 && RepositoryLocator.realPath(GitFileCheck.resolve(setting.value, against: git)) == root
         }
@@ -87,7 +89,10 @@ enum GitConfinement {
 
     private static func outside(configuration path: String, _ places: Places, depth: Int) -> String? {
         let folder = PathIndex.parent(path)
-        for setting in settings(of: path) {
+        guard let settings = settings(of: path) else {
+            return "its configuration \(path) cannot be read or is larger than \(maximumByteCount >> 20) MiB"
+        }
+        for setting in settings {
             guard ["include.path", "core.excludesfile", "core.attributesfile"].contains(setting.name) else {
                 continue
             }
@@ -111,9 +116,14 @@ enum GitConfinement {
     }
 
     /// The settings of one file, `include.path` for all kinds of include. Only as much of the syntax as is needed to
-    /// see what git would see: sections, names, quotes, escapes, comments and continued lines.
-    private static func settings(of path: String) -> [(name: String, value: String)] {
-        guard let bytes = smallFile(path) else { return [] }
+    /// see what git would see: sections, names, quotes, escapes, comments and continued lines. None where there is no
+    /// such file, nil where it cannot be read.
+    private static func settings(of path: String) -> [(name: String, value: String)]? {
+        let bytes: [UInt8]
+        switch RootDirectory.bytes(following: path, maximumByteCount: maximumByteCount) {
+        case .success(let found): bytes = found
+        case .failure(let skip): return skip.reason == .missing ? [] : nil
+        }
         let joined = String(decoding: bytes, as: UTF8.self).replacing("\\\r\n", with: "").replacing(
             "\\\n", with: "")
         var section = ""
@@ -161,25 +171,30 @@ enum GitConfinement {
 
     // MARK: Objects
 
+    /// The first place outside that objects are borrowed from, also by those that they are borrowed from inside.
     private static func alternate(_ places: Places) -> String? {
-        let objects = places.common + "/objects"
-        guard let bytes = smallFile(objects + "/info/alternates") else { return nil }
-        for line in bytes.split(separator: 0x0A) {
-            let path = GitFileCheck.resolve(String(decoding: line, as: UTF8.self), against: objects)
-            guard let real = RepositoryLocator.realPath(path) else { continue }
-            guard places.holds(real) else {
-                return
-                    "its objects are borrowed from \(real); 'git repack -a -d' and removing objects/info/alternates "
-                    + "makes it whole"
+        var waiting = [places.common + "/objects"]
+        var seen = Set(waiting)
+        while let objects = waiting.popLast() {
+            let list = objects + "/info/alternates"
+            let bytes: [UInt8]
+            switch RootDirectory.bytes(following: list, maximumByteCount: maximumByteCount) {
+            case .success(let found): bytes = found
+            case .failure(let skip) where skip.reason == .missing: continue
+            case .failure: return "\(list) cannot be read or is larger than \(maximumByteCount >> 20) MiB"
+            }
+            for line in bytes.split(separator: 0x0A) {
+                let path = GitFileCheck.resolve(String(decoding: line, as: UTF8.self), against: objects)
+                guard let real = RepositoryLocator.realPath(path) else { continue }
+                guard places.holds(real) else {
+                    return
+                        "its objects are borrowed from \(real); 'git repack -a -d' and removing "
+                        + "objects/info/alternates makes it whole"
+                }
+                guard seen.count < maximumAlternateCount else { return "its objects are in too many places" }
+                if seen.insert(real).inserted { waiting.append(real) }
             }
         }
         return nil
-    }
-
-    private static func smallFile(_ path: String) -> [UInt8]? {
-        guard let folder = RootDirectory.open(PathIndex.parent(path)),
-            let name = RelativePath(PathIndex.lastComponent(path))
-        else { return nil }
-        return folder.readBytes(name, maximumByteCount: maximumByteCount)
     }
 }

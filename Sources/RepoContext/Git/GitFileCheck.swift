@@ -60,10 +60,13 @@ enum GitFileCheck {
 
     private static func blockingFile(inGitDirectory gitDirectory: String) -> String? {
         if let found = firstBlocking(gitDirectory) { return found }
-        // A linked work tree keeps objects, references and configuration in the main git directory.
-        let commonFile = gitDirectory + "/commondir"
-        guard let line = firstLine(ofFile: commonFile) else { return nil }
-        return firstBlocking(resolve(line, against: gitDirectory))
+        let common = commonDirectory(of: gitDirectory)
+        return common == gitDirectory ? nil : firstBlocking(common)
+    }
+
+    /// Where a git directory has objects, references and configuration: a linked work tree, in the main git directory.
+    static func commonDirectory(of gitDirectory: String) -> String {
+        firstLine(ofFile: gitDirectory + "/commondir").map { resolve($0, against: gitDirectory) } ?? gitDirectory
     }
 
     private static func firstBlocking(_ gitDirectory: String) -> String? {
@@ -96,8 +99,7 @@ enum GitFileCheck {
     /// The first loose object that libgit2 could wait for. Looked at before objects are read, not at each opening:
     /// it costs a listing of 256 folders.
     static func blockingObject(inGitDirectory gitDirectory: String) -> String? {
-        let common = firstLine(ofFile: gitDirectory + "/commondir").map { resolve($0, against: gitDirectory) }
-        let objects = (common ?? gitDirectory) + "/objects/"
+        let objects = commonDirectory(of: gitDirectory) + "/objects/"
         for number in 0..<256 {
             let name = String(number, radix: 16)
             if let found = blockingEntry(inFolder: objects + (number < 16 ? "0" : "") + name) { return found }

@@ -41,9 +41,18 @@ package enum GitOwnership {
         return allowed
     }
 
+    /// Whether the folder belongs to whoever runs this, or whom git trusts like them.
+    static func isTrusted(folder: String) -> Bool {
+        var status = stat()
+        guard lstat(folder, &status) == 0 else { return false }
+        return isTrusted(ownerID: status.st_uid, userID: geteuid(), sudoUserID: sudoUserID)
+    }
+
+    /// The user who called sudo.
+    private static var sudoUserID: UInt32? { getenv("SUDO_UID").flatMap { UInt32(String(cString: $0)) } }
+
     static func check(_ repository: borrowing GitRepository) throws(GitError) {
         let path = repository.workTreePath ?? repository.gitDirectoryPath
-        let sudoUserID = getenv("SUDO_UID").flatMap { UInt32(String(cString: $0)) }
         var isOwned = true
         for folder in [repository.workTreePath, repository.gitDirectoryPath] {
             guard let folder else { continue }

@@ -54,6 +54,9 @@ package struct GitTree: ~Copyable, ~Escapable {
         return GitObjectID(id.pointee)
     }
 
+    /// Whether the tree's own folder has anything of that name, also a link or a folder.
+    package func hasEntry(named name: String) -> Bool { git_tree_entry_byname(raw, name) != nil }
+
     private static func walk(
         _ tree: OpaquePointer, _ repository: OpaquePointer, _ prefix: String, _ depth: Int,
         _ skippedCount: inout Int, _ visit: (RelativePath, GitObjectID) -> Bool

@@ -41,8 +41,18 @@ package final class RepositoryIndex {
         var weight: UInt8
     }
 
+    /// What a query reads of every file: plain numbers, because copying an Entry costs more than the look at it.
+    struct Span {
+        var start = 0
+        /// 0 where a file was removed, or is not asked about.
+        var count = 0
+        var identifierCount = 0
+    }
+
     /// By slot; nil where a file was removed.
     private(set) var slots: [Entry?] = []
+    /// By slot, what of `slots` a query reads.
+    private(set) var spans: [Span] = []
     private var freeSlots: [Int] = []
     private var slotByPath: [RelativePath: Int] = [:]
     private(set) var terms: [UInt32] = []
@@ -66,6 +76,13 @@ package final class RepositoryIndex {
             byteCount += entry.byteCount
             identifierCount += entry.identifierCount
         }
+        spans = entries.map(RepositoryIndex.span)
+    }
+
+    private static func span(_ entry: Entry) -> Span {
+        Span(
+            start: entry.start, count: entry.isUnhelpful ? 0 : entry.count,
+            identifierCount: entry.identifierCount)
     }
 
     /// Files with a record.
@@ -106,10 +123,12 @@ package final class RepositoryIndex {
         weights += record.weights
         if let slot = freeSlots.popLast() {
             slots[slot] = entry
+            spans[slot] = RepositoryIndex.span(entry)
             slotByPath[path] = slot
         } else {
             slotByPath[path] = slots.count
             slots.append(entry)
+            spans.append(RepositoryIndex.span(entry))
         }
         byteCount += record.byteCount
         identifierCount += record.identifierCount
@@ -120,6 +139,7 @@ package final class RepositoryIndex {
     func remove(_ path: RelativePath) {
         guard let slot = slotByPath.removeValue(forKey: path), let entry = slots[slot] else { return }
         slots[slot] = nil
+        spans[slot] = Span()
         freeSlots.append(slot)
         byteCount -= entry.byteCount
         identifierCount -= entry.identifierCount
@@ -132,8 +152,11 @@ package final class RepositoryIndex {
     }
 
     /// Forgets the paths that are no longer listed.
-    func keepOnly(_ isListed: (RelativePath) -> Bool) {
-        for path in slotByPath.keys.filter({ !isListed($0) }) { remove(path) }
+    func keepOnly(_ snapshot: RepositorySnapshot) {
+        // Nearly always all are listed, which a look at each listed path tells sooner than a search for each known one.
+        let listedCount = snapshot.files.count { slotByPath[$0.path] != nil }
+        guard listedCount < slotByPath.count else { return }
+        for path in slotByPath.keys.filter({ snapshot.index(of: $0) == nil }) { remove(path) }
     }
 
     private func record(of entry: Entry) -> FileRecord {
@@ -153,6 +176,7 @@ package final class RepositoryIndex {
             guard let entry = slots[slot] else { continue }
             let range = entry.start..<(entry.start + entry.count)
             slots[slot]?.start = newTerms.count
+            spans[slot].start = newTerms.count
             newTerms += terms[range]
             newWeights += weights[range]
         }
@@ -161,14 +185,13 @@ package final class RepositoryIndex {
 
     // MARK: Asking
 
-    /// Where the terms stand; each term once in `query`.
+    /// Where the terms stand, by rising slots; each term once in `query`.
     func hits(of query: [UInt32]) -> [Hit] {
         let table = TermTable(query)
         var hits: [Hit] = []
         terms.withUnsafeBufferPointer { terms in
-            for slot in slots.indices {
-                guard let entry = slots[slot], !entry.isUnhelpful else { continue }
-                for place in entry.start..<(entry.start + entry.count) where table.mayHold(terms[place]) {
+            for (slot, span) in spans.enumerated() {
+                for place in span.start..<(span.start + span.count) where table.mayHold(terms[place]) {
                     guard let term = table.place(of: terms[place]) else { continue }
                     hits.append(Hit(slot: slot, term: term, weight: weights[place]))
                 }

@@ -153,15 +153,16 @@ struct ContextSelector {
         }
         let query = WeightedQuery(
             names: names, fileCounts: fileCounts, definerCounts: definerCounts, fileCount: index.fileCount)
-        var lexical: [Int: Double] = [:]
+        // By slot: hits are in most files, and a table of numbers is looked at faster than a dictionary.
+        var lexical = [Double](repeating: 0, count: index.spans.count)
         var defining: [Int: Double] = [:]
         let meanLength = index.meanIdentifierCount
         for hit in hits {
-            let length = Double(index.slots[hit.slot]?.identifierCount ?? 0)
+            let length = Double(index.spans[hit.slot].identifierCount)
             let count = Double(hit.weight & ~FileRecord.definingBit)
             let held =
                 1 - ContextSelector.lengthShare + ContextSelector.lengthShare * length / max(1, meanLength)
-            lexical[hit.slot, default: 0] +=
+            lexical[hit.slot] +=
                 query.lexicalWeights[hit.term] * count * (1 + ContextSelector.repetition)
                 / (count + ContextSelector.repetition * held)
             if hit.weight & FileRecord.definingBit != 0 {
@@ -182,18 +183,35 @@ struct ContextSelector {
     private func path(_ hit: RepositoryIndex.Hit) -> RelativePath? { index.slots[hit.slot]?.path }
 
     private func addLexical(
-        _ bySlot: [Int: Double], _ subject: Subject, to scores: inout [Int: ContextScore]
+        _ bySlot: [Double], _ subject: Subject, to scores: inout [Int: ContextScore]
     ) {
-        let others = bySlot.compactMap { slot, value in
-            index.slots[slot].flatMap { $0.path == subject.path ? nil : (path: $0.path, value: value) }
+        // One more than are taken, because the current file may be among them.
+        let limit = ContextSelector.maximumCandidateCountPerSignal
+        let least = ContextSelector.greatest(limit + 1, of: bySlot)
+        let others = bySlot.indices.compactMap { slot -> (path: RelativePath, value: Double)? in
+            guard bySlot[slot] > 0, bySlot[slot] >= least, let path = index.slots[slot]?.path,
+                path != subject.path
+            else { return nil }
+            return (path, bySlot[slot])
         }
-        let best = others.sorted { ($1.value, $0.path) < ($0.value, $1.path) }
-            .prefix(ContextSelector.maximumCandidateCountPerSignal)
+        let best = others.sorted { ($1.value, $0.path) < ($0.value, $1.path) }.prefix(limit)
         guard let highest = best.first?.value, highest > 0 else { return }
         for (path, value) in best {
             guard let place = snapshot.index(of: path) else { continue }
             scores[place, default: ContextScore()].addCursor(.lexical, weights.lexicalFile * value / highest)
         }
+    }
+
+    /// The `rank`-th greatest of the values, from 1; 0 where there are fewer. None is below 0.
+    static func greatest(_ rank: Int, of values: [Double]) -> Double {
+        // Rising; nearly all values are below the first and looked at once.
+        var top = [Double](repeating: 0, count: rank)
+        for value in values where value > top[0] {
+            let place = top.firstIndex { $0 >= value } ?? top.count
+            top[0..<(place - 1)] = top[1..<place]
+            top[place - 1] = value
+        }
+        return top[0]
     }
 
     private func addDefinitions(

@@ -161,6 +161,45 @@ struct CommandLineTests {
         #expect(try Binary.run(["nonsense"]).exitCode == 2)
     }
 
+    @Test("doctor names the files that hold credentials, and the rules that cannot be followed")
+    func doctorOnSecrets() throws {
+        let project = try DrawingProject()
+        try project.repository.write(".env", "A=1\n")
+        try project.repository.write("settings.py", "api_key = 'q7Zp1xVt9LmB3nKc8RwD5sYh2GfJ6aQe'\n")
+        try project.repository.commit()
+        let arguments = ["doctor", project.repository.path, "--model", FixturePaths.defaultModel]
+        let result = try Binary.run(arguments)
+        #expect(result.output.contains("2 files hold credentials"), "\(result.output)")
+        #expect(result.output.contains(".env") && result.output.contains("settings.py"))
+        #expect(!result.output.contains("q7Zp1xVt9LmB3nKc8RwD5sYh2GfJ6aQe"))
+        try project.repository.breakRules(".foretokenignore", "long")
+        #expect(try Binary.run(arguments).output.contains(".foretokenignore has more than 1000 rules"))
+    }
+
+    @Test("context lists parts with tokens and reasons, and its map covers the prompt")
+    func context() throws {
+        let project = try DrawingProject()
+        let place = "\(project.filePath):\(DrawingProject.line):\(DrawingProject.column)"
+        let arguments = ["context", place, "--context-tokens", "512", "--model", FixturePaths.defaultModel]
+        let table = try Binary.run(arguments)
+        #expect(table.exitCode == 0 && table.output.contains("rank  tokens  score  place  part and reasons"))
+        #expect(table.output.contains("shapes.py  lines 1-") && table.output.contains("imports 6.00"))
+        let result = try Binary.run(arguments + ["--json"])
+        let report = try json(result)
+        #expect(report["scope"] == "repository" && report["parts"]?[0]?["path"] == "shapes.py")
+        #expect(report["parts"]?[0]?["signals"]?["imports"] == 6)
+        guard case .array(let segments)? = report["segments"], let tokens = report["tokens"] else {
+            Issue.record("no segments in \(result.output)")
+            return
+        }
+        // Without gap or overlap, from the first token to the last.
+        #expect(segments.first?["start"] == 0 && segments.last?["end"] == tokens)
+        for (one, next) in zip(segments, segments.dropFirst()) { #expect(one["end"] == next["start"]) }
+        #expect(segments.contains { $0["kind"] == "context" && $0["path"] == "shapes.py" })
+        let without = try Binary.run(arguments + ["--without-signal", "imports"])
+        #expect(without.exitCode == 0 && !without.output.contains("imports 6.00"))
+    }
+
     @Test("A corrupt repository, and none at all, still complete")
     func brokenRepository() throws {
         let project = try DrawingProject()

@@ -46,6 +46,15 @@ struct OfflineTests {
         #expect(offences == [] && exitCode == 0)
     }
 
+    @Test("warm opens no socket and starts no process")
+    func warm() throws {
+        let project = try DrawingProject()
+        let (offences, exitCode) = try offences([
+            "warm", project.repository.path, "--model", FixturePaths.defaultModel, "--context-tokens", "512",
+        ])
+        #expect(offences == [] && exitCode == 0)
+    }
+
     @Test("serve opens no socket and starts no process")
     func serve() throws {
         let messages = try Self.messages(in: DrawingProject())
