@@ -125,7 +125,7 @@ import Testing
 
     @Test(
         "A FIFO behind the configuration or among the objects does not stop the thread",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(10)))
     func waitsForNoFIFO() async throws {
         for setting in ["[include]\n\tpath = TARGET\n", "[core]\n\texcludesFile = TARGET\n"] {
             let fixture = try Self.project()
@@ -218,7 +218,7 @@ import Testing
         #expect(IgnoreRules(Array(rules.utf8)).ignores(path) == isIgnored)
     }
 
-    @Test("A pattern of stars ends, and what it may name counts as ignored", .timeLimit(.minutes(1)))
+    @Test("A pattern of stars ends, and what it may name counts as ignored", .timeLimit(.minutes(10)))
     func boundsMatching() throws {
         let rules = IgnoreRules(Array((String(repeating: "*a", count: 60) + "b\n").utf8))
         let path = try #require(RelativePath(String(repeating: "a", count: 250)))

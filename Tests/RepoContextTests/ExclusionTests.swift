@@ -70,7 +70,7 @@ struct ExclusionTests {
         #expect(await exclusion(alone, "a.py", workspace: false) == nil)
     }
 
-    @Test("Rules that cannot be read exclude what they might name", .timeLimit(.minutes(1)))
+    @Test("Rules that cannot be read exclude what they might name", .timeLimit(.minutes(10)))
     func unreadableRules() async throws {
         func expectUnreadable(_ change: (RepositoryFixture) throws -> Void) async throws {
             let fixture = try RepositoryFixture()

@@ -75,7 +75,7 @@ import Testing
         Self.show(result)
     }
 
-    @Test("Whichever libgit2 call fails, a prompt comes back and nothing leaks", .timeLimit(.minutes(2)))
+    @Test("Whichever libgit2 call fails, a prompt comes back and nothing leaks", .timeLimit(.minutes(10)))
     func survivesEveryFault() async {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let fixture = try Self.makeRepository()

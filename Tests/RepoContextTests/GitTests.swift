@@ -75,7 +75,7 @@ import Testing
         #expect(Self.state(snapshot) == ["a.py": .modified, "b.py": .modified])
     }
 
-    @Test("Links, submodules, FIFOs and names that are not UTF-8 are no candidates", .timeLimit(.minutes(1)))
+    @Test("Links, submodules, FIFOs and names that are not UTF-8 are no candidates", .timeLimit(.minutes(10)))
     func leavesOutWhatIsNoFile() throws {
         let fixture = try RepositoryFixture()
         try fixture.write("a.py", "a\n")

@@ -63,7 +63,7 @@ import Testing
         #expect(!SecretPolicy.containsPrivateKey(Array("-----BEGIN CERTIFICATE-----\n\(material)".utf8)))
     }
 
-    @Test("Reading stays beneath the root and never waits", .timeLimit(.minutes(1)))
+    @Test("Reading stays beneath the root and never waits", .timeLimit(.minutes(10)))
     func readsBeneathTheRoot() throws {
         let fixture = try RepositoryFixture(isRepository: false)
         let outside = try RepositoryFixture(isRepository: false, name: "outside")

@@ -296,7 +296,7 @@ import Testing
         #expect(String(decoding: result?.standardErrorContent ?? [], as: UTF8.self) == "")
     }
 
-    @Test("A new file whose rules cannot be asked for is not shown", .timeLimit(.minutes(1)))
+    @Test("A new file whose rules cannot be asked for is not shown", .timeLimit(.minutes(10)))
     func closesWhereGitCannotBeAsked() async throws {
         let fixture = try RepositoryFixture()
         try fixture.write("view.py", "x = 1\n")

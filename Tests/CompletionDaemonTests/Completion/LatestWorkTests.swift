@@ -5,7 +5,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Latest work", .timeLimit(.minutes(1)))
+@Suite("Latest work", .timeLimit(.minutes(10)))
 struct LatestWorkTests {
     @Test("Work waits for the work before it, and what was replaced meanwhile is never done")
     func order() async {

@@ -9,7 +9,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Remote engine", .serialized, .timeLimit(.minutes(1)))
+@Suite("Remote engine", .serialized, .timeLimit(.minutes(10)))
 struct RemoteEngineTests {
     private static let answer = """
         HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\

@@ -7,7 +7,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Recorded sessions", .timeLimit(.minutes(1)))
+@Suite("Recorded sessions", .timeLimit(.minutes(10)))
 struct FixtureTests {
     /// The checkout's fixtures, three folders up from this file.
     private static var folder: URL {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Transcripts", .timeLimit(.minutes(1)))
+@Suite("Transcripts", .timeLimit(.minutes(10)))
 struct TranscriptTests {
     private func temporaryPath() -> String {
         FileManager.default.temporaryDirectory.appending(path: "transcript-\(UUID().uuidString).jsonl").path

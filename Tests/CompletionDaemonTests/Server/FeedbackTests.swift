@@ -7,7 +7,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct FeedbackTests {
     @Test("Shown, partly taken and taken suggestions are counted under their language")
     func counts() async throws {

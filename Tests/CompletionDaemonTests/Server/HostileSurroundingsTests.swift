@@ -8,7 +8,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Hostile surroundings", .timeLimit(.minutes(2)))
+@Suite("Hostile surroundings", .timeLimit(.minutes(10)))
 struct HostileSurroundingsTests {
     @Test("Nothing is lost while the process that reads the answers is stopped")
     func stoppedReader() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Inline completion", .timeLimit(.minutes(1)))
+@Suite("Inline completion", .timeLimit(.minutes(10)))
 struct InlineCompletionTests {
     private let uri = "file:///work/a.swift"
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Interleavings", .timeLimit(.minutes(2)))
+@Suite("Interleavings", .timeLimit(.minutes(10)))
 struct InterleavingTests {
     /// A session of random messages; returns the ids sent.
     private func drive(

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CompletionDaemon
 
-@Suite("Lifecycle", .timeLimit(.minutes(1)))
+@Suite("Lifecycle", .timeLimit(.minutes(10)))
 struct LifecycleTests {
     private func client() -> TestClient { TestClient(provider: ScriptedProvider.inserting("x")) }
 

@@ -38,7 +38,7 @@ struct Mutator {
     }
 }
 
-@Suite("Mutated input", .timeLimit(.minutes(HostileCorpus.soakCount == nil ? 2 : 60)))
+@Suite("Mutated input", .timeLimit(.minutes(HostileCorpus.soakCount == nil ? 10 : 60)))
 struct MutationTests {
     private let messages: [[UInt8]]
 

@@ -7,7 +7,7 @@ import Testing
 @testable import CompletionDaemon
 
 struct ParentWatchTests {
-    @Test("The end of the watched process is noticed, of a zombie too", .timeLimit(.minutes(1)))
+    @Test("The end of the watched process is noticed, of a zombie too", .timeLimit(.minutes(10)))
     func ends() async throws {
         var process = pid_t()
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("600"), nil]
@@ -31,7 +31,7 @@ struct ParentWatchTests {
         }
     }
 
-    @Test("What cannot be seen at first is watched from the first clear look on", .timeLimit(.minutes(1)))
+    @Test("What cannot be seen at first is watched from the first clear look on", .timeLimit(.minutes(10)))
     func unclearAtFirst() async {
         let sights = Mutex<[ParentWatch.Sight]>([
             .unclear, .unclear, .running(start: 5), .unclear, .running(start: 5), .running(start: 6),

@@ -85,7 +85,7 @@ final class PipedSession {
     }
 }
 
-@Suite("Sessions over pipes", .timeLimit(.minutes(1)))
+@Suite("Sessions over pipes", .timeLimit(.minutes(10)))
 struct ServeSessionTests {
     private let initialize = #"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"capabilities":{}}}"#
     private let shutdown = #"{"jsonrpc":"2.0","id":99,"method":"shutdown"}"#

@@ -40,7 +40,7 @@ private final class NotingProvider: CompletionProvider {
     func sessionEnded(limit: Duration) {}
 }
 
-@Suite("Workspace", .timeLimit(.minutes(1)))
+@Suite("Workspace", .timeLimit(.minutes(10)))
 struct WorkspaceTests {
     private func initialize(
         _ client: TestClient, capabilities: JSONTree, options: JSONTree = .null

@@ -117,7 +117,7 @@ struct WarmTests {
 
     @Test(
         "After an edit above the cursor the next prompt is read while nothing happens",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(10)))
     func readAhead() async throws {
         let session = try Session(cache: folder + "/cache")
         let text = Array(DrawingProject.caller.utf8)
@@ -159,7 +159,7 @@ struct WarmTests {
 
     @Test(
         "The first completion in a file reads no other file's tokens where some are read; its own context follows",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(10)))
     func contextIsBorrowed() async throws {
         let other = "import shapes\n\n\ndef area(board):\n    return shapes.Rectangle("
         let session = try Session(cache: folder + "/cache")
