@@ -148,7 +148,7 @@ package struct SnapshotBuilder {
         add(untracked + walk.files, without: gone, to: &snapshot)
     }
 
-    /// Throws when libgit2 could have to wait for a rules file.
+    /// Throws when libgit2 could have to wait for a rules file, or would pass over one that it cannot read.
     private static func checkRules(
         of repository: borrowing GitRepository, root: borrowing RootDirectory, snapshot: RepositorySnapshot
     ) throws(GitError) {
@@ -163,7 +163,7 @@ package struct SnapshotBuilder {
             // Rules that cannot be read ignore nothing; the check is bounded all the same.
             (try? repository.isIgnored(path)) ?? false
         }
-        if let path = found.path { throw .notRegular(path, operation: .readIgnoreRules) }
+        if let path = found.path { throw .unusable(path, operation: .readIgnoreRules) }
         guard !found.isTruncated else {
             throw GitError(
                 kind: .failed, code: -1, operation: .readIgnoreRules,

@@ -118,7 +118,9 @@ struct EndpointTests {
     private static let key = "sk-0123456789abcdef"
 
     /// The error that a server's answer ends in.
-    private func failure(_ status: String, _ body: String) throws -> EvaluationError? {
+    private func failure(
+        _ status: String, _ body: String, _ request: EndpointRequest = Self.request
+    ) throws -> EvaluationError? {
         let server = try LoopbackServer(answers: [
             "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
         ])
@@ -126,7 +128,7 @@ struct EndpointTests {
             url: try EndpointURL("http://127.0.0.1:\(server.port)/v1"), model: nil, key: Self.key, extra: [:],
             timeout: .seconds(20), attemptCount: 1)
         return #expect(throws: EvaluationError.self) {
-            try endpoint.complete(Self.request, isCancelled: { false }, shouldStop: { _ in false })
+            try endpoint.complete(request, isCancelled: { false }, shouldStop: { _ in false })
         }
     }
 
@@ -154,6 +156,32 @@ struct EndpointTests {
         let message = try failure("404 Not Found", #"{"error":{"message":"\#(said.prefix(3_000))"}}"#)?.message ?? ""
         #expect(message.contains("404 (no [2J model named x yyy") && message.count < 400)
         #expect(!message.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x202E })
+    }
+
+    @Test("One character of any number of accents does not make a message long")
+    func accents() throws {
+        let said = "e" + String(repeating: "\u{301}", count: 1_500)
+        let message = try failure("404 Not Found", #"{"error":"\#(said)"}"#)?.message ?? ""
+        #expect(message.contains("404") && message.unicodeScalars.count < 400)
+    }
+
+    @Test("A message that repeats a piece of the prompt is left out, however the server lays it out")
+    func echoedPrompt() throws {
+        var request = Self.request
+        request.prompt = .string("import prices\n\ndef discounted_total(\n    price, rate):\n")
+        request.suffix = "    return price * (1 - rate)\n"
+        for said in ["bad: def discounted_total( price, rate):", "input='return price * (1 - rate)'"] {
+            for status in ["400 Bad Request", "422 No", "200 OK"] {
+                let message = try failure(status, #"{"error":{"message":"\#(said)"}}"#, request)?.message ?? ""
+                #expect(message.contains("left out") && !message.contains("price"), "\(status): \(message)")
+            }
+        }
+        request.prompt = .array((100..<120).map { .number(Double($0)) })
+        let ids = (100..<120).map { "\($0)" }.joined(separator: ", ")
+        let message = try failure("400 Bad Request", #"{"error":"not [\#(ids)]"}"#, request)?.message ?? ""
+        #expect(message.contains("left out"))
+        let harmless = try failure("400 Bad Request", #"{"error":"the price is too high"}"#, request)?.message ?? ""
+        #expect(harmless.contains("the price is too high"))
     }
 
     @Test("Failures that pass are told from refusals, which asking again would not change")

@@ -80,6 +80,40 @@ import Testing
         try await Self.expectPlainFolder(fixture, "borrowed")
     }
 
+    @Test(
+        "Lines of alternates that libgit2 reads in another way, or that lead nowhere, are refused",
+        arguments: ["# c\rTARGET\n", "objects\n", "/nowhere/objects\n", "./nowhere\n", " TARGET\n", "./\u{FF}\n"])
+    func refusesStrangeAlternates(lines: String) async throws {
+        let other = try Self.elsewhere()
+        let fixture = try Self.project()
+        let text = lines.replacingOccurrences(of: "TARGET", with: other.absolute(".git/objects"))
+        try fixture.damage("objects/info/alternates", with: text)
+        try await Self.expectPlainFolder(fixture, "borrowed")
+    }
+
+    @Test("A link to a place whose name is no UTF-8 is refused")
+    func refusesUnnameablePlaces() async throws {
+        let fixture = try Self.project()
+        let name: [CChar] = (fixture.path + "/x").utf8CString.dropLast() + [-1, 0]
+        #expect(mkdir(name, 0o700) == 0)
+        try? fixture.remove(".git/logs")
+        #expect(symlink(name, fixture.absolute(".git/logs")) == 0)
+        try await Self.expectPlainFolder(fixture, "cannot be told")
+    }
+
+    @Test("A rules file that is a folder keeps new files out of prompts that stay here")
+    func closesLocalListing() async throws {
+        let fixture = try Self.project()
+        try fixture.write("new/pricing2.py", "def discounted_total2(): pass\n")
+        let text = "import pricing2\nx = discounted_total2("
+        #expect(try await Self.answer(fixture, text: text).contextPaths.contains { $0.string == "new/pricing2.py" })
+        try fixture.write("new/.gitignore/inner", "")
+        let answer = try await Self.answer(fixture, text: text)
+        #expect(answer.scope == .repository(rootPath: fixture.path))
+        #expect(!answer.contextPaths.map(\.string).contains("new/pricing2.py"))
+        #expect(answer.degradations.contains { $0.contains("new/.gitignore") })
+    }
+
     @Test("Configuration behind a link, and more of it than is read, is no way out")
     func refusesHiddenConfiguration() async throws {
         let other = try Self.elsewhere()
@@ -110,6 +144,50 @@ import Testing
         let target = setting.replacingOccurrences(of: "TARGET", with: other.absolute("rules"))
         try fixture.damage("config", with: config + target)
         try await Self.expectPlainFolder(fixture, "names \(other.absolute("rules"))")
+    }
+
+    @Test(
+        "No byte hides a setting that libgit2 sees",
+        arguments: [
+            "\u{FEFF}[include]\n\tpath = TARGET\n", "[include] path = TARGET ;]\n",
+            "[include]\n\tpath = ../in\u{2028}side\n", "[include]\n\tpath = ../in\u{B}side\n",
+            "[include]\n\tpath = ../in\u{C}side\n", "[include]\n\tpath = ../in\rside\n",
+            "[include]\n\tpath =\u{301}x/../../in\u{2028}side\n", "[include]\n\tpath = ../in\\tside\n",
+            "[include]\n\tpath = \"../in side \"\n", "[include]\n\tpath = ../in \\\nside\n",
+        ])
+    func hidesNoSetting(setting: String) async throws {
+        let other = try Self.elsewhere()
+        let fixture = try Self.project()
+        for name in ["in\u{2028}side", "in\u{B}side", "in\u{C}side", "in\rside", "in\tside", "in side ", "in side"] {
+            #expect(symlink(other.absolute("rules"), fixture.absolute(name)) == 0)
+        }
+        #expect(mkdir(fixture.absolute(".git") + "/" + "\u{301}x", 0o700) == 0)
+        let config = try String(contentsOfFile: fixture.absolute(".git/config"), encoding: .utf8)
+        let target = setting.replacingOccurrences(of: "TARGET", with: other.absolute("rules"))
+        try fixture.damage("config", with: target + config)
+        try await Self.expectPlainFolder(fixture, "include.path in its configuration names")
+    }
+
+    @Test("Configuration is understood as git writes it, and not at all where it is damaged")
+    func configurationSyntax() throws {
+        func settings(_ text: String) -> [String]? {
+            let found = try? GitConfigurationSyntax.settings(in: Array(text.utf8))
+            return found?.map { "\($0.name)=\(String(decoding: $0.value, as: UTF8.self))" }
+        }
+        #expect(
+            settings("# c\r\n[core] ; c\r\n\tbare = false\r\n\tName\n[a.B \"x ]\\\"\"] y=1\n")
+                == ["core.bare=false", "core.name=", "a.b.x ]\".y=1"])
+        #expect(
+            settings("[a]\nb = \" x # \"  y  # c\nd = e\\\n  f\ng = \\\\\\n\\\"")
+                == ["a.b= x #   y", "a.d=e  f", "a.g=\\\n\""])
+        #expect(settings("[includeIf \"gitdir:[x]\"] path = p # c") == ["include.path=p"])
+        for text in [
+            "a = 1\n", "[a\n", "[a] [b]\nc=1", "[]\n", "[a]\nb = \"x\n", "[a]\nb = \\x\n", "[a]\nb c\n",
+            "[a]\n=1\n", "[a \"b]\n", "[a \"b\" ]\n", "[a]\nb = c\\\n# d\ne\n", "[a]\nb = c\\\n\nd", "[a]\nb\0=c\n",
+            "[a]\n\u{2028}b=c\n", "[a]\nb\u{301}=c\n", "[a]\nb = \"x\\\\\" ; y\"",
+        ] {
+            #expect(settings(text) == nil, "\(text)")
+        }
     }
 
     @Test("Configuration that stays inside is followed; one that includes itself ends")

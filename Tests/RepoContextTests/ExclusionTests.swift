@@ -91,6 +91,96 @@ struct ExclusionTests {
         try await expectUnreadable { try $0.write(".foretokenignore", String(repeating: "x\n", count: 1_001)) }
     }
 
+    @Test("A rules file that libgit2 passes over in silence excludes what it might name")
+    func silentlyUnreadableRules() async throws {
+        func expectUnreadable(_ file: String, _ change: (RepositoryFixture) throws -> Void) async throws {
+            let fixture = try RepositoryFixture()
+            try fixture.write("tracked.py", "1\n")
+            try fixture.commit()
+            try change(fixture)
+            guard case .unreadableRules = await exclusion(fixture, file) else {
+                Issue.record("\(file) is not excluded")
+                return
+            }
+            #expect(await exclusion(fixture, "tracked.py") == nil)
+        }
+        try await expectUnreadable("a.py") { try $0.write(".gitignore/inner", "") }
+        try await expectUnreadable("sub/deep/a.py") { try $0.write("sub/.gitignore/inner", "") }
+        try await expectUnreadable("a.py") {
+            try $0.write("rules", "b.py\n")
+            try $0.link(".gitignore", to: $0.absolute("rules"))
+        }
+        try await expectUnreadable("a.py") {
+            try? $0.remove(".git/info/exclude")
+            try $0.write(".git/info/exclude/inner", "")
+        }
+        try await expectUnreadable("a.py") {
+            try $0.write("excludes/inner", "")
+            try $0.appendConfiguration("[core]\n\texcludesFile = \($0.absolute("excludes"))\n")
+        }
+        // Long rules are read by libgit2 all the same.
+        let fixture = try RepositoryFixture()
+        try fixture.write(".gitignore", String(repeating: "# x\n", count: 20_000) + "local.py\n")
+        #expect(await exclusion(fixture, "local.py") == .ignoredByGit)
+        #expect(await exclusion(fixture, "a.py") == nil)
+    }
+
+    @Test("What is behind a link or cannot be opened is not taken for missing")
+    func unreadableIsNotMissing() async throws {
+        let fixture = try RepositoryFixture()
+        try fixture.write("folder/a", "1\n")
+        try fixture.link("linked", to: "folder")
+        func reason(_ path: String) throws -> FileSkipReason? {
+            let path = try #require(RelativePath(path))
+            guard let root = RootDirectory.open(fixture.path) else { return .unreadable }
+            return switch root.bytes(of: path, maximumByteCount: 100) {
+            case .success: nil
+            case .failure(let skip): skip.reason
+            }
+        }
+        #expect(try reason("folder/a") == nil)
+        #expect(try reason("linked/a") == .unreadable)
+        #expect(try reason("none/a") == .missing)
+        #expect(try reason("folder/a/b") == .missing)
+        let elsewhere = try RepositoryFixture(isRepository: false, name: "elsewhere")
+        try elsewhere.write("exclude", "local.py\n")
+        try? fixture.remove(".git/info")
+        try fixture.link(".git/info", to: elsewhere.path)
+        #expect(await exclusion(fixture, "local.py") != nil)
+    }
+
+    @Test("Each folder above a file that was opened alone has a say, also another user's")
+    func allFoldersAbove() async throws {
+        let fixture = try RepositoryFixture(isRepository: false)
+        try fixture.write(".foretokenignore", "inner/secret.py\n")
+        try fixture.write("inner/.foretokenignore", "other.py\n")
+        #expect(await exclusion(fixture, "inner/secret.py", workspace: false) == .named)
+        #expect(await exclusion(fixture, "inner/other.py", workspace: false) == .named)
+        #expect(await exclusion(fixture, "inner/a.py", workspace: false) == nil)
+        guard geteuid() == 0 else { return }
+        let others = try RepositoryFixture()
+        try others.write(".gitignore", "sub/local.py\n")
+        try others.write("sub/.foretokenignore", "other.py\n")
+        try #require(chown(others.path, 54_321, 54_321) == 0)
+        for workspace in [true, false] {
+            #expect(await exclusion(others, "sub/local.py", workspace: workspace) == .ignoredByGit)
+            #expect(await exclusion(others, "sub/a.py", workspace: workspace) == nil)
+        }
+    }
+
+    @Test("The null device as excludes file means none; a damaged configuration may name any")
+    func excludesOfConfiguration() async throws {
+        let fixture = try RepositoryFixture()
+        try fixture.appendConfiguration("[core]\n\texcludesFile = /dev/null\n")
+        let git = fixture.absolute(".git")
+        #expect(GitExcludes.files(root: fixture.path, gitDirectory: git).allSatisfy { $0.rules.defect == nil })
+        #expect(await exclusion(fixture, "a.py") == nil)
+        try fixture.appendConfiguration("[core\n")
+        let damaged = GitExcludes.files(root: fixture.path, gitDirectory: git).filter { $0.rules.defect != nil }
+        #expect(damaged.map(\.path) == [git + "/config"])
+        #expect(await exclusion(fixture, "a.py") != nil)
+    }
+
     @Test("A link is excluded with what it leads to, and git's own files are")
     func linksAndGit() async throws {
         let fixture = try RepositoryFixture()

@@ -107,6 +107,12 @@ package final class RepositoryFixture {
 
     // MARK: History
 
+    /// Adds lines to the repository's configuration.
+    package func appendConfiguration(_ text: String) throws {
+        let old = try String(contentsOfFile: absolute(".git/config"), encoding: .utf8)
+        try damage("config", with: old + text)
+    }
+
     /// Stages everything (ignored files left out) and commits it.
     @discardableResult
     package func commit(_ message: String = "change") throws -> git_oid {

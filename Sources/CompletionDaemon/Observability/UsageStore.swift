@@ -12,6 +12,9 @@ struct UsageStore: Sendable {
     /// A larger file was not written by this program.
     static let maximumFileByteCount = 16 << 20
 
+    /// Damaged files that are kept; a further one takes the place of the last.
+    static let maximumDamagedCount = 8
+
     /// Why counts cannot be read or written.
     struct Failure: Error, CustomStringConvertible {
         let path: String
@@ -46,7 +49,9 @@ struct UsageStore: Sendable {
 
     private var path: String { folder + "/usage.json" }
     /// What was found in place of the counts and could not be understood.
-    private var damagedPath: String { path + ".damaged" }
+    private var damagedPaths: [String] {
+        (1...Self.maximumDamagedCount).map { path + ($0 == 1 ? ".damaged" : ".damaged.\($0)") }
+    }
 
     /// All counts; empty where there are none, or where the file holds something else.
     func read() throws(Failure) -> UsageHistory { try find() ?? UsageHistory() }
@@ -93,18 +98,28 @@ struct UsageStore: Sendable {
     func add(_ fresh: UsageHistory) throws(Failure) {
         try withLock { () throws(Failure) in
             let found = try find()
-            if found == nil, rename(path, damagedPath) != 0 { throw Failure(path: path, code: errno) }
+            if found == nil, rename(path, freeDamagedPath) != 0 { throw Failure(path: path, code: errno) }
             var history = found ?? UsageHistory()
             history.add(fresh)
             try replace(with: history)
         }
     }
 
+    /// Where a damaged file goes without taking another's place, while there is room.
+    private var freeDamagedPath: String {
+        let paths = damagedPaths
+        let free = paths.first { path in
+            var status = stat()
+            return lstat(path, &status) != 0
+        }
+        return free ?? paths[paths.count - 1]
+    }
+
     /// Forgets everything.
     func clear() throws(Failure) {
         guard access(folder, F_OK) == 0 else { return }
         try withLock { () throws(Failure) in
-            for path in [path, damagedPath] {
+            for path in [path] + damagedPaths {
                 guard unlink(path) == 0 || errno == ENOENT else { throw Failure(path: path, code: errno) }
             }
         }
@@ -154,10 +169,14 @@ struct UsageStore: Sendable {
 final class UsageRecorder: Sendable {
     /// A daemon that is killed loses at most what it counted in this time.
     static let writeInterval = Duration.seconds(60)
+    /// How long the end waits for counts that are being written: as long as those wait for another daemon.
+    static let endTimeout = Duration.seconds(2)
 
     private struct State {
         var fresh = UsageHistory()
         var isEnded = false
+        /// Counts that a thread has taken and not yet brought to the disk.
+        var writingCount = 0
         var isEnabled = true
     }
 
@@ -206,11 +225,15 @@ final class UsageRecorder: Sendable {
         }
     }
 
-    /// Writes the last counts. Blocks.
+    /// Writes the last counts, after those that are being written. Blocks.
     func end() {
         state.withLock { $0.isEnded = true }
+        _ = state.wait(timeout: Self.endTimeout) { $0.writingCount == 0 ? true : nil }
         write()
     }
+
+    var isEnded: Bool { state.withLock { $0.isEnded } }
+    var isWriting: Bool { state.withLock { $0.writingCount > 0 } }
 
     private func change(_ languageID: String, _ change: (inout UsageCounts) -> Void) {
         // A client's word, kept short: it becomes a key in a file.
@@ -222,13 +245,16 @@ final class UsageRecorder: Sendable {
         }
     }
 
-    private func write() {
+    /// Blocks on the disk.
+    func write() {
         let fresh = state.withLock { state in
             let fresh = state.fresh
             state.fresh = UsageHistory()
+            if !fresh.days.isEmpty { state.writingCount += 1 }
             return fresh
         }
         guard !fresh.days.isEmpty else { return }
+        defer { state.withLock { $0.writingCount -= 1 } }
         do {
             try store.add(fresh)
         } catch {

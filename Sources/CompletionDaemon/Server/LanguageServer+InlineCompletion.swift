@@ -112,6 +112,8 @@ extension LanguageServer {
         tellStatus(after: outcome)
         switch outcome {
         case .items(let items):
+            // A failure that comes back is said again.
+            (lastLoggedFailure, lastShownFailure) = (nil, nil)
             answer(completion, items)
         case .none(let reason), .inactive(let reason):
             logger.debug("no completion: \(reason)")

@@ -41,6 +41,18 @@ package struct EndpointRequest: Sendable {
         self.seed = seed
         self.wantsProbabilities = wantsProbabilities
     }
+
+    /// What of the user's text is sent, in words or in token ids.
+    var texts: [String] {
+        let prompt: String? =
+            switch prompt {
+            case .string(let text): text
+            case .array(let ids):
+                ids.compactMap { $0.number.flatMap { Int(exactly: $0) } }.map { "\($0)" }.joined(separator: ",")
+            default: nil
+            }
+        return [prompt, suffix].compactMap { $0 }
+    }
 }
 
 /// One answer.
@@ -98,7 +110,7 @@ package struct CompletionEndpoint: Sendable {
         var backoff = Self.firstBackoff
         for attempt in 1... {
             do throws(HTTPFailure) {
-                var answer = try send(body, isCancelled: isCancelled, shouldStop: shouldStop)
+                var answer = try send(body, sent: request.texts, isCancelled: isCancelled, shouldStop: shouldStop)
                 answer.attempts = attempt
                 return answer
             } catch {
@@ -116,12 +128,14 @@ package struct CompletionEndpoint: Sendable {
     }
 
     private func send(
-        _ body: [UInt8], isCancelled: () -> Bool, shouldStop: ([UInt8]) -> Bool
+        _ body: [UInt8], sent: [String], isCancelled: () -> Bool, shouldStop: ([UInt8]) -> Bool
     ) throws(HTTPFailure) -> EndpointAnswer {
         let start = ContinuousClock.now
         var stream = EndpointStream()
         var isStopped = false
-        try client.post(url, path: "/completions", body: body, key: key, isCancelled: isCancelled) { piece in
+        try client.post(
+            url, path: "/completions", body: body, key: key, sent: sent, isCancelled: isCancelled
+        ) { piece in
             stream.append(piece)
             if !stream.answer.text.isEmpty, stream.answer.firstTokenTime == nil {
                 stream.answer.firstTokenTime = ContinuousClock.now - start
@@ -131,7 +145,7 @@ package struct CompletionEndpoint: Sendable {
         }
         stream.end()
         if let failure = stream.failure {
-            let said = ServerMessage.shown(failure, key: key) ?? "no reason given"
+            let said = ServerMessage.shown(failure, key: key, sent: sent) ?? "no reason given"
             throw HTTPFailure(message: "the server reports an error: \(said)", isPassing: false)
         }
         guard isStopped || stream.hasAnswer else {

@@ -68,8 +68,10 @@ package struct HTTPClient: Sendable {
     }
 
     /// Posts JSON and hands each piece of a successful answer to `onBody`, which returns false for no more.
+    ///
+    /// - Parameter sent: texts in the body that no message may repeat.
     package func post(
-        _ url: EndpointURL, path: String, body: [UInt8], key: String?, isCancelled: () -> Bool,
+        _ url: EndpointURL, path: String, body: [UInt8], key: String?, sent: [String], isCancelled: () -> Bool,
         onBody: (UnsafeRawBufferPointer) -> Bool
     ) throws(HTTPFailure) {
         var headers = [
@@ -81,7 +83,7 @@ package struct HTTPClient: Sendable {
                 perform(url.text + path, url.isLoopback, headers, body, Transfer(onBody, isCancelled))
             }
         }
-        try check(result.0, firstBytes: result.1, key: key)
+        try check(result.0, firstBytes: result.1, key: key, sent: sent)
     }
 
     /// What C calls back; lives as long as one call.
@@ -138,7 +140,7 @@ package struct HTTPClient: Sendable {
     }
 
     private func check(
-        _ result: foretoken_http_result, firstBytes: [UInt8], key: String?
+        _ result: foretoken_http_result, firstBytes: [UInt8], key: String?, sent: [String]
     ) throws(HTTPFailure) {
         let words = withUnsafeBytes(of: result.message) {
             String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
@@ -164,16 +166,16 @@ package struct HTTPClient: Sendable {
         if (200..<300).contains(status) { return }
         // A stopped transfer has no status before the first line of the answer.
         if status == 0, result.outcome == FORETOKEN_HTTP_STOPPED { return }
-        throw Self.failure(status: status, body: firstBytes, key: key)
+        throw Self.failure(status: status, body: firstBytes, key: key, sent: sent)
     }
 
-    private static func failure(status: Int, body: [UInt8], key: String?) -> HTTPFailure {
+    private static func failure(status: Int, body: [UInt8], key: String?, sent: [String]) -> HTTPFailure {
         if (300..<400).contains(status) {
             return HTTPFailure(
                 message: "the server redirects (\(status)), which is not followed", fix: "name the address itself",
                 isPassing: false)
         }
-        let said = ServerMessage.shown(body: body, key: key).map { " (\($0))" } ?? ""
+        let said = ServerMessage.shown(body: body, key: key, sent: sent).map { " (\($0))" } ?? ""
         let fix =
             switch status {
             case 401, 403: "check the key"

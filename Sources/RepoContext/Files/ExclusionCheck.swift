@@ -54,20 +54,26 @@ struct ExclusionCheck {
         guard !paths.isEmpty else { return [:] }
         var found: [RelativePath: Exclusion] = [:]
         guard isRepository else {
-            guard let rules = FolderRules(rootPath: rootPath) else {
+            guard let rules = FolderRules(rootPath: rootPath, followsOthers: true) else {
                 return all(paths, "\(rootPath) cannot be opened")
             }
             for path in paths where rules.ignores(path) { found[path] = .ignoredByGit }
             return found
+        }
+        let gitDirectory = GitFileCheck.repository(above: rootPath)?.gitDirectory
+        let excludes = GitExcludes.files(root: rootPath, gitDirectory: gitDirectory)
+        if let file = excludes.first(where: { ExclusionCheck.isUnreadable($0.rules.defect) }) {
+            return all(paths, "\(file.path) cannot be read")
         }
         do throws(GitError) {
             guard let repository = try GitRepository.discover(fromFolder: rootPath) else {
                 return all(paths, "the repository at \(rootPath) is gone")
             }
             for path in paths {
-                // libgit2 would wait for a FIFO.
-                if let file = GitFileCheck.blockingRules(of: root, above: path) {
-                    found[path] = .unreadableRules("\(file) is no regular file")
+                // libgit2 would wait for a FIFO, and takes what it cannot open for no rules.
+                let unreadable = GitFileCheck.blockingRules(of: root, above: path)
+                if let file = unreadable ?? unreadableRules(above: path, in: root) {
+                    found[path] = .unreadableRules("\(file) is no regular file or cannot be read")
                 } else if try repository.isIgnored(path) {
                     found[path] = .ignoredByGit
                 }
@@ -76,6 +82,27 @@ struct ExclusionCheck {
             return all(paths, "\(error)")
         }
         return found
+    }
+
+    /// The first `.gitignore` above a path that is there and cannot be read, or is a link.
+    private func unreadableRules(above path: RelativePath, in root: borrowing RootDirectory) -> String? {
+        var folder = String(path.folder)
+        while true {
+            let name = folder.isEmpty ? ".gitignore" : folder + "/.gitignore"
+            guard let file = RelativePath(name) else { return name }
+            let rules = root.bytes(of: file, maximumByteCount: IgnoreRules.maximumByteCount)
+            if ExclusionCheck.isUnreadable(IgnoreRules(rules).defect) { return name }
+            if folder.isEmpty { return nil }
+            folder = PathIndex.parent(folder)
+        }
+    }
+
+    /// Whether libgit2 would not see rules either; it reads larger files than FolderRules does.
+    private static func isUnreadable(_ defect: RulesDefect?) -> Bool {
+        switch defect {
+        case nil, .tooLarge, .tooManyRules: false
+        case .notRegular, .unreadable, .tooManyFiles: true
+        }
     }
 
     private func all(_ paths: Set<RelativePath>, _ reason: String) -> [RelativePath: Exclusion] {
@@ -89,21 +116,24 @@ struct ExclusionCheck {
         path.utf8.split(separator: UInt8(ascii: "/")).dropLast().contains { $0.elementsEqual(".git".utf8) }
     }
 
-    /// For a file outside of all roots: one that was opened alone, or in a repository that may not be used. The nearest
-    /// folder above with rules or a repository counts as its root.
+    /// For a file outside of all roots: one that was opened alone, or in a repository that may not be used. Each folder
+    /// above with rules or a repository has a say, whomever it belongs to.
     static func exclusion(ofFileAlone path: String) -> Exclusion? {
-        var folder = PathIndex.parent(path)
-        while !folder.isEmpty {
+        var folder = path
+        while folder != "/" {
+            folder = PathIndex.parent(folder)
+            if folder.isEmpty { folder = "/" }
             let hasMark = [".git", IgnoreRules.fileName].contains { name in
                 var status = stat()
-                return lstat(folder + "/" + name, &status) == 0
+                // What cannot be looked at may be there.
+                return lstat(folder + "/" + name, &status) == 0 || errno != ENOENT && errno != ENOTDIR
             }
-            if hasMark {
-                guard let relative = RepositorySnapshot.relativePath(of: path, beneath: folder) else { return nil }
-                let check = ExclusionCheck(rootPath: folder, isRepository: false, isTracked: { _ in false })
-                return check.exclusions(of: [relative])[0]
+            guard hasMark else { continue }
+            guard let relative = RepositorySnapshot.relativePath(of: path, beneath: folder) else {
+                return .unreadableRules("'\(path)' is no path beneath \(folder)")
             }
-            folder = PathIndex.parent(folder)
+            let check = ExclusionCheck(rootPath: folder, isRepository: false, isTracked: { _ in false })
+            if let exclusion = check.exclusions(of: [relative])[0] { return exclusion }
         }
         return nil
     }

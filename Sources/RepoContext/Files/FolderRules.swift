@@ -28,8 +28,10 @@ final class FolderRules {
     /// nil when the root cannot be opened.
     ///
     /// - Parameter followsRepository: false takes the folder alone, whatever repository it lies in, without excludes.
-    init?(rootPath: String, followsRepository: Bool = true) {
-        let repository = followsRepository ? FolderRules.repository(above: rootPath) : nil
+    /// - Parameter followsOthers: also takes the rules of a repository above that belongs to another user.
+    init?(rootPath: String, followsRepository: Bool = true, followsOthers: Bool = false) {
+        let repository =
+            followsRepository ? FolderRules.repository(above: rootPath, followsOthers: followsOthers) : nil
         let topPath = repository?.root ?? rootPath
         guard let top = RootDirectory.open(topPath) else { return nil }
         let isWhole = topPath == rootPath
@@ -42,10 +44,13 @@ final class FolderRules {
         for file in files { note(file.rules, of: file.path, leavesOut: rootPath) }
     }
 
-    /// The repository that the root is or is a part of; other users' folders above have no say.
-    private static func repository(above rootPath: String) -> (root: String, gitDirectory: String)? {
+    /// The repository that the root is or is a part of; other users' folders above have no say in what a prompt that
+    /// stays on this machine holds.
+    private static func repository(
+        above rootPath: String, followsOthers: Bool
+    ) -> (root: String, gitDirectory: String)? {
         guard let found = GitFileCheck.repository(above: rootPath), found.gitDirectory != found.root,
-            found.root == rootPath || GitOwnership.isTrusted(folder: found.root)
+            followsOthers || found.root == rootPath || GitOwnership.isTrusted(folder: found.root)
         else { return nil }
         return found
     }

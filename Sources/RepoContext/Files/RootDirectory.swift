@@ -6,7 +6,8 @@ import Glibc
 
 /// Why a file has no text for us.
 package enum FileSkipReason: Equatable, Sendable {
-    /// Missing, or a component of the path is a link or no folder.
+    /// Missing, or a component of the path is a link or no folder. For whoever asks for bytes, a link or a folder that
+    /// cannot be opened is unreadable instead: what is behind it may hold rules.
     case missing
     /// A link, FIFO, socket, device or folder.
     case notRegular
@@ -104,24 +105,35 @@ package struct RootDirectory: ~Copyable {
 
     /// The same, with the reason where there are none.
     func bytes(of path: RelativePath, maximumByteCount: Int) -> Result<[UInt8], FileSkip> {
-        withParent(of: path) { parent, name in
+        var reason = FileSkipReason.missing
+        let result: Result<[UInt8], FileSkip>? = withParent(of: path, because: &reason) { parent, name in
             RootDirectory.read(name, in: parent, maximumByteCount: maximumByteCount).map(\.0)
-        } ?? .failure(FileSkip(.missing))
+        }
+        return result ?? .failure(FileSkip(reason))
     }
 
     /// The bytes of a regular file that links may lead to: for the user's own files, and where the place that a link
     /// leads to was checked.
     static func bytes(following path: String, maximumByteCount: Int) -> Result<[UInt8], FileSkip> {
         guard let real = RepositoryLocator.realPath(path) else {
-            return .failure(FileSkip(isMissing(errno) ? .missing : .unreadable))
+            // A place that is there, but whose name is no text, leaves no error.
+            let isThere = GitFileCheck.exists(path)
+            return .failure(FileSkip(!isThere && isMissing(errno) ? .missing : .unreadable))
         }
         guard let folder = open(PathIndex.parent(real)), let name = RelativePath(PathIndex.lastComponent(real))
         else { return .failure(FileSkip(.unreadable)) }
         return folder.bytes(of: name, maximumByteCount: maximumByteCount)
     }
 
-    /// Whether there is anything of that name, also a link or a device.
-    func holds(_ path: RelativePath) -> Bool { status(path) != nil }
+    /// Whether there is anything of that name, also a link or a device, as far as can be told.
+    func holds(_ path: RelativePath) -> Bool {
+        var reason = FileSkipReason.missing
+        let isThere = withParent(of: path, because: &reason) { parent, name in
+            var status = stat()
+            return fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 || !RootDirectory.isMissing(errno)
+        }
+        return isThere ?? (reason != .missing)
+    }
 
     private static func isMissing(_ errorNumber: Int32) -> Bool {
         errorNumber == ENOENT || errorNumber == ENOTDIR
@@ -129,11 +141,27 @@ package struct RootDirectory: ~Copyable {
 
     /// Opens a folder beneath the root; the caller closes it. -1 when it is not there or behind a link.
     func openFolder(_ folder: String) -> Int32 {
+        var reason = FileSkipReason.missing
+        return openFolder(folder, because: &reason)
+    }
+
+    /// The same; where it is -1, `reason` tells what is not there from what cannot be opened.
+    private func openFolder(_ folder: String, because reason: inout FileSkipReason) -> Int32 {
         // Not a duplicate, which would share the position of an earlier listing.
         var current = openat(descriptor, ".", RootDirectory.folderFlags)
+        if current < 0 { reason = .unreadable }
         for component in folder.utf8.split(separator: UInt8(ascii: "/")) {
             guard current >= 0 else { return -1 }
-            let next = openat(current, String(Substring(component)), RootDirectory.folderFlags)
+            let name = String(Substring(component))
+            let next = openat(current, name, RootDirectory.folderFlags)
+            if next < 0 {
+                let code = errno
+                var status = stat()
+                // Opening a link as a folder fails as opening a file as one does.
+                let isLink =
+                    fstatat(current, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_mode & S_IFMT == S_IFLNK
+                reason = RootDirectory.isMissing(code) && !isLink ? .missing : .unreadable
+            }
             close(current)
             current = next
         }
@@ -143,9 +171,16 @@ package struct RootDirectory: ~Copyable {
     static let folderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
 
     private func withParent<Result>(of path: RelativePath, _ body: (Int32, String) -> Result?) -> Result? {
+        var reason = FileSkipReason.missing
+        return withParent(of: path, because: &reason, body)
+    }
+
+    private func withParent<Result>(
+        of path: RelativePath, because reason: inout FileSkipReason, _ body: (Int32, String) -> Result?
+    ) -> Result? {
         let name = String(path.fileName)
         if path.folder.isEmpty { return body(descriptor, name) }
-        let parent = openFolder(String(path.folder))
+        let parent = openFolder(String(path.folder), because: &reason)
         guard parent >= 0 else { return nil }
         defer { close(parent) }
         return body(parent, name)

@@ -33,12 +33,20 @@ enum GitConfinement {
         }
     }
 
+    /// Why a configuration file's settings are not known.
+    private enum ConfigurationFault: Error {
+        case unreadable
+        case syntax(line: Int)
+    }
+
     /// What of the repository that `folder` belongs to lies elsewhere, in words; nil when nothing does.
     static func violation(aboveFolder folder: String) -> String? {
         guard let (root, gitDirectory) = GitFileCheck.repository(above: folder),
-            let realRoot = RepositoryLocator.realPath(root),
-            let git = RepositoryLocator.realPath(gitDirectory)
+            let realRoot = RepositoryLocator.realPath(root)
         else { return nil }
+        guard let git = RepositoryLocator.realPath(gitDirectory) else {
+            return isLossy(gitDirectory) ? "its .git names a folder that is not in UTF-8" : nil
+        }
         var places = Places(root: realRoot, git: git, common: git)
         if !isBeneath(git, realRoot), git != realRoot,
             !namesBack(git: git, root: realRoot)
@@ -47,7 +55,7 @@ enum GitConfinement {
         }
         if let line = GitFileCheck.firstLine(ofFile: git + "/commondir") {
             guard let common = RepositoryLocator.realPath(GitFileCheck.resolve(line, against: git)) else {
-                return nil
+                return isLossy(line) ? "its commondir names a folder that is not in UTF-8" : nil
             }
             guard places.holds(common) || isBeneath(git, common + "/worktrees") else {
                 return "its commondir names \(common), which does not know this folder"
@@ -55,10 +63,11 @@ enum GitConfinement {
             places.common = common
         }
         for folder in Set([places.git, places.common]).sorted() {
-            for name in entryNames {
-                if let path = RepositoryLocator.realPath(folder + "/" + name), !places.holds(path) {
-                    return "\(name) is a link to \(path)"
+            for name in entryNames where GitFileCheck.exists(folder + "/" + name) {
+                guard let path = RepositoryLocator.realPath(folder + "/" + name) else {
+                    return "\(name) is a link to a place that cannot be told"
                 }
+                guard places.holds(path) else { return "\(name) is a link to \(path)" }
             }
             for name in ["config", "config.worktree"] {
                 if let found = outside(configuration: folder + "/" + name, places, depth: 0) { return found }
@@ -66,6 +75,9 @@ enum GitConfinement {
         }
         return alternate(places)
     }
+
+    /// Whether the bytes that this was read from were no UTF-8: libgit2 goes where they lead.
+    private static func isLossy(_ path: String) -> Bool { path.unicodeScalars.contains("\u{FFFD}") }
 
     private static func isBeneath(_ path: String, _ folder: String) -> Bool {
         path.utf8.starts(with: (folder == "/" ? "/" : folder + "/").utf8)
@@ -79,35 +91,57 @@ enum GitConfinement {
         {
             return true
         }
-        return (settings(of: git + "/config") ?? []).contains { setting in
+        let settings = (try? self.settings(of: git + "/config")) ?? []
+        return settings.contains { setting in
             setting.name == "core.worktree"
-                && RepositoryLocator.realPath(GitFileCheck.resolve(setting.value, against: git)) == root
+                && place(setting.value, against: git).flatMap(RepositoryLocator.realPath) == root
         }
     }
 
     // MARK: Configuration
 
+    /// Whether a git directory's configuration can be read but not understood. What it names is not known then.
+    static func isConfigurationDamaged(inGitDirectory gitDirectory: String) -> Bool {
+        do throws(ConfigurationFault) {
+            _ = try settings(of: gitDirectory + "/config")
+            return false
+        } catch {
+            if case .syntax = error { return true }
+            return false
+        }
+    }
+
     private static func outside(configuration path: String, _ places: Places, depth: Int) -> String? {
         let folder = PathIndex.parent(path)
-        guard let settings = settings(of: path) else {
-            return "its configuration \(path) cannot be read or is larger than \(maximumByteCount >> 20) MiB"
+        let settings: [GitConfigurationSyntax.Setting]
+        do throws(ConfigurationFault) {
+            settings = try self.settings(of: path)
+        } catch {
+            return switch error {
+            case .unreadable:
+                "its configuration \(path) cannot be read or is larger than \(maximumByteCount >> 20) MiB"
+            case .syntax(let line): "its configuration \(path) cannot be understood in line \(line)"
+            }
         }
         for setting in settings {
             guard ["include.path", "core.excludesfile", "core.attributesfile"].contains(setting.name) else {
                 continue
             }
-            var target = setting.value
-            if target.hasPrefix("~/"), let home = getenv("HOME") {
-                target = String(cString: home) + target.dropFirst(1)
+            let isInclude = setting.name == "include.path"
+            guard let target = place(setting.value, against: isInclude ? folder : places.root) else {
+                return "\(setting.name) in its configuration is no path"
             }
-            target = GitFileCheck.resolve(
-                target, against: setting.name == "include.path" ? folder : places.root)
-            guard GitFileCheck.exists(target), let real = RepositoryLocator.realPath(target) else { continue }
+            guard GitFileCheck.exists(target) else { continue }
+            guard let real = RepositoryLocator.realPath(target) else {
+                return "\(setting.name) in its configuration names a place that cannot be told"
+            }
+            // How git is told that there is no such file.
+            if real == GitExcludes.nullDevice { continue }
             guard places.holds(real) else { return "\(setting.name) in its configuration names \(real)" }
             if GitFileCheck.isBlocking(real) {
                 return "\(setting.name) names '\(real)', which is no regular file"
             }
-            if setting.name == "include.path" {
+            if isInclude {
                 guard depth < maximumIncludeDepth else { return "its configuration includes itself" }
                 if let found = outside(configuration: real, places, depth: depth + 1) { return found }
             }
@@ -115,65 +149,41 @@ enum GitConfinement {
         return nil
     }
 
-    /// The settings of one file, `include.path` for all kinds of include. Only as much of the syntax as is needed to
-    /// see what git would see: sections, names, quotes, escapes, comments and continued lines. None where there is no
-    /// such file, nil where it cannot be read.
-    private static func settings(of path: String) -> [(name: String, value: String)]? {
+    /// The path that a setting names, not a blank more or less; nil where it is none.
+    private static func place(_ value: [UInt8], against folder: String) -> String? {
+        guard let text = String(validating: value, as: UTF8.self) else { return nil }
+        switch value.first {
+        case UInt8(ascii: "/"): return text
+        case UInt8(ascii: "~"):
+            guard value.dropFirst().first == UInt8(ascii: "/"), let home = getenv("HOME") else { return nil }
+            return String(cString: home) + String(decoding: value.dropFirst(), as: UTF8.self)
+        default: return folder + "/" + text
+        }
+    }
+
+    /// The settings of one file; none where there is no such file.
+    private static func settings(
+        of path: String
+    ) throws(ConfigurationFault) -> [GitConfigurationSyntax.Setting] {
         let bytes: [UInt8]
         switch RootDirectory.bytes(following: path, maximumByteCount: maximumByteCount) {
         case .success(let found): bytes = found
-        case .failure(let skip): return skip.reason == .missing ? [] : nil
+        case .failure(let skip) where skip.reason == .missing: return []
+        case .failure: throw .unreadable
         }
-        let joined = String(decoding: bytes, as: UTF8.self).replacing("\\\r\n", with: "").replacing(
-            "\\\n", with: "")
-        var section = ""
-        var settings: [(name: String, value: String)] = []
-        for line in joined.split(whereSeparator: \.isNewline) {
-            var rest = line.drop { $0 == " " || $0 == "\t" }
-            if rest.first == "[" {
-                let end = rest.firstIndex(of: "]") ?? rest.endIndex
-                let name = rest[rest.index(after: rest.startIndex)..<end].prefix {
-                    $0 != " " && $0 != "\t" && $0 != "\""
-                }
-                section = name.lowercasedASCII()
-                if section == "includeif" { section = "include" }
-                rest = end < rest.endIndex ? rest[rest.index(after: end)...] : ""
-                // `[includeIf "gitdir:[x]"] path = …`: what follows the last bracket counts.
-                if let last = rest.lastIndex(of: "]") { rest = rest[rest.index(after: last)...] }
-            }
-            guard let sign = rest.firstIndex(of: "=") else { continue }
-            let name = rest[..<sign].filter { $0 != " " && $0 != "\t" }.lowercasedASCII()
-            settings.append((section + "." + name, unquoted(rest[rest.index(after: sign)...])))
+        do throws(GitConfigurationSyntax.Fault) {
+            return try GitConfigurationSyntax.settings(in: bytes)
+        } catch {
+            throw .syntax(line: error.line)
         }
-        return settings
-    }
-
-    private static func unquoted(_ text: Substring) -> String {
-        var result = ""
-        var isQuoted = false
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                result.append(character)
-                isEscaped = false
-            } else if character == "\\" {
-                isEscaped = true
-            } else if character == "\"" {
-                isQuoted.toggle()
-            } else if !isQuoted, character == "#" || character == ";" {
-                break
-            } else {
-                result.append(character)
-            }
-        }
-        return GitFileCheck.trimmed(result)
     }
 
     // MARK: Objects
 
     /// The first place outside that objects are borrowed from, also by those that they are borrowed from inside.
     private static func alternate(_ places: Places) -> String? {
-        var waiting = [places.common + "/objects"]
+        let own = places.common + "/objects"
+        var waiting = [own]
         var seen = Set(waiting)
         while let objects = waiting.popLast() {
             let list = objects + "/info/alternates"
@@ -183,9 +193,14 @@ enum GitConfinement {
             case .failure(let skip) where skip.reason == .missing: continue
             case .failure: return "\(list) cannot be read or is larger than \(maximumByteCount >> 20) MiB"
             }
-            for line in bytes.split(separator: 0x0A) {
-                let path = GitFileCheck.resolve(String(decoding: line, as: UTF8.self), against: objects)
-                guard let real = RepositoryLocator.realPath(path) else { continue }
+            // As libgit2 splits it.
+            for line in bytes.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+                if line.first == UInt8(ascii: "#") { continue }
+                guard let path = borrowed(line, in: objects, isOwn: objects == own),
+                    let real = RepositoryLocator.realPath(path)
+                else {
+                    return "its objects are borrowed from a place that cannot be found; mend or remove \(list)"
+                }
                 guard places.holds(real) else {
                     return
                         "its objects are borrowed from \(real); 'git repack -a -d' and removing "
@@ -196,5 +211,12 @@ enum GitConfinement {
             }
         }
         return nil
+    }
+
+    /// The path that a line of alternates names to libgit2, which takes other relative ones from wherever it runs.
+    private static func borrowed(_ line: ArraySlice<UInt8>, in objects: String, isOwn: Bool) -> String? {
+        guard !line.contains(0), let path = String(validating: line, as: UTF8.self) else { return nil }
+        if line.first == UInt8(ascii: "/") { return path }
+        return isOwn && line.first == UInt8(ascii: ".") ? objects + "/" + path : nil
     }
 }

@@ -59,6 +59,14 @@ package struct GitError: Error, Equatable, Sendable, CustomStringConvertible {
         )
     }
 
+    /// The error for a rules file that stands there and cannot be read.
+    static func unusable(_ path: String, operation: GitOperation) -> GitError {
+        GitError(
+            kind: .failed, code: -1, operation: operation,
+            message: "'\(path)' is no regular file or cannot be read. Mend or remove it to use git's rules"
+        )
+    }
+
     private static func kind(code: Int32, errorClass: Int32, message: String) -> Kind {
         // GIT_EOWNER; its name is missing from the headers before 1.4.3.
         if code == -36 { return .notOwned }

@@ -7,6 +7,9 @@ import Glibc
 
 /// Finds and reads them.
 enum GitExcludes {
+    /// What excludes files are set to where there shall be none.
+    static let nullDevice = "/dev/null"
+
     /// One file's rules; `path` is for messages.
     struct File {
         var path: String
@@ -27,8 +30,18 @@ enum GitExcludes {
             // Only what certainly is this folder's own.
             files.append(ownExcludes(root: root))
         }
+        if let gitDirectory {
+            // It may name more excludes.
+            let directory = configuration == nil ? gitDirectory : GitFileCheck.commonDirectory(of: gitDirectory)
+            if GitConfinement.isConfigurationDamaged(inGitDirectory: directory) {
+                files.append(File(path: directory + "/config", rules: IgnoreRules(.unreadable)))
+                configuration = nil
+            }
+        }
         do throws(GitError) {
-            if let path = try excludesFile(root: root, configuration: configuration) { files.append(file(path)) }
+            if let path = try excludesFile(root: root, configuration: configuration, damaged: &files) {
+                files.append(file(path))
+            }
         } catch {
             files.append(File(path: "the user's git configuration", rules: IgnoreRules(.unreadable)))
         }
@@ -36,7 +49,8 @@ enum GitExcludes {
     }
 
     private static func file(_ path: String) -> File {
-        File(
+        if RepositoryLocator.realPath(path) == nullDevice { return File(path: path, rules: IgnoreRules()) }
+        return File(
             path: path,
             rules: IgnoreRules(
                 RootDirectory.bytes(following: path, maximumByteCount: IgnoreRules.maximumByteCount)))
@@ -53,8 +67,11 @@ enum GitExcludes {
 
     // MARK: Configuration
 
-    /// The path of the excludes file; nil when there is no place for one.
-    private static func excludesFile(root: String, configuration: String?) throws(GitError) -> String? {
+    /// The path of the excludes file; nil when there is no place for one. A configuration that libgit2 cannot read is
+    /// added to `damaged`: it may name another.
+    private static func excludesFile(
+        root: String, configuration: String?, damaged: inout [File]
+    ) throws(GitError) -> String? {
         try GitRuntime.start()
         var raw: OpaquePointer?
         try gitCall(.readConfiguration) { git_config_open_default(&raw) }
@@ -64,9 +81,12 @@ enum GitExcludes {
             GitHandleCount.didFree()
         }
         if let configuration, isRegular(configuration) {
-            // A damaged one is left out: what the user's own names still holds.
-            try? gitCall(.readConfiguration) {
-                git_config_add_file_ondisk(raw, configuration, GIT_CONFIG_LEVEL_LOCAL, nil, 0)
+            do throws(GitError) {
+                try gitCall(.readConfiguration) {
+                    git_config_add_file_ondisk(raw, configuration, GIT_CONFIG_LEVEL_LOCAL, nil, 0)
+                }
+            } catch {
+                damaged.append(File(path: configuration, rules: IgnoreRules(.unreadable)))
             }
         }
         var buffer = git_buf()

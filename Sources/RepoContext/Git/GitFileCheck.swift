@@ -17,7 +17,8 @@ enum GitFileCheck {
     /// Folders of which libgit2 opens what it finds.
     private static let folderNames = ["objects/pack"]
     /// Rules that libgit2 reads in each folder that it enters.
-    private static let rulesNames = [".gitignore", ".gitattributes", ".gitmodules"]
+    private static let ignoreName = ".gitignore"
+    private static let rulesNames = [ignoreName, ".gitattributes", ".gitmodules"]
     /// Entries of such a folder looked at; a repository with more packs than this was never repacked.
     private static let maximumEntryCount = 4_096
     /// Longest `.git` or `commondir` file or symbolic HEAD that is read: "gitdir: " and a path.
@@ -109,8 +110,9 @@ enum GitFileCheck {
 
     // MARK: Rules files
 
-    /// The first rules file that libgit2 could wait for in the folders that a status enters: all that are not
-    /// ignored. Each folder's rules are looked at before `isIgnored` is asked about what is in it.
+    /// The first rules file that libgit2 could wait for, or take for none although it is there, in the folders that a
+    /// status enters: all that are not ignored. Each folder's rules are looked at before `isIgnored` is asked about
+    /// what is in it.
     ///
     /// - Returns: a path, or nil when there is none; `isTruncated` when there were too many folders to tell.
     static func blockingRules(
@@ -124,7 +126,7 @@ enum GitFileCheck {
             let descriptor = root.openFolder(folder)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
-            for name in rulesNames where isBlocking(name, in: descriptor) {
+            if let name = unusableRules(in: descriptor) {
                 return (folder.isEmpty ? name : folder + "/" + name, false)
             }
             for name in subfolderNames(descriptor) where name != ".git" {
@@ -144,13 +146,24 @@ enum GitFileCheck {
             let descriptor = root.openFolder(folder)
             if descriptor >= 0 {
                 defer { close(descriptor) }
-                for name in rulesNames where isBlocking(name, in: descriptor) {
-                    return folder.isEmpty ? name : folder + "/" + name
-                }
+                if let name = unusableRules(in: descriptor) { return folder.isEmpty ? name : folder + "/" + name }
             }
             if folder.isEmpty { return nil }
             folder = PathIndex.parent(folder)
         }
+    }
+
+    private static func unusableRules(in folder: Int32) -> String? {
+        rulesNames.first { isBlocking($0, in: folder) }
+            ?? (isUnreadable(ignoreName, in: folder) ? ignoreName : nil)
+    }
+
+    /// Whether a rules file is there that libgit2 would pass over in silence: a folder, or not to be opened. A link
+    /// that leads nowhere holds no rules for git either.
+    private static func isUnreadable(_ name: String, in folder: Int32) -> Bool {
+        var status = stat()
+        guard fstatat(folder, name, &status, 0) == 0 else { return errno != ENOENT }
+        return status.st_mode & S_IFMT == S_IFDIR || faccessat(folder, name, R_OK, AT_EACCESS) != 0
     }
 
     private static func subfolderNames(_ descriptor: Int32) -> [String] {

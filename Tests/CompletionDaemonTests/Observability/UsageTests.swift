@@ -60,6 +60,42 @@ struct UsageTests {
         }
     }
 
+    @Test("A second damaged file does not take the first one's place")
+    func damagedTwice() throws {
+        try withStore { store in
+            for text in ["first", "second"] {
+                try store.add(history(day: "2026-01-01", accepted: 2))
+                try Data(text.utf8).write(to: URL(filePath: store.folder + "/usage.json"))
+            }
+            try store.add(history(day: "2026-01-01", accepted: 7))
+            let aside = store.folder + "/usage.json.damaged"
+            #expect(try Data(contentsOf: URL(filePath: aside)) == Data("first".utf8))
+            #expect(try Data(contentsOf: URL(filePath: aside + ".2")) == Data("second".utf8))
+            try store.clear()
+            #expect(!FileManager.default.fileExists(atPath: aside + ".2"))
+        }
+    }
+
+    @Test("The end waits for counts that are being written", .timeLimit(.minutes(1)))
+    func endsAfterWrite() throws {
+        try withStore { store in
+            try store.add(history(day: "2026-03-04", accepted: 2))
+            let lock = open(store.folder + "/usage.lock", O_RDWR | O_CLOEXEC)
+            #expect(flock(lock, LOCK_EX) == 0)
+            let recorder = UsageRecorder(store: store) { "2026-03-04" }
+            recorder.note(.accepted(languageID: "swift", characterCount: 5))
+            _ = BlockingThread.start(name: "write") { recorder.write() }
+            while !recorder.isWriting { sched_yield() }
+            _ = BlockingThread.start(name: "unlock") {
+                while !recorder.isEnded { sched_yield() }
+                close(lock)
+            }
+            recorder.end()
+            #expect(!recorder.isWriting)
+            #expect(try store.read().days["2026-03-04"]?["swift"]?.accepted == 3)
+        }
+    }
+
     @Test("A newer version's counts are left alone")
     func newer() throws {
         try withStore { store in

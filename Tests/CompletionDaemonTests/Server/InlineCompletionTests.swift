@@ -1,5 +1,6 @@
 // The completion request over the wire: positions, cancellation, supersession, and failures.
 
+import Synchronization
 import TestSupport
 import Testing
 
@@ -224,6 +225,28 @@ struct InlineCompletionTests {
             #expect(try await client.response(to: .integer(id))["result"] == .null)
         }
         #expect(client.notifications.map { $0.value(at: "params.message") } == ["no model: do this"])
+    }
+
+    @Test("A failure that comes back after a completion is said again")
+    func returningFailure() async throws {
+        let number = Mutex(0)
+        let client = try await started(
+            ScriptedProvider { _ in
+                let isFailure = number.withLock { number in
+                    number += 1
+                    return number != 3
+                }
+                return .answer(
+                    isFailure
+                        ? .failed(message: "no server: start it") : .items([CompletionItem(text: "x", at: 0)]))
+            })
+        try client.open(uri, "")
+        for id in Int64(1)..<6 {
+            try client.complete(.integer(id), uri, triggerKind: 2)
+            _ = try await client.response(to: .integer(id))
+        }
+        let said = client.notifications.compactMap { $0.value(at: "params.message") }
+        #expect(said == ["no server: start it", "no server: start it"])
     }
 
     @Test("Above the number of running completions a request is answered with nothing")
