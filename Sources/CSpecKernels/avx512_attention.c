@@ -111,20 +111,16 @@ INLINE TARGET_BF16 void value_tile(const uint32_t *p, int32_t rows, const spec_c
     }
 }
 
-// The polynomial of generic.inc's exp16, here inlined into the softmax.
-INLINE TARGET_BF16 __m512 exponential(__m512 x) {
-    const __mmask16 alive = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.3f), _CMP_NLT_UQ);
-    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
-    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0.693359375f), x);
-    r = _mm512_fmadd_ps(n, _mm512_set1_ps(2.12194440e-4f), r);
-    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1f));
-    p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1));
-    return _mm512_maskz_scalef_ps(alive, p, n);
+// 2^x: the whole part of x goes into the exponent, a polynomial of degree 4 does the rest (relative error 2.6e-6, where
+// rounding the weights to bf16 costs 2e-3). Half the instructions of generic.inc's exp16; −∞ gives zero.
+INLINE TARGET_BF16 __m512 power_of_two(__m512 x) {
+    const __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    __m512 p = _mm512_set1_ps(1.3534137141e-2f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.2011489905e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.4144276249e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.9300382636e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0000025943f));
+    return _mm512_scalef_ps(p, x);  // scales by 2^⌊x⌋
 }
 
 INLINE TARGET_BF16 __mmask16 visible(int32_t group, int32_t low, int32_t high) {
@@ -134,21 +130,26 @@ INLINE TARGET_BF16 __mmask16 visible(int32_t group, int32_t low, int32_t high) {
     return (__mmask16)(below_to & ~below_from);
 }
 
+// Keys outside [low, high) get a score of −∞.
+INLINE TARGET_BF16 void hide(float *scores, int32_t first, int32_t last, int32_t low, int32_t high) {
+    for (int32_t g = first; g < last; g++) {
+        const __m512 s = _mm512_load_ps(scores + g * 16);
+        _mm512_store_ps(scores + g * 16,
+                        _mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()), visible(g, low, high), s));
+    }
+}
+
 // One row's scores → exponentials as bf16 pairs; keys outside [low, high) become exact zeros.
 INLINE TARGET_BF16 void soften(float *scores, int32_t first, int32_t last, int32_t low, int32_t high, uint32_t *p,
                                float *maximum, float *sum) {
-    const __m512 minus_infinity = _mm512_set1_ps(-__builtin_inff());
-    __m512 greatest = minus_infinity;
-    for (int32_t g = first; g < last; g++) {
-        const __m512 s = _mm512_mask_mov_ps(minus_infinity, visible(g, low, high), _mm512_load_ps(scores + g * 16));
-        _mm512_store_ps(scores + g * 16, s);
-        greatest = _mm512_max_ps(greatest, s);
-    }
+    if (low > first * SPEC_GROUP || high < last * SPEC_GROUP) hide(scores, first, last, low, high);
+    __m512 greatest = _mm512_load_ps(scores + first * 16);
+    for (int32_t g = first + 1; g < last; g++) greatest = _mm512_max_ps(greatest, _mm512_load_ps(scores + g * 16));
     *maximum = _mm512_reduce_max_ps(greatest);
-    const __m512 m = _mm512_set1_ps(*maximum);
+    const __m512 base = _mm512_set1_ps(1.44269504f), m = _mm512_mul_ps(_mm512_set1_ps(*maximum), base);
     __m512 total = _mm512_setzero_ps();
     for (int32_t g = first; g < last; g++) {
-        const __m512 e = exponential(_mm512_sub_ps(_mm512_load_ps(scores + g * 16), m));
+        const __m512 e = power_of_two(_mm512_fmsub_ps(_mm512_load_ps(scores + g * 16), base, m));
         total = _mm512_add_ps(total, e);
         _mm256_store_si256((__m256i *)(p + g * 8), (__m256i)_mm512_cvtneps_pbh(e));
     }
