@@ -40,6 +40,7 @@ class Daemon:
         self.work_tree = os.path.realpath(work_tree)
         self.messages = queue.SimpleQueue()
         self.runs, self.ahead, self.warnings = [], [], []
+        self.reasons = {}  # request id: why it was answered with nothing
         self._next_id = 0
         self.on_answer = None
         for target in (self._read, self._read_log):
@@ -93,10 +94,15 @@ class Daemon:
                 self.messages.put(message)
 
     def _read_log(self):
+        answered = None
         for line in self.process.stderr:
             now, text = time.monotonic(), line.decode(errors="replace")
             values = dict(re.findall(r"(\w+)=([^\s\"]+)", text))
-            if "stop_reason" in values:
+            if "total_ms" in values:
+                answered = values["id"]
+            elif "no completion: " in text:  # follows the line about its answer
+                self.reasons[answered] = text.split("no completion: ", 1)[1].strip()
+            elif "stop_reason" in values:
                 self.runs.append({"time": now, **values})
             elif "computed" in values:
                 self.ahead.append({"time": now, **values})
@@ -227,6 +233,7 @@ class LanguageServerEditor:
                     self._items[file] = (request.text, items[0])
             else:
                 request.outcome = "empty" if is_latest else "superseded"
+            request.id = message["id"]
             return True
 
     def finish(self):
@@ -236,6 +243,8 @@ class LanguageServerEditor:
             if request.outcome in ("items", "empty"):
                 request.is_cached = not any(
                     request.sent <= moment <= request.answered + LOG_DELAY for moment in _near(times, request))
+            if request.outcome == "empty":
+                request.reason = re.sub(r"[\d.]+", "…", self.daemon.reasons.get(str(request.id), "not said"))
 
     @property
     def unanswered(self):

@@ -6,6 +6,7 @@ usage: load.py [--minutes 20] [--typists 1|3] [--repository DIR | --prepared DIR
 """
 
 import argparse
+import collections
 import json
 import os
 import pathlib
@@ -195,6 +196,7 @@ def report(options, trace, editor, around):
     requests = editor.requests
     answered = latencies(requests, "items", "empty", "error")
     at_pauses = [r for r in requests if r.pause >= PAUSE]
+    superseded = [r for r in at_pauses if r.outcome == "superseded"]
     non_empty = [r for r in at_pauses if r.shown is not None]
     uncached = [r for r in requests if r.outcome == "items" and not r.is_cached]
     result = {
@@ -216,9 +218,13 @@ def report(options, trace, editor, around):
                                               and r.outcome in ("items", "empty", "error")])
                        for kind in sorted({r.kind for r in requests})},
         "pauses": {"n": len(at_pauses), "non_empty": len(non_empty),
-                   "percent": figures.rounded(100 * len(non_empty) / max(1, len(at_pauses)), 1),
+                   "superseded": len(superseded),
+                   "percent": figures.rounded(100 * len(non_empty) / max(1, len(at_pauses) - len(superseded)), 1),
+                   "percent_of_all": figures.rounded(100 * len(non_empty) / max(1, len(at_pauses)), 1),
                    "outcomes": {name: sum(r.outcome == name for r in at_pauses)
-                                for name in ("items", "empty", "superseded", "cancelled", "error", "")}},
+                                for name in ("items", "empty", "superseded", "cancelled", "error", "")},
+                   "late": sum(r.outcome == "items" and r.shown is None for r in at_pauses),
+                   "reasons": collections.Counter(r.reason for r in at_pauses if r.outcome == "empty")},
         **around,
     }
     result["targets"] = targets(result)
@@ -257,8 +263,10 @@ def table(result):
         "", figures.table(rows, ["key to answer, ms", "n", "p50", "p95", "p99", "max"]), ""]
     work = result["tokens"]
     lines += [
-        f"pauses    {result['pauses']['n']} of {PAUSE * 1000:.0f} ms or more, {result['pauses']['percent']} % answered "
-        f"with a suggestion; {result['pauses']['outcomes']}",
+        f"pauses    {result['pauses']['n']} of {PAUSE * 1000:.0f} ms or more, {result['pauses']['superseded']} superseded; "
+        f"{result['pauses']['percent']} % of the others answered with a suggestion "
+        f"({result['pauses']['percent_of_all']} % of all)",
+        *(f"          {count} with nothing: {reason}" for reason, count in result["pauses"]["reasons"].most_common()),
         f"accepted  {result['accepted']} of what the trace accepts was suggested (whole, in part, not)",
         f"prompts   {work['prompt_tokens']['p50']} tokens (median), {work['computed_for_requests']} computed for "
         f"{work['completions']} requests, {work['computed_ahead']} ahead, {work['given_up']} given up",

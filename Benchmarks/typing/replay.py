@@ -30,6 +30,8 @@ class Request:
     is_cached: bool = False
     shown: float = None
     text: str = ""
+    id: int = None
+    reason: str = ""  # why there was nothing, numbers left out
 
     @property
     def latency_ms(self):
