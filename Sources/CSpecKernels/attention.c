@@ -175,13 +175,15 @@ static float *partials_of(const attention_job *job, int32_t kv_head, int32_t chu
     return a->partials + index * query_rows * (size_t)(a->head_dimension + 2);
 }
 
-int32_t spec_attention_chunks_per_ticket(int32_t threads, int32_t chunk_count, int32_t kv_heads, int32_t query_rows,
-                                         int32_t d) {
+int32_t spec_attention_chunk_tickets(int32_t threads, int32_t chunk_count, int32_t kv_heads, int32_t query_rows,
+                                     int32_t d, int32_t *chunks_per_ticket) {
     const int64_t affordable = CHUNK_TICKET_PRODUCTS / ((int64_t)2 * SPEC_CHUNK * query_rows * d);
     int64_t chunks = (int64_t)chunk_count * kv_heads / (threads * CHUNK_TICKETS_PER_THREAD);
     if (chunks > CHUNKS_PER_TICKET_MAXIMUM) chunks = CHUNKS_PER_TICKET_MAXIMUM;
     if (chunks > affordable) chunks = affordable;
-    return chunks < CHUNKS_PER_TICKET_MINIMUM ? CHUNKS_PER_TICKET_MINIMUM : (int32_t)chunks;
+    if (chunks < CHUNKS_PER_TICKET_MINIMUM) chunks = CHUNKS_PER_TICKET_MINIMUM;
+    *chunks_per_ticket = (int32_t)chunks;
+    return (chunk_count + (int32_t)chunks - 1) / (int32_t)chunks;
 }
 
 static void chunks_ticket(void *context, uint32_t index) {
@@ -241,10 +243,9 @@ bool spec_attention_run(spec_pool *pool, const spec_attention *a) {
     }
     job.first_chunk = first_key(a, 0) / SPEC_CHUNK;
     job.chunk_count = (a->first_position + a->m - 1) / SPEC_CHUNK + 1 - job.first_chunk;
-    job.chunks_per_ticket =
-        spec_attention_chunks_per_ticket(spec_pool_thread_count(pool), job.chunk_count, a->kv_head_count,
-                                         a->m * (a->head_count / a->kv_head_count), a->head_dimension);
-    job.chunk_tickets = (job.chunk_count + job.chunks_per_ticket - 1) / job.chunks_per_ticket;
+    const int32_t query_rows = a->m * (a->head_count / a->kv_head_count);
+    job.chunk_tickets = spec_attention_chunk_tickets(spec_pool_thread_count(pool), job.chunk_count, a->kv_head_count,
+                                                     query_rows, a->head_dimension, &job.chunks_per_ticket);
     return spec_pool_run(pool, chunks_ticket, &job, (uint32_t)(job.chunk_tickets * a->kv_head_count)) &&
            spec_pool_run(pool, merge_ticket, &job, (uint32_t)(a->m * a->kv_head_count));
 }

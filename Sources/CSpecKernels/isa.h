@@ -31,10 +31,10 @@ typedef void spec_attention_chunk_fn(const float *queries, int32_t rows, const s
 /// Rows whose partial results are kept at once, chunk by chunk; more rows go in turns or share no chunks.
 #define SPEC_PARTIAL_ROWS 16
 
-/// How many chunks a ticket takes when a prefix of `chunk_count` chunks, the same for all query rows, is spread over
-/// threads. Which ticket makes a chunk's partial result does not change it.
-int32_t spec_attention_chunks_per_ticket(int32_t threads, int32_t chunk_count, int32_t kv_heads, int32_t query_rows,
-                                         int32_t d);
+/// How many tickets of one kv head share `chunk_count` chunks that all query rows see, and in `chunks_per_ticket` how
+/// many chunks each takes, the last one perhaps fewer. Which ticket makes a chunk's partial result does not change it.
+int32_t spec_attention_chunk_tickets(int32_t threads, int32_t chunk_count, int32_t kv_heads, int32_t query_rows,
+                                     int32_t d, int32_t *chunks_per_ticket);
 
 /// Merges the kept partials of one row's group of query heads, chunk by chunk, and writes the heads to out [group, D].
 /// `partials` is the first chunk's: maximum [R], sum [R], out [R, D]; the next chunk's follows R · (D + 2) floats on.

@@ -210,10 +210,9 @@ bool spec_tree_attention_run(spec_pool *pool, const spec_tree_attention *a) {
         const int32_t whole = job.has_tails ? a->committed / SPEC_CHUNK : (a->committed - 1) / SPEC_CHUNK + 1;
         job.shared_chunks = whole - job.first_chunk;
         if (job.shared_chunks < 0) job.shared_chunks = 0;
-        job.chunks_per_ticket =
-            spec_attention_chunks_per_ticket(spec_pool_thread_count(pool), job.shared_chunks, a->kv_head_count,
-                                             job.rows * job.group, a->head_dimension);
-        job.shared_tickets = (job.shared_chunks + job.chunks_per_ticket - 1) / job.chunks_per_ticket;
+        job.shared_tickets =
+            spec_attention_chunk_tickets(spec_pool_thread_count(pool), job.shared_chunks, a->kv_head_count,
+                                         job.rows * job.group, a->head_dimension, &job.chunks_per_ticket);
         const int32_t tails = job.has_tails ? job.rows : 0;
         if (!spec_pool_run(pool, part_ticket, &job, (uint32_t)((job.shared_tickets + tails) * a->kv_head_count)) ||
             !spec_pool_run(pool, merge_ticket, &job, (uint32_t)(job.rows * a->kv_head_count)))

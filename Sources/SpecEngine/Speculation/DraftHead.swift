@@ -1,12 +1,6 @@
 // The part of the target's LM head that the draft layer computes. Which tokens it leaves out costs acceptance, never
 // correctness: the target verifies. Not the draft layer itself (`LongSpecDraft`).
 
-import CSpecKernels
-
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// Outputs for the vocabulary's first tokens, which byte-pair encodings learn in the order of their frequency, and
 /// behind them for those rarer tokens that the text at hand contains: names recur where they were written before.
 /// All memory is allocated once. Engine thread only.

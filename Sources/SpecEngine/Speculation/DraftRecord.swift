@@ -41,29 +41,28 @@ extension Speculator {
             append(root)
             let rest = continuation[(index + 1)...]
             guard !rest.isEmpty else { break }
-            let (found, grown, boundaries) = candidates(
+            let (found, grown, levels) = candidates(
                 root: root, nodeCount: nodeCount, depthLimit: min(rest.count, TokenTree.depthLimit - 1))
             records.append(
                 DraftRecord(
-                    found: Self.nodes(of: found, boundaries: [], rest: rest),
-                    grown: Self.nodes(of: grown, boundaries: boundaries, rest: rest),
+                    found: Self.nodes(of: found, levels: found.depths.map { _ in 0 }, rest: rest),
+                    grown: Self.nodes(of: grown, levels: levels, rest: rest),
                     levelRowCounts: lastLevelRowCounts))
             guard advance(root) else { break }
         }
         return records
     }
 
-    /// `boundaries[i]` is how many nodes there were before level i + 1.
+    /// `levels`: by node.
     private static func nodes(
-        of tree: TokenTree, boundaries: [Int], rest: ArraySlice<TokenID>
+        of tree: TokenTree, levels: [Int], rest: ArraySlice<TokenID>
     ) -> [DraftRecord.Node] {
         var isRight = [Bool](repeating: true, count: tree.count)
         return (1..<max(1, tree.count)).map { node in
             let expected = rest[rest.startIndex + tree.depths[node] - 1]
             isRight[node] = isRight[tree.parents[node]] && tree.tokens[node] == expected
             return DraftRecord.Node(
-                level: boundaries.count { $0 <= node }, reach: tree.reachProbabilities[node],
-                isRight: isRight[node])
+                level: levels[node], reach: tree.reachProbabilities[node], isRight: isRight[node])
         }
     }
 }

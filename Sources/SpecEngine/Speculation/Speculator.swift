@@ -322,65 +322,62 @@ final class Speculator {
         case .tree(let nodeCount):
             proposeFromText(
                 depthLimit: min(depthLimit, nodeCount), leastReach: Self.leastReachOfFixedShapes)
-            growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit, dropsOthers: true)
-            var tree = proposed
-            tree.keep(SpeculationPolicy.bestNodes(of: tree, count: nodeCount))
-            return tree
+            growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit)
+            return proposed
         case .chain(let levelCount):
             return proposeChain(levelCount: min(levelCount, depthLimit))
         }
     }
 
-    /// The most probable nodes: a level looks at all of them that were not looked at. Returns how many nodes there were
-    /// before each level. A tree holds few nodes: children of all of them would fill it after two levels, so that a
-    /// caller who wants no others lets them go.
-    @discardableResult
-    private func growBestFirst(nodeCount: Int, depthLimit: Int, dropsOthers: Bool = false) -> [Int] {
-        var boundaries: [Int] = []
-        guard let longSpec, beginDraft() else { return boundaries }
-        var expanded: UInt64 = 0
-        while true {
-            if dropsOthers { expanded = keepBest(nodeCount, marked: expanded) }
-            let best = SpeculationPolicy.bestNodes(of: proposed, count: nodeCount) & ~expanded
-            let nodes = (0..<proposed.count).filter {
-                best & (1 << UInt64($0)) != 0 && proposed.depths[$0] < depthLimit
-            }.prefix(min(LongSpecDraft.levelLimit, longSpec.roomForNodes))
-            let countBefore = proposed.count
-            guard !nodes.isEmpty, expand(Array(nodes), leastReach: Self.leastReachOfFixedShapes) else {
-                return boundaries
-            }
-            boundaries.append(countBefore)
-            for node in nodes { expanded |= 1 << UInt64(node) }
-        }
+    /// What is known of a node besides the tree.
+    private struct Growth {
+        /// The level of the draft layer that added it, from 1; 0 for the root and for text seen before.
+        var level = 0
+        /// Whether the draft layer has looked at it.
+        var isExpanded = false
     }
 
-    /// Lets all but the `count` best nodes go, and takes none in that is not better. Returns the set `marked` (bit by
-    /// node) in the numbers that are left.
-    private func keepBest(_ count: Int, marked: UInt64) -> UInt64 {
+    /// Makes `proposed` the most probable nodes: a level looks at all of them that were not looked at. A tree holds few
+    /// nodes, and children of all of them would fill it after two levels, so that the others are let go. Returns each
+    /// node's level.
+    @discardableResult
+    private func growBestFirst(nodeCount: Int, depthLimit: Int) -> [Int] {
+        var growth = [Growth](repeating: Growth(), count: proposed.count)
+        let canGrow = beginDraft()
+        keepBest(nodeCount, &growth)
+        guard canGrow, let longSpec else { return growth.map(\.level) }
+        while true {
+            let nodes = growth.indices.filter { !growth[$0].isExpanded && proposed.depths[$0] < depthLimit }
+                .prefix(min(LongSpecDraft.levelLimit, longSpec.roomForNodes))
+            guard !nodes.isEmpty, expand(Array(nodes), leastReach: Self.leastReachOfFixedShapes) else { break }
+            for node in nodes { growth[node].isExpanded = true }
+            let added = Growth(level: lastLevelRowCounts.count)
+            growth += [Growth](repeating: added, count: proposed.count - growth.count)
+            keepBest(nodeCount, &growth)
+        }
+        return growth.map(\.level)
+    }
+
+    /// Lets all but the `count` best nodes go, and takes none in that is not better.
+    private func keepBest(_ count: Int, _ growth: inout [Growth]) {
         let kept = SpeculationPolicy.bestNodes(of: proposed, count: count)
         longSpec?.keep(kept, of: proposed.count)
-        var result: UInt64 = 0
-        var index: UInt64 = 0
-        for node in 0..<UInt64(proposed.count) where kept & (1 << node) != 0 {
-            if marked & (1 << node) != 0 { result |= 1 << index }
-            index += 1
-        }
+        growth = growth.indices.filter { kept & (1 << UInt64($0)) != 0 }.map { growth[$0] }
         proposed.keep(kept)
         proposed.bestCount = count
-        return result
     }
 
-    /// What text seen before proposes, the same with the best nodes of the draft layer, and `growBestFirst`'s result.
+    /// What text seen before proposes, the best nodes of that and of the draft layer together, and the levels of these.
     func candidates(
         root: TokenID, nodeCount: Int, depthLimit: Int
-    ) -> (found: TokenTree, grown: TokenTree, boundaries: [Int]) {
+    ) -> (found: TokenTree, grown: TokenTree, levels: [Int]) {
         proposed.reset(root: root)
         lastLevelRowCounts.removeAll(keepingCapacity: true)
         proposeFromText(
             depthLimit: min(depthLimit, nodeCount), leastReach: Self.leastReachOfFixedShapes)
         let found = proposed
-        let boundaries = growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit)
-        return (found, proposed, boundaries)
+        let levels = growBestFirst(nodeCount: nodeCount, depthLimit: depthLimit)
+        return (found, proposed, levels)
     }
 
     /// Commits one token by a plain pass.

@@ -198,10 +198,16 @@ struct LongSpecDraftTests {
             let tree = speculator.propose(root: prompt[count], depthLimit: Self.depthLimit)
             tree.checkInvariants()
             let reach = tree.reachProbabilities.dropFirst().sorted(by: >)
-            let old = speculator.candidates(
-                root: prompt[count], nodeCount: nodeCount, depthLimit: Self.depthLimit
-            ).grown.reachProbabilities.dropFirst().sorted(by: >).prefix(nodeCount)
-            print("best first of \(nodeCount) at \(count): \(reach.reduce(0, +)) kept-all \(old.reduce(0, +))")
+            let candidates = speculator.candidates(
+                root: prompt[count], nodeCount: nodeCount, depthLimit: Self.depthLimit)
+            let grown = candidates.grown
+            #expect(grown.tokens == tree.tokens && grown.parents == tree.parents)
+            // The draft layer alone adds a node after its parent, from level 1 on.
+            #expect(
+                candidates.levels.count == grown.count && candidates.levels[0] == 0
+                    && (1..<grown.count).allSatisfy {
+                        candidates.levels[$0] > candidates.levels[grown.parents[$0]]
+                    })
             #expect(reach.count == nodeCount && expected.count == nodeCount)
             let worst = zip(reach, expected).map { abs($0 - $1) }.max() ?? 1
             #expect(worst < 1e-4, "behind \(count) tokens")
