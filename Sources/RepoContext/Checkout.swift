@@ -66,9 +66,10 @@ final class Checkout {
                 location, rootPath: rootPath, followsRepository: followsRepository)
         else { return nil }
         var snapshot = listing
-        snapshot.files.removeAll { rules.ignores($0.path) }
+        var ignored = IgnoreListing(rules)
+        snapshot.files.removeAll { ignored.ignores($0.path) }
         self.snapshot = snapshot
-        self.degradations = degradations + [rules.degradation(rootPath: rootPath)].compactMap { $0 }
+        self.degradations = degradations + [ignored.degradation(rootPath: rootPath)].compactMap { $0 }
         paths = PathIndex(snapshot)
         gitStamps = currentGitStamps()
         load()
@@ -222,7 +223,13 @@ final class Checkout {
     }
 
     private func didChangeFiles() {
-        if !rules.isEmpty { snapshot.files.removeAll { [rules] in rules.ignores($0.path) } }
+        if !rules.isEmpty {
+            var ignored = IgnoreListing(rules)
+            snapshot.files.removeAll { ignored.ignores($0.path) }
+            if let line = ignored.degradation(rootPath: rootPath), !degradations.contains(line) {
+                degradations.append(line)
+            }
+        }
         paths = PathIndex(snapshot)
         index.keepOnly(snapshot)
         isPendingKnown = false

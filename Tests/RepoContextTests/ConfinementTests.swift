@@ -231,15 +231,22 @@ import Testing
 
     // MARK: Rules
 
+    private static let questionText = "import pricing\nx = discounted_total("
+
+    /// A cursor in `view.py`, for tests that ask more than once.
+    private static func question(_ fixture: RepositoryFixture) -> (RepositoryContext, ContextQuery) {
+        let context = RepositoryContext(
+            .init(workspaceFolders: [fixture.path], queryTimeLimit: .seconds(60), onDegradation: { _ in }))
+        let text = Array(questionText.utf8)
+        let query = ContextQuery(
+            filePath: fixture.absolute("view.py"), text: text, cursorOffset: text.count, tokenBudget: 2_000)
+        return (context, query)
+    }
+
     @Test("A .foretokenignore keeps files out, tracked or not, as soon as it is saved")
     func followsOwnRules() async throws {
         let fixture = try Self.project()
-        let context = RepositoryContext(
-            .init(workspaceFolders: [fixture.path], queryTimeLimit: .seconds(60), onDegradation: { _ in }))
-        let text = "import pricing\nx = discounted_total("
-        let query = ContextQuery(
-            filePath: fixture.absolute("view.py"), text: Array(text.utf8), cursorOffset: text.utf8.count,
-            tokenBudget: 2_000)
+        let (context, query) = Self.question(fixture)
         let before = try await context.prompt(for: query, tokenizer: ByteTokenizer())
         #expect(before.contextPaths.map(\.string) == ["pricing.py"])
         try fixture.write(".foretokenignore", "pri*.py\n")
@@ -258,15 +265,10 @@ import Testing
             let fixture = try Self.project()
             if !isRepository { try fixture.remove(".git") }
             try fixture.breakRules(".foretokenignore", kind)
-            let context = RepositoryContext(
-                .init(workspaceFolders: [fixture.path], queryTimeLimit: .seconds(60), onDegradation: { _ in }))
-            let text = "import pricing\nx = discounted_total("
-            let query = ContextQuery(
-                filePath: fixture.absolute("view.py"), text: Array(text.utf8), cursorOffset: text.utf8.count,
-                tokenBudget: 2_000)
+            let (context, query) = Self.question(fixture)
             let answer = try await context.prompt(for: query, tokenizer: ByteTokenizer())
             #expect(answer.contextPaths == [])
-            #expect(answer.prompt.text.hasSuffix(text + "<|fim_middle|>"))
+            #expect(answer.prompt.text.hasSuffix(Self.questionText + "<|fim_middle|>"))
             let lines = answer.degradations.filter { $0.contains(".foretokenignore") }
             #expect(lines.count == 1 && lines[0].contains("; "), "\(answer.degradations)")
             try fixture.remove(".foretokenignore")
@@ -302,6 +304,27 @@ import Testing
         let path = try #require(RelativePath(String(repeating: "a", count: 250)))
         #expect(rules.ignores(path))
         #expect(!rules.ignores(try #require(RelativePath("view.py"))))
+    }
+
+    @Test("A listing's matching is bounded in all, and what it leaves undecided counts as ignored")
+    func boundsListings() throws {
+        let rules = IgnoreRules(Array("*a*b\n*c*d\n".utf8))
+        var listing = IgnoreListing(rules, allowance: MatchAllowance(stepCount: 2_000))
+        let paths = try (0..<1_000).map { try #require(RelativePath("folder/view\($0).py")) }
+        let ignored = paths.map { listing.ignores($0) }
+        let followed = try #require(ignored.firstIndex(of: true))
+        #expect(followed > 10 && ignored[followed...].allSatisfy { $0 })
+        #expect(listing.degradation(rootPath: "/shop")?.hasPrefix("/shop/.foretokenignore takes too long") == true)
+        var whole = IgnoreListing(rules)
+        #expect(!paths.contains { whole.ignores($0) } && whole.degradation(rootPath: "/shop") == nil)
+
+        let fixture = try Self.project()
+        try fixture.remove(".git")
+        try fixture.write(".gitignore", "*a*b\n*c*d\n")
+        let folder = try #require(
+            FolderRules(rootPath: fixture.path, allowance: MatchAllowance(stepCount: 2_000)))
+        #expect(!folder.ignores(paths[0]) && paths.map { folder.ignores($0) }.last == true)
+        #expect(folder.degradation?.contains("takes too long to match") == true)
     }
 
     // MARK: Credentials

@@ -74,10 +74,11 @@ struct EditsBench {
             query: query, languageID: LanguageID.guess(path: document.path), maximumTokens: 16,
             sampling: .greedy,
             cancellation: CancellationFlag())
-        session.keeper.requestArrived()
+        let arrival = session.keeper.requestArrived()
         let result = try await session.pipeline.complete(request)
         session.keeper.requestFinished(
-            PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text)
+            PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text,
+            arrival: arrival)
         let generation = result.generation
         let ownTokens = result.prompt.prompt.tokens.count - result.prompt.contextTokenCount
         return Answer(

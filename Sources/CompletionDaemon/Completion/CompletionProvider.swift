@@ -95,7 +95,7 @@ struct CompletionRequest: Sendable {
 
 extension CompletionRequest {
     /// What a request is answered with whose completion is not sure enough; nil where it is.
-    func refusal(confidence: Double?) -> CompletionOutcome? {
+    func doubt(confidence: Double?) -> CompletionOutcome? {
         guard let minimumConfidence, let confidence, confidence < minimumConfidence else { return nil }
         let shown = (confidence * 100).rounded() / 100
         return .none(reason: "the model is not sure enough (\(shown) of \(minimumConfidence))")

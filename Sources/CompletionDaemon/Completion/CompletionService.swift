@@ -124,7 +124,7 @@ final class CompletionService: CompletionProvider {
         } catch {
             return .failed(message: "\(error)")
         }
-        ready.keeper.requestArrived()
+        let arrival = ready.keeper.requestArrived()
         if request.cancellation.isCancelled { return .cancelled }
         guard let path = request.document.path else { return .none(reason: "the document is not a file") }
         let flag = CancellationFlag()
@@ -136,13 +136,14 @@ final class CompletionService: CompletionProvider {
             promptSize.note(result.generation)
             ready.keeper.requestFinished(
                 PromptRecord(asked, prompt: result.prompt, tokens: result.tokens), text: result.text,
-                isHypothetical: request.isHypothetical)
+                isHypothetical: request.isHypothetical, arrival: arrival)
             log(result)
             if result.generation.stopReason == .cancelled { return .cancelled }
-            if let refusal = request.refusal(confidence: result.generation.confidence) { return refusal }
-            var texts = [result.text].compactMap { $0 }
+            if let doubt = request.doubt(confidence: result.generation.confidence) { return doubt }
+            guard let text = result.text else { return .none(reason: "nothing is left of what the model wrote") }
+            var texts = [text]
             if request.triggerKind == .invoked {
-                texts += try await alternatives(to: texts, asked, ready.pipeline)
+                texts += await alternatives(to: texts, asked, ready.pipeline)
             }
             // Where the menu highlights an item, the server fits the texts to it.
             return .items(
@@ -238,15 +239,29 @@ final class CompletionService: CompletionProvider {
     /// Other texts for a user who asked and may choose. The prompt is the same, so each costs its own tokens alone.
     private func alternatives(
         to texts: [String], _ request: CompletionPipeline.Request, _ pipeline: CompletionPipeline
-    ) async throws -> [String] {
-        var found: [String] = []
-        for seed in 1...UInt64(Self.alternativeCount) {
+    ) async -> [String] {
+        await Self.alternatives(to: texts, logger: logger) { seed in
             var request = request
             request.sampling = try SamplingParameters(
                 temperature: Self.alternativeTemperature, topP: Self.alternativeTopP, seed: seed)
             let result = try await pipeline.complete(request)
-            if result.generation.stopReason == .cancelled { break }
-            if let text = result.text, !texts.contains(text), !found.contains(text) { found.append(text) }
+            if result.generation.stopReason == .cancelled { throw RepoContextError.cancelled }
+            return result.text
+        }
+    }
+
+    /// What `next` makes of each seed, as far as it is new. A failure ends the search and takes nothing from the texts
+    /// that there are.
+    static func alternatives(
+        to texts: [String], logger: Logger, next: (_ seed: UInt64) async throws -> String?
+    ) async -> [String] {
+        var found: [String] = []
+        do {
+            for seed in 1...UInt64(alternativeCount) {
+                if let text = try await next(seed), !texts.contains(text), !found.contains(text) { found.append(text) }
+            }
+        } catch {
+            logger.debug("no further suggestion: \(error)")
         }
         return found
     }

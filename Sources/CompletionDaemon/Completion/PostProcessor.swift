@@ -156,16 +156,14 @@ struct PostProcessor: Sendable {
             TextLines.trimmingEnd(index == 0 ? (before + line)[...] : line)
         }
         let content = lines.indices.filter { !whole[$0].isEmpty }
-        var start = 0
-        var isRefused = false
-        for index in lines.indices.dropFirst(firstIndex) {
-            // Blank lines before a line are taken with it, and not compared again.
-            while start < content.count, content[start] < index { (start, isRefused) = (start + 1, false) }
+        for (start, index) in content.enumerated() where index >= firstIndex {
             let tail = content[start...]
-            guard !isRefused, !tail.isEmpty, tail.count <= following.count else { continue }
-            let isSame = zip(tail, following).allSatisfy { whole[$0].elementsEqual($1) }
-            if isSame, closersAreSurplus(in: lines[index...], surplus) { return lines[index].startIndex }
-            isRefused = true
+            guard tail.count <= following.count,
+                zip(tail, following).allSatisfy({ whole[$0].elementsEqual($1) })
+            else { continue }
+            // Blank lines before it are taken with it.
+            let first = start == 0 ? firstIndex : max(firstIndex, content[start - 1] + 1)
+            if closersAreSurplus(in: lines[first...], surplus) { return lines[first].startIndex }
         }
         return text.count
     }

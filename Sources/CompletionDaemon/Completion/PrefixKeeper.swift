@@ -69,41 +69,45 @@ final class PrefixKeeper: Sendable {
     // MARK: What happens
 
     /// A request came: whatever runs ends, nothing new begins before the next idle moment.
-    func requestArrived() {
-        let running = state.withLock { state in
+    ///
+    /// - Returns: its number, which `requestFinished` tells from those of newer ones.
+    @discardableResult
+    func requestArrived() -> UInt64 {
+        let (activity, running) = state.withLock { state in
             state.activity += 1
             state.ahead = nil
-            return state.running
+            return (state.activity, state.running)
         }
         for flag in running { flag.raise() }
+        return activity
     }
 
     /// A request was answered, or given up after its prompt was read.
     ///
     /// - Parameter isHypothetical: the text is not the document's: what it would be with an item of a menu taken. It is
     ///   not remembered, and so never stored.
-    func requestFinished(_ record: PromptRecord, text: String?, isHypothetical: Bool = false) {
+    /// - Parameter arrival: what `requestArrived` gave for this request. Where something came after it, the newer one
+    ///   decides what is read ahead, and when.
+    func requestFinished(_ record: PromptRecord, text: String?, isHypothetical: Bool = false, arrival: UInt64) {
         if !isHypothetical { note(record) }
         guard record.hasOwnContext || isHypothetical else {
             // Answered with what was there: now the document's own context.
-            return expect(record.request, isGuess: false)
+            return expect(record.request, isGuess: false, since: arrival)
         }
-        expect(text.map { record.request(accepting: $0) }, isGuess: true)
+        expect(text.map { record.request(accepting: $0) }, isGuess: true, since: arrival)
     }
 
     /// A document was saved: what is remembered of it may now be stored.
     func documentSaved() {
         let ahead = state.withLock { $0.ahead }
-        requestArrived()
-        expect(ahead?.request, isGuess: ahead?.isGuess ?? true)
+        expect(ahead?.request, isGuess: ahead?.isGuess ?? true, since: requestArrived())
     }
 
     /// A document's text changed.
     func documentChanged(path: String, text: [UInt8]) {
         let record = state.withLock { $0.records.first { $0.path == path } }
         guard let record, record.request.query.text != text else { return }
-        requestArrived()
-        expect(record.request(in: text), isGuess: false)
+        expect(record.request(in: text), isGuess: false, since: requestArrived())
     }
 
     private func note(_ record: PromptRecord) {
@@ -124,11 +128,13 @@ final class PrefixKeeper: Sendable {
         }
     }
 
-    private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
-        let activity = state.withLock { state in
+    private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool, since activity: UInt64) {
+        let isCurrent = state.withLock { state in
+            guard state.activity == activity else { return false }
             state.ahead = request.map { ($0, isGuess) }
-            return state.activity
+            return true
         }
+        guard isCurrent else { return }
         Task.detached(priority: .low) { [weak self] in await self?.idle(since: activity) }
     }
 
@@ -142,6 +148,9 @@ final class PrefixKeeper: Sendable {
         guard (try? await Task.sleep(for: delays.store)) != nil, isIdle(since: activity) else { return }
         await storeRecords()
     }
+
+    /// Whether there is something to read at the next idle moment.
+    var isExpecting: Bool { state.withLock { $0.ahead != nil } }
 
     private func isIdle(since activity: UInt64) -> Bool { state.withLock { $0.activity == activity } }
 

@@ -30,7 +30,7 @@ final class RemoteCompletionService: CompletionProvider {
     private static let connectTimeout = Duration.seconds(3)
     private static let alternativeCount = 2
     private static let alternativeTemperature: Float = 0.8
-    /// Distinct refusals remembered as reported.
+    /// Distinct lines on excluded files remembered as reported.
     private static let maximumReportCount = 64
 
     private struct Model: Sendable {
@@ -129,7 +129,7 @@ final class RemoteCompletionService: CompletionProvider {
         let body = try body(of: prompt, request, model)
         let first = try await suggestion(body, request, model)
         if request.cancellation.isCancelled { return .cancelled }
-        if let refusal = first.refusal { return refusal }
+        if let doubt = first.doubt { return doubt }
         var texts = [first.text].compactMap { $0 }
         if request.triggerKind == .invoked {
             texts += await alternatives(to: texts, body, request, model)
@@ -164,12 +164,12 @@ final class RemoteCompletionService: CompletionProvider {
         let cancellation = request.cancellation
         let includesContext = configuration.includesContext
         return try await deadline.run(path: path) { isAbandoned in
-            var query = ContextQuery(
+            let query = ContextQuery(
                 filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
                 openDocuments: open, recentPaths: request.recentPaths, recentEdits: request.recentEdits,
                 tokenBudget: max(PromptBudget.minimumTotalTokenCount, wanted),
-                includeContext: includesContext, isCancelled: { cancellation.isCancelled || isAbandoned() })
-            query.leavesMachine = true
+                includeContext: includesContext, leavesMachine: true,
+                isCancelled: { cancellation.isCancelled || isAbandoned() })
             return try await context.prompt(for: query, tokenizer: tokenizer)
         }.prompt.tokens
     }
@@ -188,10 +188,10 @@ final class RemoteCompletionService: CompletionProvider {
             wantsProbabilities: request.minimumConfidence.map { $0 > 0 } ?? false)
     }
 
-    /// The text to show, if any, or why it is not shown.
+    /// The text, if any is left, and what to answer instead where the model is not sure enough of it.
     private func suggestion(
         _ body: EndpointRequest, _ request: CompletionRequest, _ model: Model
-    ) async throws -> (text: String?, refusal: CompletionOutcome?) {
+    ) async throws -> (text: String?, doubt: CompletionOutcome?) {
         let start = ContinuousClock.now
         let rules = rules(for: request)
         let answer = try await send(body, request, rules, model.endpoint)
@@ -209,7 +209,7 @@ final class RemoteCompletionService: CompletionProvider {
             prefix: document[..<request.byteOffset], suffix: document[request.byteOffset...], stopRules: rules,
             indentation: request.indentation
         ).process(answer.text, isCut: answer.stopReason == "length")
-        return (text, request.refusal(confidence: answer.confidence))
+        return (text, request.doubt(confidence: answer.confidence))
     }
 
     /// Further texts, none of them among `first`. What fails here costs nothing else: the first answer is there.
@@ -222,8 +222,8 @@ final class RemoteCompletionService: CompletionProvider {
         for seed in 1...UInt64(Self.alternativeCount) where !request.cancellation.isCancelled {
             body.seed = seed
             do {
-                let (text, refusal) = try await suggestion(body, request, model)
-                guard refusal == nil, let text, !first.contains(text), !found.contains(text) else { continue }
+                let (text, doubt) = try await suggestion(body, request, model)
+                guard doubt == nil, let text, !first.contains(text), !found.contains(text) else { continue }
                 found.append(text)
             } catch {
                 logger.debug("no further suggestion: \(error)")

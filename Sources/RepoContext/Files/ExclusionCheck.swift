@@ -101,7 +101,7 @@ struct ExclusionCheck {
     private static func isUnreadable(_ defect: RulesDefect?) -> Bool {
         switch defect {
         case nil, .tooLarge, .tooManyRules: false
-        case .notRegular, .unreadable, .tooManyFiles: true
+        case .notRegular, .unreadable, .tooManyFiles, .tooMuchMatching: true
         }
     }
 

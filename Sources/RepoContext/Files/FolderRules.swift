@@ -22,6 +22,7 @@ final class FolderRules {
     private var byteCount = 0
     /// Folders that were asked about, so that each is matched once.
     private var folders: [[UInt8]: Bool] = [:]
+    private var allowance: MatchAllowance
     private var firstDefect: String?
     private var defectCount = 0
 
@@ -29,7 +30,10 @@ final class FolderRules {
     ///
     /// - Parameter followsRepository: false takes the folder alone, whatever repository it lies in, without excludes.
     /// - Parameter followsOthers: also takes the rules of a repository above that belongs to another user.
-    init?(rootPath: String, followsRepository: Bool = true, followsOthers: Bool = false) {
+    init?(
+        rootPath: String, followsRepository: Bool = true, followsOthers: Bool = false,
+        allowance: MatchAllowance = MatchAllowance()
+    ) {
         let repository =
             followsRepository ? FolderRules.repository(above: rootPath, followsOthers: followsOthers) : nil
         let topPath = repository?.root ?? rootPath
@@ -39,6 +43,7 @@ final class FolderRules {
         let files =
             followsRepository ? GitExcludes.files(root: topPath, gitDirectory: repository?.gitDirectory) : []
         excludes = files.map(\.rules)
+        self.allowance = allowance
         self.top = top
         self.rootPath = rootPath
         for file in files { note(file.rules, of: file.path, leavesOut: rootPath) }
@@ -62,6 +67,15 @@ final class FolderRules {
 
     /// Whether the file or a folder above it is ignored. As in git, nothing brings back a file of an ignored folder.
     func ignores(_ path: RelativePath) -> Bool {
+        guard !allowance.isUsedUp else { return true }
+        let isIgnored = followed(path)
+        if allowance.isUsedUp {
+            note(.tooMuchMatching, of: "A .gitignore in \(rootPath)", "every file not matched by then")
+        }
+        return isIgnored
+    }
+
+    private func followed(_ path: RelativePath) -> Bool {
         let bytes = prefix + Array(path.string.utf8)
         for end in bytes.indices where bytes[end] == FolderRules.slash {
             if isFolderIgnored(bytes[..<end]) { return true }
@@ -82,12 +96,13 @@ final class FolderRules {
         var folder = path
         while let end = folder.lastIndex(of: FolderRules.slash) {
             folder = path[..<end]
-            let found = rules(of: Array(folder)).verdict(on: path[(end + 1)...], isFolder: isFolder)
+            let found = rules(of: Array(folder)).verdict(
+                on: path[(end + 1)...], isFolder: isFolder, &allowance)
             if let found { return found }
         }
-        if let found = rules(of: []).verdict(on: path, isFolder: isFolder) { return found }
+        if let found = rules(of: []).verdict(on: path, isFolder: isFolder, &allowance) { return found }
         for rules in excludes {
-            if let found = rules.verdict(on: path, isFolder: isFolder) { return found }
+            if let found = rules.verdict(on: path, isFolder: isFolder, &allowance) { return found }
         }
         return false
     }
@@ -98,7 +113,7 @@ final class FolderRules {
         let found = read(name)
         byFolder[folder] = found
         let place = folder.isEmpty ? rootPath : "everything in '\(String(decoding: folder, as: UTF8.self))'"
-        note(found, of: String(decoding: name, as: UTF8.self), leavesOut: place)
+        note(found, of: top.path + "/" + String(decoding: name, as: UTF8.self), leavesOut: place)
         return found
     }
 
@@ -116,7 +131,10 @@ final class FolderRules {
     }
 
     private func note(_ rules: IgnoreRules, of file: String, leavesOut place: String) {
-        guard let defect = rules.defect else { return }
+        if let defect = rules.defect { note(defect, of: file, place) }
+    }
+
+    private func note(_ defect: RulesDefect, of file: String, _ place: String) {
         defectCount += 1
         firstDefect = firstDefect ?? defect.line(file: file, leavesOut: place)
     }

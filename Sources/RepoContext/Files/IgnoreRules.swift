@@ -5,34 +5,18 @@
 
 import Glibc
 
-/// Why a rules file cannot be followed.
-package enum RulesDefect: Equatable, Sendable {
-    case tooLarge, tooManyRules, notRegular, unreadable, tooManyFiles
+/// Steps of matching that one listing may still take, so that many files and many rules cannot hold the index thread
+/// either.
+package struct MatchAllowance: Sendable {
+    /// About a second. 100,000 files and 100 rules that differ in their first characters take a fifth of it.
+    static let maximumStepCount = 100_000_000
 
-    init(_ reason: FileSkipReason) {
-        switch reason {
-        case .tooLarge: self = .tooLarge
-        case .notRegular: self = .notRegular
-        case .missing, .binary, .notUTF8, .secret, .unreadable: self = .unreadable
-        }
-    }
+    fileprivate(set) var stepCount: Int
+    /// Whether something was left undecided, and so counts as ignored.
+    var isUsedUp: Bool { stepCount <= 0 }
 
-    /// One line for the log: what is wrong, what it costs and what to do.
-    package func line(file: String, leavesOut place: String) -> String {
-        let (fault, remedy) =
-            switch self {
-            case .tooLarge: ("is larger than \(IgnoreRules.maximumByteCount >> 10) KiB", "shorten it")
-            case .tooManyRules: ("has more than \(IgnoreRules.maximumRuleCount) rules", "shorten it")
-            case .notRegular: ("is a link or no regular file", "put a regular file in its place")
-            case .unreadable: ("cannot be read", "make it readable or remove it")
-            case .tooManyFiles:
-                (
-                    "is one rules file too many (\(FolderRules.maximumFileCount) files, "
-                        + "\(FolderRules.maximumByteCount >> 20) MiB)", "open a folder with fewer of them"
-                )
-            }
-        return "\(file) \(fault), so \(place) is left out of context; \(remedy)"
-    }
+    package init() { stepCount = Self.maximumStepCount }
+    init(stepCount: Int) { self.stepCount = stepCount }
 }
 
 /// Parsed rules; later ones win.
@@ -123,23 +107,21 @@ package struct IgnoreRules: Sendable, Equatable {
 
     /// Whether the file or a folder above it is ignored. As in git, nothing brings back a file of an ignored folder.
     package func ignores(_ path: RelativePath) -> Bool {
-        guard !isEmpty else { return false }
-        let bytes = Array(path.string.utf8)
-        let slash = UInt8(ascii: "/")
-        for end in bytes.indices where bytes[end] == slash {
-            if verdict(on: bytes[..<end], isFolder: true) ?? false { return true }
-        }
-        return verdict(on: bytes[...], isFolder: false) ?? false
+        var listing = IgnoreListing(self)
+        return listing.ignores(path)
     }
 
     /// Whether the last rule that matches this very file or folder ignores it; nil when none matches.
-    func verdict(on path: ArraySlice<UInt8>, isFolder: Bool) -> Bool? {
+    func verdict(on path: ArraySlice<UInt8>, isFolder: Bool, _ allowance: inout MatchAllowance) -> Bool? {
         if defect != nil { return true }
         let slash = UInt8(ascii: "/")
         let name = path.lastIndex(of: slash).map { path[($0 + 1)...] } ?? path
         for rule in rules.reversed() where isFolder || !rule.isFolderOnly {
-            var steps = IgnoreRules.maximumStepCount
+            // One at least for the rule itself.
+            let given = min(IgnoreRules.maximumStepCount, allowance.stepCount)
+            var steps = given
             let isMatch = IgnoreRules.matches(rule.pattern[...], rule.isAnchored ? path : name, &steps)
+            allowance.stepCount -= max(1, given - steps)
             // Not decided: what the rule may keep out must not come in.
             if steps <= 0 { return true }
             if isMatch { return !rule.isNegated }

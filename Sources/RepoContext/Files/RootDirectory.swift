@@ -112,19 +112,6 @@ package struct RootDirectory: ~Copyable {
         return result ?? .failure(FileSkip(reason))
     }
 
-    /// The bytes of a regular file that links may lead to: for the user's own files, and where the place that a link
-    /// leads to was checked.
-    static func bytes(following path: String, maximumByteCount: Int) -> Result<[UInt8], FileSkip> {
-        guard let real = RepositoryLocator.realPath(path) else {
-            // A place that is there, but whose name is no text, leaves no error.
-            let isThere = GitFileCheck.exists(path)
-            return .failure(FileSkip(!isThere && isMissing(errno) ? .missing : .unreadable))
-        }
-        guard let folder = open(PathIndex.parent(real)), let name = RelativePath(PathIndex.lastComponent(real))
-        else { return .failure(FileSkip(.unreadable)) }
-        return folder.bytes(of: name, maximumByteCount: maximumByteCount)
-    }
-
     /// Whether there is anything of that name, also a link or a device, as far as can be told.
     func holds(_ path: RelativePath) -> Bool {
         var reason = FileSkipReason.missing
@@ -135,7 +122,7 @@ package struct RootDirectory: ~Copyable {
         return isThere ?? (reason != .missing)
     }
 
-    private static func isMissing(_ errorNumber: Int32) -> Bool {
+    static func isMissing(_ errorNumber: Int32) -> Bool {
         errorNumber == ENOENT || errorNumber == ENOTDIR
     }
 

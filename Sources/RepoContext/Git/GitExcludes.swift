@@ -58,11 +58,12 @@ enum GitExcludes {
 
     private static func ownExcludes(root: String) -> File {
         let name = ".git/info/exclude"
+        let full = root + "/" + name
         guard let folder = RootDirectory.open(root), let path = RelativePath(name) else {
-            return File(path: name, rules: IgnoreRules(.unreadable))
+            return File(path: full, rules: IgnoreRules(.unreadable))
         }
         let bytes = folder.bytes(of: path, maximumByteCount: IgnoreRules.maximumByteCount)
-        return File(path: name, rules: IgnoreRules(bytes))
+        return File(path: full, rules: IgnoreRules(bytes))
     }
 
     // MARK: Configuration

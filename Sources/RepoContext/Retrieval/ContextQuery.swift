@@ -52,14 +52,14 @@ package struct ContextQuery: Sendable {
     package var includeContext: Bool
     /// The prompt goes to a server: what git or `.foretokenignore` excludes is in no part of it, and a cursor in such a
     /// file has none.
-    package var leavesMachine = false
+    package var leavesMachine: Bool
     /// True once nobody waits for the prompt; asked on the `index` thread, so it must not block.
     package var isCancelled: @Sendable () -> Bool
 
     package init(
         filePath: String, text: [UInt8], cursorOffset: Int, openDocuments: [OpenDocument] = [],
         recentPaths: [String] = [], recentEdits: [RecentEdit] = [], tokenBudget: Int,
-        includeContext: Bool = true,
+        includeContext: Bool = true, leavesMachine: Bool = false,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
         self.filePath = filePath
@@ -70,6 +70,7 @@ package struct ContextQuery: Sendable {
         self.recentEdits = Array(recentEdits.prefix(ContextQuery.maximumRecentEditCount))
         self.tokenBudget = tokenBudget
         self.includeContext = includeContext
+        self.leavesMachine = leavesMachine
         self.isCancelled = isCancelled
     }
 }

@@ -121,7 +121,7 @@ struct SettingsTests {
         #expect(try apply(#"{"minimumConfidence":0}"#).settings.minimumConfidence == 0)
         let store = SettingsStore(userFilePath: nil, logger: silentLogger)
         let provider = ScriptedProvider { request in
-            .answer(request.refusal(confidence: 0.2) ?? .items([CompletionItem(text: "x", at: 0)]))
+            .answer(request.doubt(confidence: 0.2) ?? .items([CompletionItem(text: "x", at: 0)]))
         }
         let gate = GatingProvider(provider, settings: store, usage: nil)
         let document = DocumentSnapshot(

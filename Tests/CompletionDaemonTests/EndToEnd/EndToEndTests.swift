@@ -33,6 +33,28 @@ struct EndToEndTests {
         return result.output.hasSuffix("\n") ? String(result.output.dropLast()) : result.output
     }
 
+    @Test("At its default level the log holds no text of the files that are worked in")
+    func logHoldsNoSource() async throws {
+        let project = try DrawingProject()
+        let log = try RepositoryFixture.temporaryFolder() + "/log"
+        let transcript = try Transcript(jsonLines: FixturePaths.bytes(Self.fixturePath))
+            .relocated(toRootURI: project.rootURI)
+        let server = try ServerProcess(
+            path: "/bin/sh",
+            arguments: [
+                "-c", "log=$1; shift; exec \"$0\" \"$@\" 2> \"$log\"", Binary.path, log, "serve", "--model",
+                FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)", "--disk-cache", "off",
+            ])
+        #expect(try await TranscriptReplay.run(transcript, against: server).isEmpty)
+        #expect(server.waitForExit() == 0)
+        let written = String(decoding: try FixturePaths.bytes(log), as: UTF8.self)
+        let shapes = try String(contentsOfFile: project.repository.absolute("shapes.py"), encoding: .utf8)
+        let lines = (DrawingProject.caller + shapes).split(separator: "\n").map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }
+        #expect(!lines.contains { $0.count >= 8 && written.contains($0) }, "\(written)")
+    }
+
     @Test("The recorded session replays in process and against the binary, and equals what complete prints")
     func recordedSession() async throws {
         let project = try DrawingProject()
