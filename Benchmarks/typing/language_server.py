@@ -98,7 +98,7 @@ class Daemon:
         for line in self.process.stderr:
             now, text = time.monotonic(), line.decode(errors="replace")
             values = dict(re.findall(r"(\w+)=([^\s\"]+)", text))
-            if "total_ms" in values:
+            if "outcome" in values:
                 answered = values["id"]
             elif "no completion: " in text:  # follows the line about its answer
                 self.reasons[answered] = text.split("no completion: ", 1)[1].strip()

@@ -166,9 +166,11 @@ final class Checkout {
         let fileCount = snapshot.files.count
         var isListChanged = false
         let ignores = isIgnored(savedPaths.filter { snapshot.index(of: $0) == nil })
+        var listing = IgnoreListing(rules)
+        let named = Set(savedPaths.filter { listing.ignores($0) })
         for path in savedPaths.sorted() {
             let wasListed = snapshot.index(of: path) != nil
-            let isIgnored = { (path: RelativePath) in ignores.contains(path) || self.rules.ignores(path) }
+            let isIgnored = { (path: RelativePath) in ignores.contains(path) || named.contains(path) }
             SnapshotBuilder.refresh(path, root: root, isIgnored: isIgnored, in: &snapshot)
             isListChanged = isListChanged || wasListed != (snapshot.index(of: path) != nil)
             if let place = snapshot.index(of: path) { scan(place) } else { index.remove(path) }

@@ -304,6 +304,10 @@ import Testing
         let path = try #require(RelativePath(String(repeating: "a", count: 250)))
         #expect(rules.ignores(path))
         #expect(!rules.ignores(try #require(RelativePath("view.py"))))
+        // A long set is read for every byte of a name.
+        let set = IgnoreRules(Array(("*[" + String(repeating: "a", count: 5_000) + "]\n").utf8))
+        #expect(set.ignores(try #require(RelativePath(String(repeating: "b", count: 250)))))
+        #expect(!set.ignores(try #require(RelativePath("v"))))
     }
 
     @Test("A listing's matching is bounded in all, and what it leaves undecided counts as ignored")

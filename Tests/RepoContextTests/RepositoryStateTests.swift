@@ -209,7 +209,8 @@ import Testing
         #expect(crowded.snapshot.files.count == 1_200)
         #expect(crowded.snapshot.files.last?.path.string == folder(1_199) + "/a.py")
         let lines = crowded.degradations
-        #expect(lines.count == 1 && lines[0].hasPrefix(fixture.absolute("z/.gitignore") + " is one rules file too many"), "\(lines)")
+        let start = fixture.absolute("z/.gitignore") + " is one rules file too many"
+        #expect(lines.count == 1 && lines[0].hasPrefix(start), "\(lines)")
     }
 
     @Test(

@@ -74,11 +74,10 @@ struct EditsBench {
             query: query, languageID: LanguageID.guess(path: document.path), maximumTokens: 16,
             sampling: .greedy,
             cancellation: CancellationFlag())
-        let arrival = session.keeper.requestArrived()
+        session.keeper.requestArrived()
         let result = try await session.pipeline.complete(request)
         session.keeper.requestFinished(
-            PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text,
-            arrival: arrival)
+            PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text)
         let generation = result.generation
         let ownTokens = result.prompt.prompt.tokens.count - result.prompt.contextTokenCount
         return Answer(

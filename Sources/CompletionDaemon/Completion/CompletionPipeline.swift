@@ -5,8 +5,8 @@ import RepoContext
 import SpecEngine
 import Synchronization
 
-/// The path from a cursor to a completion. A value; any number of calls may be under way, the engine takes the
-/// newest first.
+/// The path from a cursor to a completion. A value; any number of calls may be under way, the engine takes them in
+/// turn.
 struct CompletionPipeline: Sendable {
     /// What is asked.
     struct Request: Sendable {
@@ -43,7 +43,6 @@ struct CompletionPipeline: Sendable {
     let engine: InferenceEngine
     let context: RepositoryContext
     private let deadline: ContextDeadline
-    private let turns = RequestTurns()
     let keptContext: KeptContext?
 
     /// - Parameters:
@@ -83,7 +82,7 @@ struct CompletionPipeline: Sendable {
             sampling: request.sampling, endTokens: engine.controlTokens,
             shouldStop: { stop.shouldStop(generated: $0) }, cancellation: request.cancellation)
         asked.requiredPrefix = Array(prefix.suffix(heldBackByteCount(query)))
-        let generation = try await turns.run(request.cancellation) { [asked] in try await engine.generate(asked) }
+        let generation = try await engine.generate(asked)
         var text: String?
         let processing = clock.measure {
             guard generation.stopReason != .cancelled else { return }

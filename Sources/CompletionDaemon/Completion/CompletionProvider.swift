@@ -121,6 +121,8 @@ enum CompletionOutcome: Equatable, Sendable {
     case cancelled
     /// Something is wrong that the user can act on; the message says what to do.
     case failed(message: String)
+
+    static let nothingLeft = CompletionOutcome.none(reason: "nothing is left of what the model wrote")
 }
 
 extension CompletionOutcome {

@@ -124,7 +124,7 @@ final class CompletionService: CompletionProvider {
         } catch {
             return .failed(message: "\(error)")
         }
-        let arrival = ready.keeper.requestArrived()
+        ready.keeper.requestArrived()
         if request.cancellation.isCancelled { return .cancelled }
         guard let path = request.document.path else { return .none(reason: "the document is not a file") }
         let flag = CancellationFlag()
@@ -136,15 +136,15 @@ final class CompletionService: CompletionProvider {
             promptSize.note(result.generation)
             ready.keeper.requestFinished(
                 PromptRecord(asked, prompt: result.prompt, tokens: result.tokens), text: result.text,
-                isHypothetical: request.isHypothetical, arrival: arrival)
+                isHypothetical: request.isHypothetical)
             log(result)
             if result.generation.stopReason == .cancelled { return .cancelled }
             if let doubt = request.doubt(confidence: result.generation.confidence) { return doubt }
-            guard let text = result.text else { return .none(reason: "nothing is left of what the model wrote") }
-            var texts = [text]
+            var texts = [result.text].compactMap { $0 }
             if request.triggerKind == .invoked {
                 texts += await alternatives(to: texts, asked, ready.pipeline)
             }
+            guard !texts.isEmpty else { return .nothingLeft }
             // Where the menu highlights an item, the server fits the texts to it.
             return .items(
                 texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })

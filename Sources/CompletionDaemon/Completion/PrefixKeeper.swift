@@ -69,45 +69,41 @@ final class PrefixKeeper: Sendable {
     // MARK: What happens
 
     /// A request came: whatever runs ends, nothing new begins before the next idle moment.
-    ///
-    /// - Returns: its number, which `requestFinished` tells from those of newer ones.
-    @discardableResult
-    func requestArrived() -> UInt64 {
-        let (activity, running) = state.withLock { state in
+    func requestArrived() {
+        let running = state.withLock { state in
             state.activity += 1
             state.ahead = nil
-            return (state.activity, state.running)
+            return state.running
         }
         for flag in running { flag.raise() }
-        return activity
     }
 
     /// A request was answered, or given up after its prompt was read.
     ///
     /// - Parameter isHypothetical: the text is not the document's: what it would be with an item of a menu taken. It is
     ///   not remembered, and so never stored.
-    /// - Parameter arrival: what `requestArrived` gave for this request. Where something came after it, the newer one
-    ///   decides what is read ahead, and when.
-    func requestFinished(_ record: PromptRecord, text: String?, isHypothetical: Bool = false, arrival: UInt64) {
+    func requestFinished(_ record: PromptRecord, text: String?, isHypothetical: Bool = false) {
         if !isHypothetical { note(record) }
         guard record.hasOwnContext || isHypothetical else {
             // Answered with what was there: now the document's own context.
-            return expect(record.request, isGuess: false, since: arrival)
+            return expect(record.request, isGuess: false)
         }
-        expect(text.map { record.request(accepting: $0) }, isGuess: true, since: arrival)
+        expect(text.map { record.request(accepting: $0) }, isGuess: true)
     }
 
     /// A document was saved: what is remembered of it may now be stored.
     func documentSaved() {
         let ahead = state.withLock { $0.ahead }
-        expect(ahead?.request, isGuess: ahead?.isGuess ?? true, since: requestArrived())
+        requestArrived()
+        expect(ahead?.request, isGuess: ahead?.isGuess ?? true)
     }
 
     /// A document's text changed.
     func documentChanged(path: String, text: [UInt8]) {
         let record = state.withLock { $0.records.first { $0.path == path } }
         guard let record, record.request.query.text != text else { return }
-        expect(record.request(in: text), isGuess: false, since: requestArrived())
+        requestArrived()
+        expect(record.request(in: text), isGuess: false)
     }
 
     private func note(_ record: PromptRecord) {
@@ -128,13 +124,11 @@ final class PrefixKeeper: Sendable {
         }
     }
 
-    private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool, since activity: UInt64) {
-        let isCurrent = state.withLock { state in
-            guard state.activity == activity else { return false }
+    private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
+        let activity = state.withLock { state in
             state.ahead = request.map { ($0, isGuess) }
-            return true
+            return state.activity
         }
-        guard isCurrent else { return }
         Task.detached(priority: .low) { [weak self] in await self?.idle(since: activity) }
     }
 
@@ -148,9 +142,6 @@ final class PrefixKeeper: Sendable {
         guard (try? await Task.sleep(for: delays.store)) != nil, isIdle(since: activity) else { return }
         await storeRecords()
     }
-
-    /// Whether there is something to read at the next idle moment.
-    var isExpecting: Bool { state.withLock { $0.ahead != nil } }
 
     private func isIdle(since activity: UInt64) -> Bool { state.withLock { $0.activity == activity } }
 

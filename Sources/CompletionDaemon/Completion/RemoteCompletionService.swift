@@ -135,6 +135,7 @@ final class RemoteCompletionService: CompletionProvider {
             texts += await alternatives(to: texts, body, request, model)
             if request.cancellation.isCancelled { return .cancelled }
         }
+        guard !texts.isEmpty else { return .nothingLeft }
         return .items(
             texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })
     }

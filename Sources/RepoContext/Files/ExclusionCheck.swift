@@ -43,9 +43,10 @@ struct ExclusionCheck {
         if own.defect != nil {
             return paths.map { _ in .unreadableRules("\(IgnoreRules.fileName) cannot be followed") }
         }
-        let untracked = paths.filter { !own.ignores($0) && !isTracked($0) }
-        let byGit = exclusionsByGit(of: Set(untracked), in: root)
-        return paths.map { own.ignores($0) ? .named : byGit[$0] }
+        var listing = IgnoreListing(own)
+        let named = Set(paths.filter { listing.ignores($0) })
+        let byGit = exclusionsByGit(of: Set(paths.filter { !named.contains($0) && !isTracked($0) }), in: root)
+        return paths.map { named.contains($0) ? .named : byGit[$0] }
     }
 
     private func exclusionsByGit(

@@ -70,7 +70,7 @@ final class FolderRules {
         guard !allowance.isUsedUp else { return true }
         let isIgnored = followed(path)
         if allowance.isUsedUp {
-            note(.tooMuchMatching, of: "A .gitignore in \(rootPath)", "every file not matched by then")
+            note(.tooMuchMatching, of: "A rules file for \(rootPath)", "every file not matched by then")
         }
         return isIgnored
     }

@@ -2,24 +2,19 @@
 // Folders with rules of their own are FolderRules' business.
 
 /// Asks the rules about many paths. A value, used by one thread.
-package struct IgnoreListing {
+struct IgnoreListing {
     private let rules: IgnoreRules
     private var allowance: MatchAllowance
     private var folders: [[UInt8]: Bool] = [:]
 
-    package init(_ rules: IgnoreRules) { self.init(rules, allowance: MatchAllowance()) }
-
-    init(_ rules: IgnoreRules, allowance: MatchAllowance) {
+    init(_ rules: IgnoreRules, allowance: MatchAllowance = MatchAllowance()) {
         self.rules = rules
         self.allowance = allowance
     }
 
-    /// Why not every answer followed the rules; nil when all did.
-    var defect: RulesDefect? { rules.defect ?? (allowance.isUsedUp ? .tooMuchMatching : nil) }
-
     /// Whether the file or a folder above it is ignored, or cannot be told any more. As in git, nothing brings back a
     /// file of an ignored folder.
-    package mutating func ignores(_ path: RelativePath) -> Bool {
+    mutating func ignores(_ path: RelativePath) -> Bool {
         guard !rules.isEmpty else { return false }
         guard !allowance.isUsedUp else { return true }
         let bytes = Array(path.string.utf8)
@@ -39,8 +34,9 @@ package struct IgnoreListing {
 
     /// The line that says that the `.foretokenignore` of a root was not followed; nil where it was.
     func degradation(rootPath: String) -> String? {
-        defect?.line(file: rootPath + "/" + IgnoreRules.fileName, leavesOut: place)
+        if let line = rules.degradation(rootPath: rootPath) { return line }
+        guard allowance.isUsedUp else { return nil }
+        return RulesDefect.tooMuchMatching.line(
+            file: rootPath + "/" + IgnoreRules.fileName, leavesOut: "every file not matched by then")
     }
-
-    private var place: String { rules.defect == nil ? "every file not matched by then" : "every file of the folder" }
 }

@@ -7,16 +7,16 @@ import Glibc
 
 /// Steps of matching that one listing may still take, so that many files and many rules cannot hold the index thread
 /// either.
-package struct MatchAllowance: Sendable {
-    /// About a second. 100,000 files and 100 rules that differ in their first characters take a fifth of it.
-    static let maximumStepCount = 100_000_000
+struct MatchAllowance: Sendable {
+    /// A rule that differs in its first character takes one step, one like `*.js` about as many as the name has bytes: 200
+    /// such rules and 100,000 files stay within it.
+    static let maximumStepCount = 400_000_000
 
     fileprivate(set) var stepCount: Int
     /// Whether something was left undecided, and so counts as ignored.
     var isUsedUp: Bool { stepCount <= 0 }
 
-    package init() { stepCount = Self.maximumStepCount }
-    init(stepCount: Int) { self.stepCount = stepCount }
+    init(stepCount: Int = MatchAllowance.maximumStepCount) { self.stepCount = stepCount }
 }
 
 /// Parsed rules; later ones win.
@@ -117,11 +117,10 @@ package struct IgnoreRules: Sendable, Equatable {
         let slash = UInt8(ascii: "/")
         let name = path.lastIndex(of: slash).map { path[($0 + 1)...] } ?? path
         for rule in rules.reversed() where isFolder || !rule.isFolderOnly {
-            // One at least for the rule itself.
             let given = min(IgnoreRules.maximumStepCount, allowance.stepCount)
             var steps = given
             let isMatch = IgnoreRules.matches(rule.pattern[...], rule.isAnchored ? path : name, &steps)
-            allowance.stepCount -= max(1, given - steps)
+            allowance.stepCount -= given - steps
             // Not decided: what the rule may keep out must not come in.
             if steps <= 0 { return true }
             if isMatch { return !rule.isNegated }
@@ -140,14 +139,12 @@ package struct IgnoreRules: Sendable, Equatable {
             guard steps > 0 else { return false }
             if sign == UInt8(ascii: "*") {
                 let isDeep = pattern.dropFirst().first == sign
-                var rest = pattern.drop { $0 == sign }
+                let rest = pattern.drop { $0 == sign }
+                steps -= pattern.count - rest.count
                 // `**/` matches no folder too.
-                if isDeep, rest.first == slash {
-                    rest = rest.dropFirst()
-                    if matches(rest, text, &steps) { return true }
-                    rest = pattern.drop { $0 == sign }
-                }
+                if isDeep, rest.first == slash, matches(rest.dropFirst(), text, &steps) { return true }
                 while true {
+                    steps -= 1
                     if matches(rest, text, &steps) { return true }
                     guard let next = text.first, isDeep || next != slash, steps > 0 else { return false }
                     text = text.dropFirst()
@@ -159,9 +156,12 @@ package struct IgnoreRules: Sendable, Equatable {
                 guard byte != slash else { return false }
                 pattern = pattern.dropFirst()
             case UInt8(ascii: "["):
-                guard let (isMember, rest) = setMatch(pattern, byte), isMember, byte != slash else {
+                guard let (isMember, rest) = setMatch(pattern, byte) else {
+                    steps -= pattern.count
                     return false
                 }
+                steps -= pattern.count - rest.count
+                guard steps > 0, isMember, byte != slash else { return false }
                 pattern = rest
             default:
                 if sign == UInt8(ascii: "\\"), pattern.count > 1 { pattern = pattern.dropFirst() }

@@ -52,6 +52,7 @@ struct EndToEndTests {
         let lines = (DrawingProject.caller + shapes).split(separator: "\n").map {
             $0.trimmingCharacters(in: .whitespaces)
         }
+        #expect(written.contains("initialized by"), "the log is where it is looked for")
         #expect(!lines.contains { $0.count >= 8 && written.contains($0) }, "\(written)")
     }
 

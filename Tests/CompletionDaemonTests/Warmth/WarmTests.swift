@@ -95,11 +95,11 @@ struct WarmTests {
             let request = CompletionPipeline.Request(
                 query: ContextQuery(filePath: path, text: text, cursorOffset: cursor, tokenBudget: 1_024),
                 languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
-            let arrival = keeper.requestArrived()
+            keeper.requestArrived()
             let result = try await pipeline.complete(request)
             keeper.requestFinished(
                 PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text,
-                isHypothetical: isHypothetical, arrival: arrival)
+                isHypothetical: isHypothetical)
             return result
         }
 
@@ -214,23 +214,6 @@ struct WarmTests {
         session.keeper.requestArrived()
         #expect(flags.count { $0.isRaised } == 2)
         #expect(session.keeper.begin(since: 0) == nil)
-    }
-
-    @Test("A request that ends after a newer one came leaves what is read ahead to that one")
-    func olderRequestReadsNothing() async throws {
-        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
-        let text = Array(DrawingProject.caller.utf8)
-        let request = CompletionPipeline.Request(
-            query: ContextQuery(filePath: project.filePath, text: text, cursorOffset: 0, tokenBudget: 512),
-            languageID: "python", maximumTokens: 4, sampling: .greedy, cancellation: CancellationFlag())
-        let result = try await session.pipeline.complete(request)
-        let record = PromptRecord(request, prompt: result.prompt, tokens: result.tokens)
-        let older = session.keeper.requestArrived()
-        let newer = session.keeper.requestArrived()
-        session.keeper.requestFinished(record, text: "x", arrival: older)
-        #expect(!session.keeper.isExpecting)
-        session.keeper.requestFinished(record, text: "x", arrival: newer)
-        #expect(session.keeper.isExpecting)
     }
 
     @Test("A snapshot with a file that nobody has added to git yet outlives the session")
