@@ -8,8 +8,8 @@ import Glibc
 /// Steps of matching that one listing may still take, so that many files and many rules cannot hold the index thread
 /// either.
 struct MatchAllowance: Sendable {
-    /// A rule that differs in its first character takes one step, one like `*.js` about as many as the name has bytes: 200
-    /// such rules and 100,000 files stay within it.
+    /// A rule that differs in its first character takes one step, one like `*.js` about twice as many as the name has
+    /// bytes: 100 such rules and 100,000 files stay within it.
     static let maximumStepCount = 400_000_000
 
     fileprivate(set) var stepCount: Int
