@@ -331,6 +331,25 @@ import Testing
         #expect(folder.degradation?.contains("takes too long to match") == true)
     }
 
+    @Test("A pattern that cannot be decided leaves out what it may name, and a line says which pattern")
+    func namesUndecidedPatterns() throws {
+        let pattern = "*[" + String(repeating: "a", count: 20_000) + "]"
+        let line = "has a pattern that takes too long to match, '*[aaa"
+        let path = try #require(RelativePath("view.py"))
+        var listing = IgnoreListing(IgnoreRules(Array("\(pattern)\n".utf8)))
+        #expect(listing.degradation(rootPath: "/shop") == nil)
+        let isIgnored = listing.ignores(path)
+        #expect(isIgnored && listing.degradation(rootPath: "/shop")?.contains(line) == true)
+        #expect((listing.degradation(rootPath: "/shop")?.count ?? 0) < 250)
+
+        let fixture = try Self.project()
+        try fixture.remove(".git")
+        try fixture.write(".gitignore", "\(pattern)\n")
+        let folder = try #require(FolderRules(rootPath: fixture.path))
+        #expect(folder.ignores(path) && folder.ignores(path))
+        #expect(folder.degradation?.contains(line) == true && folder.degradation?.contains("more rules") == false)
+    }
+
     // MARK: Credentials
 
     private static let value = "q7Zp1xVt9LmB3nKc8RwD5sYh2GfJ6aQe"

@@ -26,10 +26,16 @@ struct StandardStreams: Sendable {
 
     /// Call once, before any other thread exists. Also ignores SIGPIPE, so that a client that has gone is an
     /// EPIPE in the writer and not the end of the process.
-    static func takeOver() throws(StandardStreamsError) -> StandardStreams {
+    ///
+    /// - Parameters:
+    ///   - input: what the client writes to.
+    ///   - output: what the client reads from.
+    static func takeOver(
+        input: Int32 = STDIN_FILENO, output: Int32 = STDOUT_FILENO
+    ) throws(StandardStreamsError) -> StandardStreams {
         signal(SIGPIPE, SIG_IGN)
-        let input = try duplicate(STDIN_FILENO, named: "standard input")
-        let output = try duplicate(STDOUT_FILENO, named: "standard output")
+        let input = try duplicate(input, named: "standard input")
+        let output = try duplicate(output, named: "standard output")
         guard dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 else {
             throw .unusable(stream: "standard error", code: errno)
         }

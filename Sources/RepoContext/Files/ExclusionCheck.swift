@@ -102,7 +102,7 @@ struct ExclusionCheck {
     private static func isUnreadable(_ defect: RulesDefect?) -> Bool {
         switch defect {
         case nil, .tooLarge, .tooManyRules: false
-        case .notRegular, .unreadable, .tooManyFiles, .tooMuchMatching: true
+        case .notRegular, .unreadable, .tooManyFiles, .tooMuchMatching, .undecidedPattern: true
         }
     }
 

@@ -68,9 +68,10 @@ final class FolderRules {
     /// Whether the file or a folder above it is ignored. As in git, nothing brings back a file of an ignored folder.
     func ignores(_ path: RelativePath) -> Bool {
         guard !allowance.isUsedUp else { return true }
+        let before = allowance.defect
         let isIgnored = followed(path)
-        if allowance.isUsedUp {
-            note(.tooMuchMatching, of: "A rules file for \(rootPath)", "every file not matched by then")
+        if let defect = allowance.defect, defect != before {
+            note(defect, of: "A rules file for \(rootPath)", "every file not decided by then")
         }
         return isIgnored
     }

@@ -35,8 +35,7 @@ struct IgnoreListing {
     /// The line that says that the `.foretokenignore` of a root was not followed; nil where it was.
     func degradation(rootPath: String) -> String? {
         if let line = rules.degradation(rootPath: rootPath) { return line }
-        guard allowance.isUsedUp else { return nil }
-        return RulesDefect.tooMuchMatching.line(
-            file: rootPath + "/" + IgnoreRules.fileName, leavesOut: "every file not matched by then")
+        return allowance.defect?.line(
+            file: rootPath + "/" + IgnoreRules.fileName, leavesOut: "every file not decided by then")
     }
 }

@@ -13,8 +13,12 @@ struct MatchAllowance: Sendable {
     static let maximumStepCount = 400_000_000
 
     fileprivate(set) var stepCount: Int
-    /// Whether something was left undecided, and so counts as ignored.
+    /// The first pattern that one match could not decide: what it was asked about counts as ignored.
+    fileprivate(set) var undecidedPattern: [UInt8]?
+    /// Whether nothing is decided any more, and so all counts as ignored.
     var isUsedUp: Bool { stepCount <= 0 }
+    /// Why files are left out that no rule names for certain; nil when all was decided.
+    var defect: RulesDefect? { isUsedUp ? .tooMuchMatching : undecidedPattern.map { .undecidedPattern($0) } }
 
     init(stepCount: Int = MatchAllowance.maximumStepCount) { self.stepCount = stepCount }
 }
@@ -122,7 +126,10 @@ package struct IgnoreRules: Sendable, Equatable {
             let isMatch = IgnoreRules.matches(rule.pattern[...], rule.isAnchored ? path : name, &steps)
             allowance.stepCount -= given - steps
             // Not decided: what the rule may keep out must not come in.
-            if steps <= 0 { return true }
+            if steps <= 0 {
+                allowance.undecidedPattern = allowance.undecidedPattern ?? rule.pattern
+                return true
+            }
             if isMatch { return !rule.isNegated }
         }
         return nil

@@ -6,6 +6,11 @@ package enum RulesDefect: Equatable, Sendable {
     case tooLarge, tooManyRules, notRegular, unreadable, tooManyFiles
     /// All matching of one listing took more steps than it may: what is not matched by then counts as ignored.
     case tooMuchMatching
+    /// One match of this pattern took more steps than it may: what it was asked about counts as ignored.
+    case undecidedPattern([UInt8])
+
+    /// Characters of a pattern that a line shows.
+    private static let maximumShownCount = 40
 
     init(_ reason: FileSkipReason) {
         switch reason {
@@ -29,7 +34,14 @@ package enum RulesDefect: Equatable, Sendable {
                         + "\(FolderRules.maximumByteCount >> 20) MiB)", "open a folder with fewer of them"
                 )
             case .tooMuchMatching: ("takes too long to match", "use fewer stars and fewer rules")
+            case .undecidedPattern(let pattern):
+                ("has a pattern that takes too long to match, '\(RulesDefect.shown(pattern))'", "shorten it")
             }
         return "\(file) \(fault), so \(place) is left out of context; \(remedy)"
+    }
+
+    private static func shown(_ pattern: [UInt8]) -> String {
+        let text = String(decoding: pattern.prefix(4 * maximumShownCount), as: UTF8.self)
+        return text.count > maximumShownCount ? text.prefix(maximumShownCount) + "…" : text
     }
 }
