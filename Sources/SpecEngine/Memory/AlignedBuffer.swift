@@ -12,9 +12,9 @@ final class AlignedBuffer {
     /// The alignment of every buffer, in bytes: one cache line, one 512-bit vector.
     static let alignment = 64
 
-    /// From this size on the kernel is asked for huge pages: weights, keys and values are read from end to end for
-    /// every token, and with pages of 4 KiB a tenth of that time goes into finding them.
-    private static let hugePageByteCount = 512 << 10
+    /// From this size on buffers lie side by side in huge pages: weights, keys and values are read from end to end for
+    /// every token, and with pages of 4 KiB a fifth of the time for keys and values goes into finding them.
+    private static let leastSharedByteCount = 128 << 10
 
     let base: UnsafeMutableRawPointer
     let byteCount: Int
@@ -23,20 +23,26 @@ final class AlignedBuffer {
     init(byteCount: Int) {
         precondition(byteCount >= 0)
         let rounded = max(Self.alignment, (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment)
-        // Anonymous pages are zero already and take no memory before they are used.
-        let pages = mmap(nil, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let pages, pages != MAP_FAILED else {
-            preconditionFailure("out of memory: \(rounded) bytes could not be had")
-        }
-        #if os(Linux)
-            // Advice: where the kernel has no huge pages to give, nothing changes.
-            if rounded >= Self.hugePageByteCount { _ = madvise(pages, rounded, MADV_HUGEPAGE) }
-        #endif
-        base = pages
+        base = Self.sharedPages(rounded) ?? Self.ownPages(rounded)
         self.byteCount = rounded
     }
 
-    deinit { munmap(base, byteCount) }
+    deinit {
+        if HugePageRegion.shared?.give(back: base, byteCount: byteCount) != true { munmap(base, byteCount) }
+    }
+
+    private static func sharedPages(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+        byteCount < leastSharedByteCount ? nil : HugePageRegion.shared?.take(byteCount)
+    }
+
+    private static func ownPages(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        // Anonymous pages are zero already and take no memory before they are used.
+        let pages = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let pages, pages != MAP_FAILED else {
+            preconditionFailure("out of memory: \(byteCount) bytes could not be had")
+        }
+        return pages
+    }
 
     /// The memory seen as `Element`s from a byte offset on.
     func pointer<Element>(to type: Element.Type, atByte offset: Int = 0) -> UnsafeMutablePointer<Element> {
