@@ -125,8 +125,12 @@ struct CaseTests {
         try fixture.commit()
         let repository = RepositoryCases(folder: fixture.path, options: options(100))
         #expect(try !repository.atHead().cases.isEmpty)
-        for kind in ["large", "long", "link", "pipe"] {
-            try fixture.breakRules(".foretokenignore", kind)
+        for kind in ["large", "long", "link", "pipe", "undecidable"] {
+            if kind == "undecidable" {
+                try fixture.write(".foretokenignore", "*[" + String(repeating: "a", count: 20_000) + "]\n")
+            } else {
+                try fixture.breakRules(".foretokenignore", kind)
+            }
             let selection = try repository.atHead()
             #expect(selection.cases.isEmpty)
             let reasons = selection.skipped.map(\.reason)

@@ -26,7 +26,7 @@ final class CompletionService: CompletionProvider {
     /// Further suggestions where the user asked for completions.
     private static let alternativeCount = 2
     /// Warm enough to differ from the most probable text, narrow enough to stay sensible.
-    private static let alternativeTemperature: Float = 0.8
+    static let alternativeTemperature: Float = 0.8
     private static let alternativeTopP: Float = 0.95
 
     private struct Ready: Sendable {

@@ -200,6 +200,10 @@ final class PrefixKeeper: Sendable {
         }
     }
 
+    /// Whether the user may have other daemons. A lone one keeps its weights to itself: a file's pages are small ones,
+    /// and decoding from them takes a tenth longer.
+    var isOneOfMany: Bool { memory.withLock { $0.map { $0.otherCount > 0 } ?? true } }
+
     // MARK: Disk
 
     /// Writes what is not stored yet. Also called when the session ends.
@@ -232,7 +236,7 @@ final class PrefixKeeper: Sendable {
             while let keeper = self {
                 await keeper.look(keeper.state.withLock { $0.watchedRoots ?? [] })
                 guard (try? await Task.sleep(for: delays.watch)) != nil else { return }
-                await keeper.disk?.shareWeights(of: keeper.engine)
+                if keeper.isOneOfMany { await keeper.disk?.shareWeights(of: keeper.engine) }
             }
         }
     }

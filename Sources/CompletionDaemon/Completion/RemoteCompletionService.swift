@@ -28,8 +28,6 @@ final class RemoteCompletionService: CompletionProvider {
     /// A server that is not there is not asked at each keystroke.
     static let retryInterval = Duration.seconds(5)
     private static let connectTimeout = Duration.seconds(3)
-    private static let alternativeCount = 2
-    private static let alternativeTemperature: Float = 0.8
     /// Distinct lines on excluded files remembered as reported.
     private static let maximumReportCount = 64
 
@@ -217,21 +215,14 @@ final class RemoteCompletionService: CompletionProvider {
     private func alternatives(
         to first: [String], _ body: EndpointRequest, _ request: CompletionRequest, _ model: Model
     ) async -> [String] {
-        var found: [String] = []
-        var body = body
-        body.temperature = Self.alternativeTemperature
-        for seed in 1...UInt64(Self.alternativeCount) where !request.cancellation.isCancelled {
+        await CompletionService.alternatives(to: first, logger: logger) { seed in
+            if request.cancellation.isCancelled { throw RepoContextError.cancelled }
+            var body = body
+            body.temperature = CompletionService.alternativeTemperature
             body.seed = seed
-            do {
-                let (text, doubt) = try await suggestion(body, request, model)
-                guard doubt == nil, let text, !first.contains(text), !found.contains(text) else { continue }
-                found.append(text)
-            } catch {
-                logger.debug("no further suggestion: \(error)")
-                break
-            }
+            let (text, doubt) = try await suggestion(body, request, model)
+            return doubt == nil ? text : nil
         }
-        return found
     }
 
     /// The transfer blocks, so it has a thread of its own.

@@ -6,31 +6,43 @@ import RepoContext
 
 /// The rules of a work tree and of the commit that is read at present.
 struct WithheldFiles {
-    private let workTree: IgnoreRules
-    private var commit = IgnoreRules()
-    /// The blob that `commit` was read from: most commits have the one before's.
+    private let rootPath: String
+    private let workTreeRules: IgnoreRules
+    private var workTree: IgnoreListing
+    private var commitRules = IgnoreRules()
+    private var commit = IgnoreListing(IgnoreRules())
+    /// The blob that `commitRules` were read from: most commits have the one before's.
     private var commitRulesID: GitObjectID?
-    /// Why the work tree's rules withhold everything; nil when they can be followed.
-    let rulesProblem: String?
+    /// Why the work tree's rules withheld files that they do not name; nil when they could be followed.
+    private(set) var rulesProblem: String?
 
     /// - Parameter workTree: the root of the work tree.
     init(workTree: String) {
-        self.workTree = .inFolder(workTree)
-        rulesProblem = self.workTree.degradation(rootPath: workTree)
+        rootPath = workTree
+        workTreeRules = .inFolder(workTree)
+        self.workTree = IgnoreListing(workTreeRules)
+        rulesProblem = workTreeRules.degradation(rootPath: workTree)
     }
 
     /// From now on the rules of this tree hold beside the work tree's.
     mutating func take(rulesOf tree: borrowing GitTree, of repository: borrowing GitRepository) {
+        takeRules(of: tree, of: repository)
+        // Matching is bounded for each tree.
+        workTree = IgnoreListing(workTreeRules)
+        commit = IgnoreListing(commitRules)
+    }
+
+    private mutating func takeRules(of tree: borrowing GitTree, of repository: borrowing GitRepository) {
         let id = tree.blobID(ofFileNamed: IgnoreRules.fileName)
         if id == nil, tree.hasEntry(named: IgnoreRules.fileName) {
             // A link or a folder: what it would have said is not known.
             commitRulesID = nil
-            commit = IgnoreRules(.notRegular)
+            commitRules = IgnoreRules(.notRegular)
             return
         }
         guard id == nil || id != commitRulesID else { return }
         commitRulesID = id
-        commit = id.map { Self.rules($0, of: repository) } ?? IgnoreRules()
+        commitRules = id.map { Self.rules($0, of: repository) } ?? IgnoreRules()
     }
 
     private static func rules(_ id: GitObjectID, of repository: borrowing GitRepository) -> IgnoreRules {
@@ -44,8 +56,12 @@ struct WithheldFiles {
     }
 
     /// Whether `.foretokenignore` names the file.
-    func isIgnored(_ path: RelativePath) -> Bool { workTree.ignores(path) || commit.ignores(path) }
+    mutating func isIgnored(_ path: RelativePath) -> Bool {
+        let isIgnored = workTree.ignores(path)
+        if rulesProblem == nil { rulesProblem = workTree.degradation(rootPath: rootPath) }
+        return isIgnored || commit.ignores(path)
+    }
 
     /// Whether the file is withheld, for its name or by a rule.
-    func contains(_ path: RelativePath) -> Bool { SecretPolicy.isDenied(path: path) || isIgnored(path) }
+    mutating func contains(_ path: RelativePath) -> Bool { SecretPolicy.isDenied(path: path) || isIgnored(path) }
 }

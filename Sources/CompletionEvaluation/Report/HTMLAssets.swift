@@ -49,7 +49,8 @@ enum HTMLAssets {
         del{background:var(--goodback);text-decoration:none;border-bottom:2px solid var(--good)}
         .hole{outline:1px dashed var(--accent)}
         .two{display:grid;grid-template-columns:1fr 1fr;gap:10px}
-        @media (max-width:640px){.two{grid-template-columns:1fr}.filters label{flex:1 1 45%}\
+        @media (max-width:640px){table{font-size:.82rem}th,td{padding-right:8px}\
+        .two{grid-template-columns:1fr}.filters label{flex:1 1 45%}\
         select,input{width:100%}}
         """
 

@@ -2,19 +2,21 @@
 // Folders with rules of their own are FolderRules' business.
 
 /// Asks the rules about many paths. A value, used by one thread.
-struct IgnoreListing {
+package struct IgnoreListing {
     private let rules: IgnoreRules
     private var allowance: MatchAllowance
     private var folders: [[UInt8]: Bool] = [:]
 
-    init(_ rules: IgnoreRules, allowance: MatchAllowance = MatchAllowance()) {
+    package init(_ rules: IgnoreRules) { self.init(rules, allowance: MatchAllowance()) }
+
+    init(_ rules: IgnoreRules, allowance: MatchAllowance) {
         self.rules = rules
         self.allowance = allowance
     }
 
     /// Whether the file or a folder above it is ignored, or cannot be told any more. As in git, nothing brings back a
     /// file of an ignored folder.
-    mutating func ignores(_ path: RelativePath) -> Bool {
+    package mutating func ignores(_ path: RelativePath) -> Bool {
         guard !rules.isEmpty else { return false }
         guard !allowance.isUsedUp else { return true }
         let bytes = Array(path.string.utf8)
@@ -33,7 +35,7 @@ struct IgnoreListing {
     }
 
     /// The line that says that the `.foretokenignore` of a root was not followed; nil where it was.
-    func degradation(rootPath: String) -> String? {
+    package func degradation(rootPath: String) -> String? {
         if let line = rules.degradation(rootPath: rootPath) { return line }
         return allowance.defect?.line(
             file: rootPath + "/" + IgnoreRules.fileName, leavesOut: "every file not decided by then")

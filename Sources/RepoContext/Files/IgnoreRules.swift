@@ -109,12 +109,6 @@ package struct IgnoreRules: Sendable, Equatable {
             pattern: Array(line), isNegated: isNegated, isFolderOnly: isFolderOnly, isAnchored: isAnchored)
     }
 
-    /// Whether the file or a folder above it is ignored. As in git, nothing brings back a file of an ignored folder.
-    package func ignores(_ path: RelativePath) -> Bool {
-        var listing = IgnoreListing(self)
-        return listing.ignores(path)
-    }
-
     /// Whether the last rule that matches this very file or folder ignores it; nil when none matches.
     func verdict(on path: ArraySlice<UInt8>, isFolder: Bool, _ allowance: inout MatchAllowance) -> Bool? {
         if defect != nil { return true }

@@ -24,6 +24,8 @@ package final class MemoryShare {
     private let path: String
     private let descriptor: Int32
     private var published = -1
+    /// Other processes of the user at the last `update`.
+    package private(set) var otherCount = 0
     /// What all processes of the user may use together.
     package let byteLimit: Int
 
@@ -57,6 +59,7 @@ package final class MemoryShare {
             }
         }
         let others = otherByteCounts()
+        otherCount = others.count
         let equalPart = byteLimit / (others.count + 1)
         return max(equalPart, byteLimit - others.reduce(0, +))
     }

@@ -76,15 +76,17 @@ struct WarmTests {
         let keeper: PrefixKeeper
         let disk: SnapshotKeeper
 
-        init(cache: String, delays: PrefixKeeper.Delays = PrefixKeeper.Delays(prefetch: .milliseconds(1)))
-            throws
-        {
+        init(
+            cache: String, memoryFolder: String? = nil,
+            delays: PrefixKeeper.Delays = PrefixKeeper.Delays(prefetch: .milliseconds(1))
+        ) throws {
             engine = try EngineConfiguration(modelPath: FixturePaths.defaultModel).load()
             context = RepositoryContext(RepositoryContext.Configuration { _ in })
             disk = SnapshotKeeper(cacheDirectory: cache)
             pipeline = CompletionPipeline(engine: engine, context: context, keptContext: disk.kept)
             keeper = PrefixKeeper(
-                engine: engine, context: context, pipeline: pipeline, disk: disk, memory: nil,
+                engine: engine, context: context, pipeline: pipeline, disk: disk,
+                memory: memoryFolder.flatMap { MemoryShare(folder: $0, byteLimit: 1 << 30) },
                 progress: NoProgress(),
                 delays: delays)
         }
@@ -113,6 +115,19 @@ struct WarmTests {
                 try await Task.sleep(for: .milliseconds(5))
             }
         }
+    }
+
+    @Test("A daemon keeps its weights to itself until it meets another one", .timeLimit(.minutes(5)))
+    func meetsOthers() async throws {
+        let session = try Session(cache: folder + "/cache", memoryFolder: folder + "/run")
+        await session.keeper.look([])
+        #expect(!session.keeper.isOneOfMany)
+        let other = try #require(MemoryShare(folder: folder + "/run", byteLimit: 1 << 30))
+        while !session.keeper.isOneOfMany {
+            await session.keeper.look([])
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        withExtendedLifetime(other) {}
     }
 
     @Test(

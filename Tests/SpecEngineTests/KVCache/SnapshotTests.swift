@@ -145,8 +145,10 @@ struct SnapshotTests {
         #expect(try #require(second).update(usedByteCount: 0) == 500, "at least an equal part")
         #expect(try #require(second).update(usedByteCount: 300) == 500)
         #expect(first.update(usedByteCount: 900) == 700, "what the others leave")
+        #expect(first.otherCount == 1)
         second = nil
         #expect(first.update(usedByteCount: 900) == 1_000)
+        #expect(first.otherCount == 0)
         // A process that was killed leaves its file, without the lock.
         try Data(count: 8).write(to: URL(fileURLWithPath: path + "/share-1-2"))
         #expect(first.update(usedByteCount: 900) == 1_000)
