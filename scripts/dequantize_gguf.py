@@ -3,8 +3,9 @@
 
 Usage: dequantize_gguf.py MODEL.gguf OUTPUT.gguf
 
-For comparing engines: with quantised weights each engine also rounds the activations in a way of its own, with these
-none does, so what differs then is a mistake. Not for serving: the file is seven times as large as one in Q4_0.
+For comparing engines. With quantised weights each engine also rounds activations in its own way; with floats none does,
+so texts should be equal, and one that differs is worth a look. Not for serving: the file is seven times as large as one
+in Q4_0.
 """
 
 import sys

@@ -69,14 +69,16 @@ static TARGET_BF16 float attend_chunk(const uint8_t *chunk, const uint8_t *next)
 }
 
 static void run(int thread) {
+    float total = 0;
     for (int layer = 0; layer < LAYERS; layer++)
         for (int head = 0; head < KV_HEADS; head++)
             for (int i = 0; i < CHUNKS / 2; i++) {
                 const int chunk = thread * CHUNKS / 2 + i, last = i + 1 == CHUNKS / 2;
                 const uint8_t *now = chunk_at(chunk, layer, head);
                 const uint8_t *next = last ? now : chunk_at(chunk + 1, layer, head);
-                sinks[thread] += asked == READ ? read_chunk(now, next) : attend_chunk(now, next);
+                total += asked == READ ? read_chunk(now, next) : attend_chunk(now, next);
             }
+    sinks[thread] = total;
 }
 
 static void *helper(void *unused) {
@@ -138,5 +140,6 @@ int main(void) {
             printf("%-14s  reading %.2f ms, %.1f GB/s; attention %.2f ms, %.1f GB/s\n", names[i], reading * 1e3,
                    (double)cache_bytes() / reading / 1e9, attention * 1e3, (double)cache_bytes() / attention / 1e9);
         }
-    return sinks[0] == sinks[1];
+    printf("(sums %g and %g, so that nothing is left out)\n", (double)sinks[0], (double)sinks[1]);
+    return 0;
 }

@@ -86,12 +86,13 @@ package final class RepositoryFixture {
         guard mkfifo(absolute(file), 0o644) == 0 else { throw Failure(description: "mkfifo: \(errno)") }
     }
 
-    /// Puts something in place of a rules file that cannot be followed: "large", "long" (too many rules), "link", "pipe"
-    /// or "folder".
+    /// Puts something in place of a rules file that cannot be followed: "large", "long" (too many rules), "undecidable"
+    /// (a pattern that takes too long to match), "link", "pipe" or "folder".
     package func breakRules(_ file: String, _ kind: String) throws {
         switch kind {
         case "large": try write(file, String(repeating: "# no rule at all\n", count: 4_000))
         case "long": try write(file, (0...1_000).map { "n\($0)\n" }.joined())
+        case "undecidable": try write(file, "*[" + String(repeating: "a", count: 20_000) + "]\n")
         case "link":
             try write(".linked-rules", "nothing\n")
             try write(file, "")

@@ -23,12 +23,6 @@ final class CompletionService: CompletionProvider {
         var runtimeDirectory: String?
     }
 
-    /// Further suggestions where the user asked for completions.
-    private static let alternativeCount = 2
-    /// Warm enough to differ from the most probable text, narrow enough to stay sensible.
-    static let alternativeTemperature: Float = 0.8
-    private static let alternativeTopP: Float = 0.95
-
     private struct Ready: Sendable {
         let pipeline: CompletionPipeline
         let keeper: PrefixKeeper
@@ -240,30 +234,14 @@ final class CompletionService: CompletionProvider {
     private func alternatives(
         to texts: [String], _ request: CompletionPipeline.Request, _ pipeline: CompletionPipeline
     ) async -> [String] {
-        await Self.alternatives(to: texts, logger: logger) { seed in
+        await Alternatives.find(besides: texts, logger: logger) { seed in
             var request = request
             request.sampling = try SamplingParameters(
-                temperature: Self.alternativeTemperature, topP: Self.alternativeTopP, seed: seed)
+                temperature: Alternatives.temperature, topP: Alternatives.topP, seed: seed)
             let result = try await pipeline.complete(request)
             if result.generation.stopReason == .cancelled { throw RepoContextError.cancelled }
             return result.text
         }
-    }
-
-    /// What `next` makes of each seed, as far as it is new. A failure ends the search and takes nothing from the texts
-    /// that there are.
-    static func alternatives(
-        to texts: [String], logger: Logger, next: (_ seed: UInt64) async throws -> String?
-    ) async -> [String] {
-        var found: [String] = []
-        do {
-            for seed in 1...UInt64(alternativeCount) {
-                if let text = try await next(seed), !texts.contains(text), !found.contains(text) { found.append(text) }
-            }
-        } catch {
-            logger.debug("no further suggestion: \(error)")
-        }
-        return found
     }
 
     /// Waits before a prompt is read that takes long to read.

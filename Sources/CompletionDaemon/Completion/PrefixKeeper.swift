@@ -23,8 +23,13 @@ final class PrefixKeeper: Sendable {
     /// Workspace folders that are watched, and folders that are known to be prepared.
     private static let rootCount = 8
     private static let folderCount = 1_024
+    /// Looks in a row, two seconds apart, that must find other daemons: one that ends while its editor starts it anew
+    /// is no company.
+    static let leastLooksWithOthers = 5
 
     private struct State {
+        /// Looks in a row that found other daemons of the user.
+        var looksWithOthers = 0
         /// The last used first.
         var records: [PromptRecord] = []
         /// What to read next, and whether it is only a guess at what the text will be.
@@ -138,7 +143,7 @@ final class PrefixKeeper: Sendable {
         guard (try? await Task.sleep(for: delays.prefetch)) != nil, await readAhead(since: activity) else {
             return
         }
-        shareMemory()
+        await shareMemory()
         guard (try? await Task.sleep(for: delays.store)) != nil, isIdle(since: activity) else { return }
         await storeRecords()
     }
@@ -192,17 +197,21 @@ final class PrefixKeeper: Sendable {
     }
 
     /// Tells the user's other daemons how much this one uses, and keeps to what they leave.
-    private func shareMemory() {
-        Task.detached(priority: .low) { [self] in
-            let used = await engine.cacheByteCount()
-            let allowed = memory.withLock { $0?.update(usedByteCount: used) }
-            if let allowed { await engine.setCacheByteLimit(allowed) }
+    private func shareMemory() async {
+        let used = await engine.cacheByteCount()
+        let (allowed, hasOthers) = memory.withLock { memory in
+            (memory?.update(usedByteCount: used), memory.map { $0.otherCount > 0 } ?? true)
         }
+        state.withLock { $0.looksWithOthers = hasOthers ? $0.looksWithOthers + 1 : 0 }
+        if let allowed { await engine.setCacheByteLimit(allowed) }
     }
 
-    /// Whether the user may have other daemons. A lone one keeps its weights to itself: a file's pages are small ones,
-    /// and decoding from them takes a tenth longer.
-    var isOneOfMany: Bool { memory.withLock { $0.map { $0.otherCount > 0 } ?? true } }
+    /// Shares the weights' pages with the user's other daemons, where there may be any that stay. A lone daemon keeps
+    /// its own: a file's pages are small, and decoding from them takes a tenth longer.
+    func shareWeights() async {
+        guard state.withLock({ $0.looksWithOthers >= Self.leastLooksWithOthers }) else { return }
+        await disk?.shareWeights(of: engine)
+    }
 
     // MARK: Disk
 
@@ -236,7 +245,7 @@ final class PrefixKeeper: Sendable {
             while let keeper = self {
                 await keeper.look(keeper.state.withLock { $0.watchedRoots ?? [] })
                 guard (try? await Task.sleep(for: delays.watch)) != nil else { return }
-                if keeper.isOneOfMany { await keeper.disk?.shareWeights(of: keeper.engine) }
+                await keeper.shareWeights()
             }
         }
     }
@@ -253,7 +262,7 @@ final class PrefixKeeper: Sendable {
     }
 
     func look(_ rootPaths: [String]) async {
-        shareMemory()
+        await shareMemory()
         for folder in rootPaths.prefix(Self.rootCount) {
             let report = await context.report(forFile: folder + "/x")
             guard let rootPath = report.scope.rootPath else { continue }

@@ -215,10 +215,10 @@ final class RemoteCompletionService: CompletionProvider {
     private func alternatives(
         to first: [String], _ body: EndpointRequest, _ request: CompletionRequest, _ model: Model
     ) async -> [String] {
-        await CompletionService.alternatives(to: first, logger: logger) { seed in
+        await Alternatives.find(besides: first, logger: logger) { seed in
             if request.cancellation.isCancelled { throw RepoContextError.cancelled }
             var body = body
-            body.temperature = CompletionService.alternativeTemperature
+            body.temperature = Alternatives.temperature
             body.seed = seed
             let (text, doubt) = try await suggestion(body, request, model)
             return doubt == nil ? text : nil

@@ -70,6 +70,12 @@ final class SnapshotKeeper: Sendable {
         guard isFirst, let key = await key(of: engine) else { return }
         let folder = WeightsFolder(cacheDirectory: cacheDirectory)
         let path = folder.path(modelChecksum: key.modelChecksum, instructionSet: key.instructionSet)
+        // Two that write at once would end with a file each.
+        guard let lock = WeightsLock(path: cacheDirectory + "/weights.lock") else {
+            state.withLock { $0.hasSharedWeights = false }
+            return
+        }
+        defer { withExtendedLifetime(lock) {} }
         guard await !engine.shareWeights(with: path), let weights = await engine.packedWeights() else {
             folder.noteUse(of: path)
             return

@@ -27,15 +27,11 @@ struct StandardStreams: Sendable {
     /// Call once, before any other thread exists. Also ignores SIGPIPE, so that a client that has gone is an
     /// EPIPE in the writer and not the end of the process.
     ///
-    /// - Parameters:
-    ///   - input: what the client writes to.
-    ///   - output: what the client reads from.
-    static func takeOver(
-        input: Int32 = STDIN_FILENO, output: Int32 = STDOUT_FILENO
-    ) throws(StandardStreamsError) -> StandardStreams {
+    /// - Parameter output: what the client reads from; a test names one that is not open.
+    static func takeOver(output: Int32 = STDOUT_FILENO) throws(StandardStreamsError) -> StandardStreams {
         signal(SIGPIPE, SIG_IGN)
-        let input = try duplicate(input, named: "standard input")
-        let output = try duplicate(output, named: "standard output")
+        let clientInput = try duplicate(STDIN_FILENO, named: "standard input")
+        let clientOutput = try duplicate(output, named: "standard output")
         guard dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 else {
             throw .unusable(stream: "standard error", code: errno)
         }
@@ -44,7 +40,7 @@ struct StandardStreams: Sendable {
             throw .unusable(stream: "/dev/null", code: errno)
         }
         close(null)
-        return StandardStreams(input: input, output: output)
+        return StandardStreams(input: clientInput, output: clientOutput)
     }
 
     private static func duplicate(_ descriptor: Int32, named name: String) throws(StandardStreamsError)

@@ -66,7 +66,7 @@ package final class CommitTreeExport {
         }
         var files: [(path: RelativePath, id: GitObjectID)] = []
         let tree = try GitTree.open(commit: id, of: repository)
-        withheld.take(rulesOf: tree, of: repository)
+        withheld.follow(rulesOf: tree, of: repository)
         _ = tree.forEachFile(of: repository) { path, id in
             if SourceLanguage(path: path) != nil, !withheld.contains(path) {
                 files.append((path, id))

@@ -34,7 +34,7 @@ extension RepositoryCases {
             order += 1
             do throws(GitError) {
                 let tree = try GitTree.open(commit: commitID, of: repository)
-                withheld.take(rulesOf: tree, of: repository)
+                withheld.follow(rulesOf: tree, of: repository)
                 let changes = try GitFileChange.changes(
                     of: commitID, in: repository, maximumFileCount: Self.maximumCommitFileCount)
                 for change in changes ?? [] where isWanted(change.path) {

@@ -100,7 +100,7 @@ package struct RepositoryCases: Sendable {
         var files: [(path: RelativePath, id: GitObjectID)] = []
         let tree = try GitTree.open(commit: head, of: repository)
         var withheld = WithheldFiles(workTree: root)
-        withheld.take(rulesOf: tree, of: repository)
+        withheld.follow(rulesOf: tree, of: repository)
         var ignoredCount = 0
         _ = tree.forEachFile(of: repository) { path, id in
             guard isWanted(path) else { return true }

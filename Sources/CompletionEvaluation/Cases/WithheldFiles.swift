@@ -8,9 +8,9 @@ import RepoContext
 struct WithheldFiles {
     private let rootPath: String
     private let workTreeRules: IgnoreRules
-    private var workTree: IgnoreListing
+    private var workTreeListing: IgnoreListing
     private var commitRules = IgnoreRules()
-    private var commit = IgnoreListing(IgnoreRules())
+    private var commitListing = IgnoreListing(IgnoreRules())
     /// The blob that `commitRules` were read from: most commits have the one before's.
     private var commitRulesID: GitObjectID?
     /// Why the work tree's rules withheld files that they do not name; nil when they could be followed.
@@ -20,19 +20,19 @@ struct WithheldFiles {
     init(workTree: String) {
         rootPath = workTree
         workTreeRules = .inFolder(workTree)
-        self.workTree = IgnoreListing(workTreeRules)
+        workTreeListing = IgnoreListing(workTreeRules)
         rulesProblem = workTreeRules.degradation(rootPath: workTree)
     }
 
     /// From now on the rules of this tree hold beside the work tree's.
-    mutating func take(rulesOf tree: borrowing GitTree, of repository: borrowing GitRepository) {
-        takeRules(of: tree, of: repository)
+    mutating func follow(rulesOf tree: borrowing GitTree, of repository: borrowing GitRepository) {
+        readRules(of: tree, of: repository)
         // Matching is bounded for each tree.
-        workTree = IgnoreListing(workTreeRules)
-        commit = IgnoreListing(commitRules)
+        workTreeListing = IgnoreListing(workTreeRules)
+        commitListing = IgnoreListing(commitRules)
     }
 
-    private mutating func takeRules(of tree: borrowing GitTree, of repository: borrowing GitRepository) {
+    private mutating func readRules(of tree: borrowing GitTree, of repository: borrowing GitRepository) {
         let id = tree.blobID(ofFileNamed: IgnoreRules.fileName)
         if id == nil, tree.hasEntry(named: IgnoreRules.fileName) {
             // A link or a folder: what it would have said is not known.
@@ -57,9 +57,9 @@ struct WithheldFiles {
 
     /// Whether `.foretokenignore` names the file.
     mutating func isIgnored(_ path: RelativePath) -> Bool {
-        let isIgnored = workTree.ignores(path)
-        if rulesProblem == nil { rulesProblem = workTree.degradation(rootPath: rootPath) }
-        return isIgnored || commit.ignores(path)
+        let isIgnored = workTreeListing.ignores(path)
+        if rulesProblem == nil { rulesProblem = workTreeListing.degradation(rootPath: rootPath) }
+        return isIgnored || commitListing.ignores(path)
     }
 
     /// Whether the file is withheld, for its name or by a rule.

@@ -68,10 +68,10 @@ final class FolderRules {
     /// Whether the file or a folder above it is ignored. As in git, nothing brings back a file of an ignored folder.
     func ignores(_ path: RelativePath) -> Bool {
         guard !allowance.isUsedUp else { return true }
-        let before = allowance.defect
+        let wasDecided = allowance.defect == nil
         let isIgnored = followed(path)
-        if let defect = allowance.defect, defect != before {
-            note(defect, of: "A rules file for \(rootPath)", "every file not decided by then")
+        if wasDecided, let defect = allowance.defect {
+            note(defect, of: "A rules file for \(rootPath)", "every file left undecided")
         }
         return isIgnored
     }

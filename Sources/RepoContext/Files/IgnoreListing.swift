@@ -38,6 +38,6 @@ package struct IgnoreListing {
     package func degradation(rootPath: String) -> String? {
         if let line = rules.degradation(rootPath: rootPath) { return line }
         return allowance.defect?.line(
-            file: rootPath + "/" + IgnoreRules.fileName, leavesOut: "every file not decided by then")
+            file: rootPath + "/" + IgnoreRules.fileName, leavesOut: "every file left undecided")
     }
 }

@@ -35,7 +35,7 @@ package enum RulesDefect: Equatable, Sendable {
                 )
             case .tooMuchMatching: ("takes too long to match", "use fewer stars and fewer rules")
             case .undecidedPattern(let pattern):
-                ("has a pattern that takes too long to match, '\(RulesDefect.shown(pattern))'", "shorten it")
+                ("has a pattern that takes too long to match, '\(RulesDefect.shown(pattern))'", "shorten the pattern")
             }
         return "\(file) \(fault), so \(place) is left out of context; \(remedy)"
     }

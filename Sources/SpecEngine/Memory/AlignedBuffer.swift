@@ -13,26 +13,26 @@ final class AlignedBuffer {
     static let alignment = 64
 
     /// From this size on buffers lie side by side in huge pages: weights, keys and values are read from end to end for
-    /// every token, and with pages of 4 KiB a fifth of the time for keys and values goes into finding them.
-    private static let leastSharedByteCount = 128 << 10
+    /// every token, and in pages of 4 KiB decoding takes more than a tenth longer (docs/NUMERICS.md).
+    private static let leastHugePageByteCount = 128 << 10
 
     let base: UnsafeMutableRawPointer
     let byteCount: Int
+    /// Where the memory goes back to; nil for a mapping of its own.
+    private let region: HugePageRegion?
 
     /// `byteCount` is rounded up to the alignment. Contents are zero.
     init(byteCount: Int) {
         precondition(byteCount >= 0)
         let rounded = max(Self.alignment, (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment)
-        base = Self.sharedPages(rounded) ?? Self.ownPages(rounded)
+        let piece = rounded < Self.leastHugePageByteCount ? nil : HugePageRegion.shared?.take(rounded)
+        region = piece == nil ? nil : HugePageRegion.shared
+        base = piece ?? Self.ownPages(rounded)
         self.byteCount = rounded
     }
 
     deinit {
-        if HugePageRegion.shared?.give(back: base, byteCount: byteCount) != true { munmap(base, byteCount) }
-    }
-
-    private static func sharedPages(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-        byteCount < leastSharedByteCount ? nil : HugePageRegion.shared?.take(byteCount)
+        if let region { region.give(back: base, byteCount: byteCount) } else { munmap(base, byteCount) }
     }
 
     private static func ownPages(_ byteCount: Int) -> UnsafeMutableRawPointer {
@@ -41,6 +41,7 @@ final class AlignedBuffer {
         guard let pages, pages != MAP_FAILED else {
             preconditionFailure("out of memory: \(byteCount) bytes could not be had")
         }
+        if byteCount >= leastHugePageByteCount { HugePageRegion.adviseHugePages(pages, byteCount) }
         return pages
     }
 

@@ -1,5 +1,5 @@
-// Lets the daemons of one user hold a model's packed weights once. Every process packs for itself, as before; then
-// it compares the result with a file that the first one wrote, byte for byte, and maps the file's pages in the
+// Lets the daemons of one user hold a model's packed weights once. Every process packs for itself; one that is asked to
+// share compares the result with a file that the first one wrote, byte for byte, and maps the file's pages in the
 // place of its own. So nothing has to be trusted: a file that is damaged, cut short, of another model or packed by
 // another version differs, and is written anew. The comparison takes milliseconds for what packing takes tens.
 

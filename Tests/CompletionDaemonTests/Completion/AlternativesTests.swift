@@ -10,7 +10,7 @@ import Testing
 struct AlternativesTests {
     @Test("A failure in a further suggestion keeps those before it")
     func failure() async {
-        let found = await CompletionService.alternatives(to: ["first"], logger: silentLogger) { seed in
+        let found = await Alternatives.find(besides: ["first"], logger: silentLogger) { seed in
             if seed == 1 { return "second" }
             throw RepoContextError.cancelled
         }

@@ -117,16 +117,25 @@ struct WarmTests {
         }
     }
 
-    @Test("A daemon keeps its weights to itself until it meets another one", .timeLimit(.minutes(5)))
-    func meetsOthers() async throws {
+    @Test("A daemon keeps its weights to itself until it has met another one")
+    func sharesWeights() async throws {
         let session = try Session(cache: folder + "/cache", memoryFolder: folder + "/run")
+        let weights = folder + "/cache/weights"
         await session.keeper.look([])
-        #expect(!session.keeper.isOneOfMany)
+        await session.keeper.shareWeights()
+        #expect(!FileManager.default.fileExists(atPath: weights))
         let other = try #require(MemoryShare(folder: folder + "/run", byteLimit: 1 << 30))
-        while !session.keeper.isOneOfMany {
-            await session.keeper.look([])
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        await session.keeper.look([])
+        await session.keeper.shareWeights()
+        #expect(!FileManager.default.fileExists(atPath: weights), "the other may be going")
+        for _ in 1..<PrefixKeeper.leastLooksWithOthers { await session.keeper.look([]) }
+        var lock = WeightsLock(path: folder + "/cache/weights.lock")
+        #expect(lock != nil)
+        await session.keeper.shareWeights()
+        #expect(!FileManager.default.fileExists(atPath: weights), "the other may be writing")
+        lock = nil
+        await session.keeper.shareWeights()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: weights).count == 1)
         withExtendedLifetime(other) {}
     }
 
