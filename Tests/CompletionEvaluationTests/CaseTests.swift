@@ -310,8 +310,12 @@ struct CaseTests {
 
     @Test("An empty and a missing file are errors that say so")
     func emptyFile() throws {
-        let path = try RepositoryFixture.temporaryFolder() + "/rows.jsonl"
-        #expect(throws: EvaluationError.self) { try JSONLines(path: path) }
+        let folder = try RepositoryFixture.temporaryFolder()
+        let path = folder + "/rows.jsonl"
+        let missing = #expect(throws: EvaluationError.self) { try JSONLines(path: path) }
+        #expect(missing?.description.contains("No such file or directory") == true)
+        let isFolder = #expect(throws: EvaluationError.self) { try JSONLines(path: folder) }
+        #expect(isFolder?.description.contains("it is a folder") == true)
         try Data().write(to: URL(fileURLWithPath: path))
         #expect(throws: EvaluationError.self) { try JSONLines(path: path) }
     }

@@ -6,6 +6,9 @@
 #else
     import Foundation
 #endif
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 /// Reads JSON Lines.
 package struct JSONLines {
@@ -31,13 +34,20 @@ package struct JSONLines {
         ),
     ]
 
+    /// Why a file cannot be read, in the system's words: Foundation's name a number.
+    private static func fault(ofFile path: String) -> String {
+        var status = stat()
+        if stat(path, &status) != 0 || access(path, R_OK) != 0 { return String(cString: strerror(errno)) }
+        return status.st_mode & S_IFMT == S_IFDIR ? "it is a folder" : "it is no file with an end"
+    }
+
     /// Opens a file; an empty one is an error, because nothing can be evaluated.
     package init(path: String) throws {
         do {
             data = try Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)
         } catch {
             throw EvaluationError(
-                .data, "\(path) cannot be read: \(error.localizedSummary)", fix: "check the path")
+                .data, "\(path) cannot be read: \(Self.fault(ofFile: path))", fix: "check the path")
         }
         guard data.count <= Self.maximumFileByteCount else {
             throw EvaluationError(.data, "\(path) is larger than 8 GiB", fix: "split it")
@@ -105,12 +115,5 @@ package struct JSONLines {
         }
         guard case .object = value else { return .failure(Reason(text: "not a JSON object")) }
         return .success(value)
-    }
-}
-
-extension Error {
-    /// What the system says, without the type's name.
-    var localizedSummary: String {
-        (self as? CocoaError).map { "\($0.code)" } ?? "\(self)"
     }
 }
