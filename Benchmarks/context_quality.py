@@ -88,7 +88,9 @@ class Client:
                                         stdout=subprocess.PIPE)
         self.number = 0
         uri = pathlib.Path(root).as_uri()
+        # The choice of context is judged, not the gate that keeps back what the model is unsure of.
         self.call("initialize", {"processId": None, "rootUri": uri, "capabilities": {},
+                                 "initializationOptions": {"minimumConfidence": 0},
                                  "workspaceFolders": [{"uri": uri, "name": os.path.basename(root)}]})
         self.send("initialized", {})
 
