@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -85,8 +86,13 @@ def prepared_trace(options, folder, typists=1):
     if options.prepared:
         whole = typing_trace.Trace.load(f"{options.prepared}/trace.json.gz")
         return options.prepared, whole.until(options.minutes * 60)
+    def is_refused(path):
+        # In a file with what looks like a credential nothing is completed: typing there measures nothing.
+        command = [options.binary, "context", f"{path}:1:1", "--no-context"]
+        return subprocess.run(command, capture_output=True).returncode != 0
+
     made = workspace.prepare(
-        options.repository, f"{folder}/prepared", options.seed, options.minutes, typists, options.files)
+        options.repository, f"{folder}/prepared", options.seed, options.minutes, typists, options.files, is_refused)
     return f"{folder}/prepared", made
 
 

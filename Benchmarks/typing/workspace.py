@@ -2,6 +2,7 @@
 checkout changes. Made with git once; a run then only copies files, so that it needs no git.
 """
 
+import itertools
 import os
 import pathlib
 import random
@@ -25,7 +26,7 @@ def git(folder, *arguments, check=True):
     return done.stdout
 
 
-def choose_files(repository, seed, count=3):
+def choose_files(repository, seed, count=3, is_refused=lambda path: False):
     """Files of source code of a size that one works in, drawn by the seed."""
     names = []
     for name in git(repository, "ls-files").splitlines():
@@ -36,18 +37,22 @@ def choose_files(repository, seed, count=3):
                 names.append(name)
     if len(names) < count:
         raise SystemExit(f"{repository} has {len(names)} source files of {LINES[0]} to {LINES[1]} lines, not {count}")
-    return random.Random(seed).sample(names, count)
+    random.Random(seed).shuffle(names)
+    return list(itertools.islice((name for name in names if not is_refused(pathlib.Path(repository, name))), count))
 
 
-def prepare(repository, destination, seed, minutes, typists=1, files=None):
-    """Makes `destination`: repository/, checkout/ and trace.json.gz. The trace."""
+def prepare(repository, destination, seed, minutes, typists=1, files=None, is_refused=lambda path: False):
+    """Makes `destination`: repository/, checkout/ and trace.json.gz. The trace.
+
+    is_refused: says of a path that it is none to type in.
+    """
     destination = pathlib.Path(destination)
     destination.mkdir(parents=True)
     copy = destination / "repository"
     source = pathlib.Path(repository).resolve()
     git(".", "clone", "--quiet", "--single-branch", f"--depth={DEPTH}", f"file://{source}", str(copy))
     git(copy, "remote", "remove", "origin")
-    files = files or choose_files(copy, seed)
+    files = files or choose_files(copy, seed, is_refused=is_refused)
     texts = [(copy / name).read_text(encoding="utf-8") for name in files]
     made = typing_trace.make(files, texts, seed, minutes, typists)
     made.save(destination / "trace.json.gz")
