@@ -9,7 +9,8 @@
 // cursor's line opened (its closing bracket included), or to the largest number of lines.
 //
 // Whatever the extent, it ends before a closing bracket that the document has already or that closes nothing, before
-// the line that follows in the document, and before a line that it has written already.
+// the line that follows in the document, before a line that it has written already, and where it opens the same bracket
+// within itself again and again.
 
 /// The stop rules for one cursor.
 struct StopRules: Sendable {
@@ -28,6 +29,10 @@ struct StopRules: Sendable {
     static let maximumLeadingBlankLineCount = 2
     /// A line of fewer bytes, blanks left out, may well be meant twice.
     static let distinctiveByteCount = 6
+    /// How often the same piece of a line may open a bracket in itself: `f(f(f(f(` is a model going in circles.
+    static let maximumNestedRepetitionCount = 3
+    /// Bytes of such a piece: a bracket and a name.
+    static let nestedPieceByteCounts = 2...32
     /// Bytes around the cursor that are looked at: more than the lines that a completion can have.
     private static let windowByteCount = 4096
 
@@ -207,6 +212,7 @@ struct StopRules: Sendable {
                 lineStart = byteCount + 1
                 return nil
             }
+            if let end = nestedRepetitionEnd(byte, in: generated) { return end }
             if TextLines.isLineBreak(byte) {
                 defer {
                     line = Line()
@@ -292,6 +298,25 @@ struct StopRules: Sendable {
                 let last = line.lastContent
             else { return false }
             return TextLines.closingBrackets.contains(first) && !TextLines.openingBrackets.contains(last)
+        }
+
+        /// At an opening bracket: the end of the first of several equal pieces that open brackets within each other,
+        /// once there is one too many of them.
+        private func nestedRepetitionEnd(_ byte: UInt8, in generated: [UInt8]) -> Int? {
+            guard TextLines.openingBrackets.contains(byte) else { return nil }
+            let text = generated[lineStart...byteCount]
+            for length in StopRules.nestedPieceByteCounts {
+                let count = StopRules.maximumNestedRepetitionCount * length
+                guard text.count >= count + length else { break }
+                let pieces = text.suffix(count + length)
+                guard pieces.dropFirst(length).elementsEqual(pieces.dropLast(length)) else { continue }
+                let piece = pieces.prefix(length)
+                let openers = piece.count { TextLines.openingBrackets.contains($0) }
+                let closers = piece.count { TextLines.closingBrackets.contains($0) }
+                guard openers > closers, piece.contains(where: TextLines.isWordByte) else { continue }
+                return pieces.startIndex + length
+            }
+            return nil
         }
 
         // MARK: Lines that are there already

@@ -6,6 +6,8 @@ package enum MarkdownReport {
     static let listedDifferenceCount = 200
     /// Skipped rows written out.
     static let listedSkippedCount = 50
+    /// Characters of a reason: file names and patterns in it are the repository's, so it stands as code.
+    static let shownReasonLength = 300
 
     package static func text(of report: EvaluationReport) -> String {
         var lines = ["# Evaluation: \(report.run.kind) \(report.run.subject)", ""]
@@ -136,7 +138,7 @@ package enum MarkdownReport {
         for each in comparison.differences.prefix(listedDifferenceCount) {
             lines.append(
                 row([
-                    each.id, code(each.expected), code(each.a) + (each.aIsExact ? " ✓" : ""),
+                    code(each.id), code(each.expected), code(each.a) + (each.aIsExact ? " ✓" : ""),
                     code(each.b) + (each.bIsExact ? " ✓" : ""), each.token.map(String.init) ?? "–",
                     "\(margin(each.aMargin)) / \(margin(each.bMargin))",
                 ]))
@@ -151,11 +153,12 @@ package enum MarkdownReport {
         guard run.skippedCount > 0 || !run.unknownFields.isEmpty else { return [] }
         var lines = ["", "## Input that was left out", ""]
         for each in run.skipped.prefix(listedSkippedCount) {
-            lines.append("- \(each.line > 0 ? "line \(each.line): " : "")\(each.reason)")
+            let place = each.line > 0 ? "line \(each.line): " : ""
+            lines.append("- \(place)\(code(each.reason, limit: shownReasonLength))")
         }
         if run.skippedCount > listedSkippedCount { lines.append("- \(run.skippedCount) in all") }
         for (name, count) in run.unknownFields.sorted(by: { $0.key < $1.key }) {
-            lines.append("- unknown field \(name) in \(count) rows")
+            lines.append("- unknown field \(code(name)) in \(count) rows")
         }
         return lines
     }
@@ -179,9 +182,9 @@ package enum MarkdownReport {
     }
 
     /// One line of code that breaks no table.
-    private static func code(_ text: String) -> String {
-        let line = text.replacing("\n", with: "⏎").replacing("|", with: "¦").replacing("`", with: "´")
-        return line.isEmpty ? "(nothing)" : "`\(line.count > 80 ? line.prefix(79) + "…" : line[...])`"
+    static func code(_ text: String, limit: Int = 80) -> String {
+        let line = String(text.map { $0.isNewline ? "⏎" : $0 == "|" ? "¦" : $0 == "`" ? "´" : $0 })
+        return line.isEmpty ? "(nothing)" : "`\(line.count > limit ? line.prefix(limit - 1) + "…" : line[...])`"
     }
 
     static func percent(_ value: Double) -> String { number(100 * value, 1) + " %" }

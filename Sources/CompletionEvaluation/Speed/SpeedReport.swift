@@ -107,7 +107,7 @@ package struct SpeedSummary: Encodable, Sendable {
             ]
             lines.append("| " + cells.joined(separator: " | ") + " |")
         }
-        lines += skipped.map { "\n- skipped line \($0.line): \($0.reason)" }
+        lines += skipped.map { "\n- skipped line \($0.line): \(MarkdownReport.code($0.reason))" }
         return lines.joined(separator: "\n") + "\n"
     }
 

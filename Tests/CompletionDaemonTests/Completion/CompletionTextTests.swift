@@ -38,6 +38,19 @@ struct TextCase: CustomTestStringConvertible, Sendable {
 struct CompletionTextTests {
     static let stopCases = [
         TextCase(
+            name: "pieces that open brackets within each other without end", document: "let a = ‸\n",
+            generated: "try parts(parts(parts(parts(parts(", expected: "try parts("),
+        TextCase(
+            name: "such pieces behind a name that ends alike", document: "let a = ‸\n",
+            generated: "counts(parts(parts(parts(parts(parts(", expected: "counts(parts("),
+        TextCase(
+            name: "a few calls within each other", document: "let a = ‸\n",
+            generated: "abs(abs(abs(b)))\nlet c", expected: "abs(abs(abs(b)))"),
+        TextCase(
+            name: "the same pair of brackets again and again", document: "let a = ‸\n",
+            generated: "[(0, b), (0, b), (0, b), (0, b), (0, b), (0, b)]\nlet c",
+            expected: "[(0, b), (0, b), (0, b), (0, b), (0, b), (0, b)]"),
+        TextCase(
             name: "text right of the cursor: one line", document: "let a = ‸ + c", generated: "b\nlet x",
             expected: "b"),
         TextCase(

@@ -137,6 +137,17 @@ struct EvaluationCommandTests {
         #expect(report.contains("speculation=off against speculation=lookup"))
     }
 
+    @Test("What a report says of a repository's file is code, not markup")
+    func marksNothingUp() throws {
+        let key = String(repeating: "MIIEvQIBADANBgkqhkiG9w0BAQ", count: 3)
+        try fixture.write("[x](y) <b>.py", "KEY = '-----BEGIN PRIVATE KEY-----\n\(key)'\n")
+        try fixture.commit()
+        let result = try evaluate("m", ["--limit", "2"])
+        #expect(result.exitCode == 0, "\(result.errorOutput)")
+        let report = String(decoding: try FixturePaths.bytes(scratch + "/m/report.md"), as: UTF8.self)
+        #expect(report.contains("- `[x](y) <b>.py: "))
+    }
+
     private static let completion = #"{"choices":[{"text":"value","finish_reason":"stop"}]}"#
 
     /// Answers as many requests as a run may send.
