@@ -28,6 +28,8 @@ final class Checkout {
     /// Places in `snapshot.files` still to be scanned, the next one last.
     private var pendingPlaces: [Int] = []
     private var isPendingKnown = false
+    /// How many there were when they were looked for.
+    private var pendingTotal = 0
     private var savedPaths = Set<RelativePath>()
     private var mustReload = false
     /// Paths whose record is that of an open document.
@@ -245,6 +247,14 @@ final class Checkout {
             && history.isComplete
     }
 
+    /// Whether the files that are known of are read; the status of the work tree may not be.
+    var hasReadFiles: Bool { isPendingKnown && pendingPlaces.isEmpty }
+
+    /// How many of the files that had to be read are, 0 to 1.
+    var readShare: Double {
+        pendingTotal == 0 ? 0 : 1 - Double(pendingPlaces.count) / Double(pendingTotal)
+    }
+
     private var head: GitObjectID? {
         if case .git(let head) = snapshot.origin { return head }
         return nil
@@ -314,6 +324,7 @@ final class Checkout {
             pendingPlaces.removeFirst(pendingPlaces.count - bound)
             degradations.append("more than \(bound) source files; definitions in the farthest are not known")
         }
+        pendingTotal = pendingPlaces.count
     }
 
     private func isWorthScanning(_ place: Int) -> Bool {

@@ -258,16 +258,21 @@ package actor RepositoryContext {
     /// Reads everything about the root of a file, without a time limit: for `warm`, for `complete`, after a
     /// workspace was opened. Other calls get their turn between steps.
     ///
-    /// - Parameter isCancelled: asked between steps; ends the reading early, and nothing else changes.
+    /// - Parameters:
+    ///   - isCancelled: asked between steps; ends the reading early, and nothing else changes.
+    ///   - onProgress: told after each step, if it was not the last, which share of the files is read, 0 to 1.
     package func prepare(
-        file filePath: String, isCancelled: @escaping @Sendable () -> Bool = { false }
+        file filePath: String, isCancelled: @escaping @Sendable () -> Bool = { false },
+        onProgress: @Sendable (Double) -> Void = { _ in }
     ) async {
         if isCancelled() { return }
         let located = locate(filePath)
         guard let checkout = checkout(for: located.location) else { return }
         checkout.refresh()
-        while !checkout.isComplete, !isCancelled() {
+        // One that made room for others is read when it is needed again.
+        while !checkout.isComplete, !isCancelled(), checkouts.contains(where: { $0.checkout === checkout }) {
             step(checkout, focus: located.path, isCancelled: isCancelled)
+            if !checkout.isComplete { onProgress(checkout.readShare) }
             await Task.yield()
         }
         checkout.save()
@@ -376,7 +381,8 @@ package actor RepositoryContext {
         let start = clock.nanoseconds()
         let limit = configuration.backgroundTimeLimit
         var isFirst = true
-        checkout.advance(focus: focus, mayBlock: true) {
+        // A large repository's status, which cannot be interrupted, comes when the files are read: queries wait for it.
+        checkout.advance(focus: focus, mayBlock: checkout.hasReadFiles) {
             // At least one file per step, so that a clock that jumps cannot stop the work for good.
             defer { isFirst = false }
             return !isFirst && (clock.duration(since: start) >= limit || isCancelled())

@@ -260,6 +260,19 @@ import Testing
         }
     }
 
+    @Test("Reading ahead says how far it is, rising")
+    func preparesWithProgress() async throws {
+        let fixture = try Self.shop()
+        let context = RepositoryContext(
+            .init(backgroundTimeLimit: .zero, onDegradation: { _ in }))  // a file in each step
+        let shares = Mutex<[Double]>([])
+        await context.prepare(
+            file: Self.query(fixture).filePath, onProgress: { share in shares.withLock { $0.append(share) } })
+        let seen = shares.withLock { $0 }
+        #expect(seen.count >= 6 && seen == seen.sorted() && seen.allSatisfy { (0...1).contains($0) })
+        #expect(seen.last ?? 0 > 0.5)
+    }
+
     @Test("Reading ahead ends when it is told to, and goes on when asked again")
     func preparesUntilCancelled() async throws {
         let fixture = try Self.shop()

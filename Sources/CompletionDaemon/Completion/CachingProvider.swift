@@ -49,6 +49,8 @@ final class CachingProvider: CompletionProvider {
         base.workspaceOpened(workspace, progress: progress)
     }
 
+    func readAhead(rootPaths: [String]) { base.readAhead(rootPaths: rootPaths) }
+
     func documentChanged(_ document: DocumentSnapshot) { base.documentChanged(document) }
 
     func documentSaved(_ document: DocumentSnapshot) { base.documentSaved(document) }

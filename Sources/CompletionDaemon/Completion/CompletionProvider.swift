@@ -9,6 +9,9 @@ protocol CompletionProvider: Sendable {
     /// Once, after `initialize` was answered and before any other call. Must not block.
     func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress)
 
+    /// Reads the repositories of these folders before anybody asks, in place of those before. Must not block.
+    func readAhead(rootPaths: [String])
+
     /// The completions for one place in one snapshot. May take long; should return `cancelled` soon after
     /// `request.cancellation` is set. Calls overlap: a newer request may start before an older one returns.
     func complete(_ request: CompletionRequest) async -> CompletionOutcome

@@ -43,7 +43,10 @@ final class CompletionService: CompletionProvider {
     /// What `initialize` brought, and what is made of it once the model is there.
     private struct Session {
         var rootPaths: [String] = []
+        /// Those of them whose repositories are read before anybody asks.
+        var readAheadPaths: [String] = []
         var progress: any WorkProgress = NoProgress()
+        var indexing: WorkspaceIndexing?
         var ready: Ready?
     }
 
@@ -86,27 +89,38 @@ final class CompletionService: CompletionProvider {
                 logger.notice("\(line)")
             })
         context.withLock { $0 = made }
+        let indexing = configuration.includesContext ? WorkspaceIndexing(context: made, progress: progress) : nil
         session.withLock { session in
             session.rootPaths = workspace.rootPaths
             session.progress = progress
+            session.indexing = indexing
         }
         // Stored prompts are attached while the user has not asked for anything yet.
         Task.detached { [weak self] in
-            progress.begin("Loading the model")
+            let reporter = progress.begin("Loading the model")
             _ = try? await self?.ready()
-            progress.end()
+            reporter.end()
         }
     }
 
     func workspaceChanged(rootPaths: [String]) {
-        let keeper = session.withLock { session in
-            session.rootPaths = rootPaths
-            return session.ready?.keeper
-        }
+        session.withLock { $0.rootPaths = rootPaths }
+        followFolders()
+    }
+
+    func readAhead(rootPaths: [String]) {
+        session.withLock { $0.readAheadPaths = rootPaths }
+        followFolders()
+    }
+
+    /// Does what follows from the folders as they are by then.
+    private func followFolders() {
         guard let context = context.withLock({ $0 }) else { return }
-        folderChanges.submit {
-            await context.setWorkspaceFolders(rootPaths)
-            keeper?.watch(rootPaths: rootPaths)
+        folderChanges.submit { [weak self] in
+            guard let session = self?.session.withLock({ $0 }) else { return }
+            await context.setWorkspaceFolders(session.rootPaths)
+            session.ready?.keeper.watch(rootPaths: session.rootPaths)
+            session.indexing?.start(rootPaths: session.readAheadPaths)
         }
     }
 
@@ -157,6 +171,7 @@ final class CompletionService: CompletionProvider {
     }
 
     func sessionEnded(limit: Duration) {
+        session.withLock { $0.indexing }?.stop()
         guard let keeper = session.withLock({ $0.ready?.keeper }) else { return }
         keeper.requestArrived()
         let isDone = Monitor(false)

@@ -32,6 +32,7 @@ final class PrefixKeeper: Sendable {
         var looksWithOthers = 0
         /// The last used first.
         var records: [PromptRecord] = []
+        var branches = PromptBranches()
         /// What to read next, and whether it is only a guess at what the text will be.
         var ahead: (request: CompletionPipeline.Request, isGuess: Bool)?
         /// Counts whatever the user does.
@@ -88,7 +89,11 @@ final class PrefixKeeper: Sendable {
     /// - Parameter isHypothetical: the text is not the document's: what it would be with an item of a menu taken. It is
     ///   not remembered, and so never stored.
     func requestFinished(_ record: PromptRecord, text: String?, isHypothetical: Bool = false) {
-        if !isHypothetical { note(record) }
+        var outdated = noteBranch(record.tokens, of: record.path)
+        if !isHypothetical, let superseded = note(record), !superseded.hasOwnContext, record.hasOwnContext {
+            outdated.append(superseded.tokens)
+        }
+        if !outdated.isEmpty { Task { await forget(outdated) } }
         guard record.hasOwnContext || isHypothetical else {
             // Answered with what was there: now the document's own context.
             return expect(record.request, isGuess: false)
@@ -111,22 +116,32 @@ final class PrefixKeeper: Sendable {
         expect(record.request(in: text), isGuess: false)
     }
 
-    private func note(_ record: PromptRecord) {
+    /// Remembers a prompt. Returns the record that it replaces, unless the tokens are the same.
+    @discardableResult
+    private func note(_ record: PromptRecord) -> PromptRecord? {
         if let kept = record.keptContext {
             pipeline.keptContext?.keep(kept)
         } else if record.hasOwnContext {
             pipeline.keptContext?.forget(record.path)
         }
-        state.withLock { state in
+        return state.withLock { state in
             let known = state.records.firstIndex { $0.path == record.path }
             var record = record
-            if let known {
-                let old = state.records.remove(at: known)
-                record.isStored = record.isStored || old.isStored && old.tokens == record.tokens
-            }
+            let old = known.map { state.records.remove(at: $0) }
+            let isSame = old?.tokens == record.tokens
+            record.isStored = record.isStored || (isSame && old?.isStored ?? false)
             state.records.insert(record, at: 0)
             if state.records.count > Self.documentCount { state.records.removeLast() }
+            return isSame ? nil : old
         }
+    }
+
+    private func noteBranch(_ tokens: [TokenID], of path: String) -> [[TokenID]] {
+        state.withLock { $0.branches.note(tokens, of: path) }
+    }
+
+    private func forget(_ prompts: [[TokenID]]) async {
+        for prompt in prompts { await engine.forget(prompt) }
     }
 
     private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
@@ -190,9 +205,12 @@ final class PrefixKeeper: Sendable {
                 "computed": "\(done.computedTokenCount)",
             ])
         guard done.isComplete else { return false }
+        await forget(noteBranch(tokens, of: request.query.filePath))
         // What is remembered, and stored, is what the user has.
         if isGuess { return true }
-        note(PromptRecord(request, prompt: prompt, tokens: tokens))
+        let superseded = note(PromptRecord(request, prompt: prompt, tokens: tokens))
+        // Nobody comes back to the text behind borrowed context: the own one is there now.
+        if let superseded, !superseded.hasOwnContext { await forget([superseded.tokens]) }
         return true
     }
 
@@ -283,25 +301,11 @@ final class PrefixKeeper: Sendable {
         }
         guard !records.isEmpty, let flag = begin(since: activity) else { return }
         defer { finish(flag) }
-        progress.begin("Reading the new checkout")
+        let reporter = progress.begin("Reading the new checkout")
+        defer { reporter.end() }
         for (index, record) in records.reversed().enumerated() {
-            progress.report(percentage: 100 * index / records.count)
+            reporter.report(percentage: 100 * index / records.count)
             guard await read(record.request, flag) else { break }
         }
-        progress.end()
     }
-}
-
-/// Shows work that takes a while to the user.
-protocol WorkProgress: Sendable {
-    func begin(_ title: String)
-    func report(percentage: Int)
-    func end()
-}
-
-/// Shows nothing.
-struct NoProgress: WorkProgress {
-    func begin(_ title: String) {}
-    func report(percentage: Int) {}
-    func end() {}
 }

@@ -39,6 +39,10 @@ final class RemoteCompletionService: CompletionProvider {
 
     private struct State {
         var context: RepositoryContext?
+        var rootPaths: [String] = []
+        /// Those of them whose repositories are read before anybody asks.
+        var readAheadPaths: [String] = []
+        var indexing: WorkspaceIndexing?
         /// Why the server could not answer, and when: all requests wait a while after that.
         var failure: (message: String, time: ContinuousClock.Instant)?
         var reported: Set<String> = []
@@ -83,12 +87,29 @@ final class RemoteCompletionService: CompletionProvider {
             ) { line in
                 logger.notice("\(line)")
             })
-        state.withLock { $0.context = made }
+        let indexing = configuration.includesContext ? WorkspaceIndexing(context: made, progress: progress) : nil
+        state.withLock { state in
+            (state.context, state.indexing, state.rootPaths) = (made, indexing, workspace.rootPaths)
+        }
     }
 
     func workspaceChanged(rootPaths: [String]) {
-        guard let context = state.withLock({ $0.context }) else { return }
-        folderChanges.submit { await context.setWorkspaceFolders(rootPaths) }
+        state.withLock { $0.rootPaths = rootPaths }
+        followFolders()
+    }
+
+    func readAhead(rootPaths: [String]) {
+        state.withLock { $0.readAheadPaths = rootPaths }
+        followFolders()
+    }
+
+    /// Does what follows from the folders as they are by then.
+    private func followFolders() {
+        folderChanges.submit { [weak self] in
+            guard let state = self?.state.withLock({ $0 }), let context = state.context else { return }
+            await context.setWorkspaceFolders(state.rootPaths)
+            state.indexing?.start(rootPaths: state.readAheadPaths)
+        }
     }
 
     func documentChanged(_ document: DocumentSnapshot) {}
@@ -100,7 +121,7 @@ final class RemoteCompletionService: CompletionProvider {
 
     func documentClosed(_ uri: DocumentURI) {}
 
-    func sessionEnded(limit: Duration) {}
+    func sessionEnded(limit: Duration) { state.withLock { $0.indexing }?.stop() }
 
     // MARK: Completions
 

@@ -47,11 +47,18 @@ final class GatingProvider: CompletionProvider {
         settings.setWorkspaceRoots(workspace.rootPaths)
         settingsChanged(workspace.initializationOptions)
         base.workspaceOpened(workspace, progress: progress)
+        readAhead(rootPaths: workspace.rootPaths)
+    }
+
+    /// Where the user wants no completions, nothing is read.
+    func readAhead(rootPaths: [String]) {
+        base.readAhead(rootPaths: rootPaths.filter { settings.settings(forFile: $0 + "/x").settings.isEnabled })
     }
 
     func workspaceChanged(rootPaths: [String]) {
         settings.setWorkspaceRoots(rootPaths)
         base.workspaceChanged(rootPaths: rootPaths)
+        readAhead(rootPaths: rootPaths)
     }
 
     func offersMenuCompletions(_ initializationOptions: JSONValue?) -> Bool {

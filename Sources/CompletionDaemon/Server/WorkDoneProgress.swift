@@ -4,19 +4,37 @@
 import Logging
 import Synchronization
 
-/// Progress of one kind of work, one piece at a time. Any thread.
+/// Progress of several pieces of work. Any thread.
 final class WorkDoneProgress: WorkProgress {
+    /// Pieces of work that the client was asked about or shows; more are not shown, since a client may never answer.
+    static let maximumWorkCount = 16
+
     private enum Phase {
-        case idle
-        /// Asked for; the work has this title and has come this far.
-        case asked(title: String, percentage: Int)
+        case asked
         case shown
+        /// Before the answer came.
+        case endedUnanswered
+    }
+
+    private struct Work {
+        let token: String
+        let title: String
+        var phase = Phase.asked
+        var percentage = 0
     }
 
     private struct State {
-        var phase = Phase.idle
-        var number = 0
-        var token: String { "foretoken/work/\(number)" }
+        /// By the request that asked; its id is the work's token.
+        var works: [RequestID: Work] = [:]
+        var lastNumber = 0
+    }
+
+    private struct Reporter: WorkProgressReporter {
+        let progress: WorkDoneProgress
+        let id: RequestID
+
+        func report(percentage: Int) { progress.report(id, percentage: percentage) }
+        func end() { progress.end(id) }
     }
 
     private let sink: any MessageSink
@@ -28,57 +46,64 @@ final class WorkDoneProgress: WorkProgress {
         self.logger = logger
     }
 
-    func begin(_ title: String) {
-        let token = state.withLock { state in
-            state.number += 1
-            state.phase = .asked(title: title, percentage: 0)
-            return state.token
+    func begin(_ title: String) -> any WorkProgressReporter {
+        let work = state.withLock { state -> Work? in
+            guard state.works.count < Self.maximumWorkCount else { return nil }
+            state.lastNumber += 1
+            let work = Work(token: "foretoken/work/\(state.lastNumber)", title: title)
+            state.works[.string(ExactString(work.token))] = work
+            return work
         }
+        guard let work else { return NoProgress() }
+        let id = RequestID.string(ExactString(work.token))
         do {
             sink.send(
                 try WireCoding.encode(
                     RequestMessage(
-                        id: .string(ExactString(token)), method: WorkDoneProgressCreateParams.method,
-                        params: WorkDoneProgressCreateParams(token: token))))
+                        id: id, method: WorkDoneProgressCreateParams.method,
+                        params: WorkDoneProgressCreateParams(token: work.token))))
         } catch {
             logger.error("cannot encode \(WorkDoneProgressCreateParams.method)")
+            state.withLock { $0.works[id] = nil }
+        }
+        return Reporter(progress: self, id: id)
+    }
+
+    private func report(_ id: RequestID, percentage: Int) {
+        state.withLock { state in
+            guard let work = state.works[id], percentage > work.percentage else { return }
+            state.works[id]?.percentage = percentage
+            if work.phase == .shown { notify(work, .init(kind: "report", percentage: percentage)) }
         }
     }
 
-    func report(percentage: Int) {
+    private func end(_ id: RequestID) {
         state.withLock { state in
-            switch state.phase {
-            case .idle: break
-            case .asked(let title, _): state.phase = .asked(title: title, percentage: percentage)
-            case .shown: notify(state.token, .init(kind: "report", percentage: percentage))
+            guard let work = state.works[id], work.phase == .shown else {
+                state.works[id]?.phase = .endedUnanswered
+                return
             }
-        }
-    }
-
-    func end() {
-        state.withLock { state in
-            if case .shown = state.phase { notify(state.token, .init(kind: "end")) }
-            state.phase = .idle
+            state.works[id] = nil
+            notify(work, .init(kind: "end"))
         }
     }
 
     /// The client answered a request. False when it was none of these.
     func answered(_ id: RequestID, isError: Bool) -> Bool {
         state.withLock { state in
-            guard id == .string(ExactString(state.token)) else { return false }
-            guard case .asked(let title, let percentage) = state.phase else { return true }
-            if isError {
-                state.phase = .idle
+            guard let work = state.works[id], work.phase != .shown else { return false }
+            if isError || work.phase == .endedUnanswered {
+                state.works[id] = nil
             } else {
-                state.phase = .shown
-                notify(state.token, .init(kind: "begin", title: title, percentage: percentage))
+                state.works[id]?.phase = .shown
+                notify(work, .init(kind: "begin", title: work.title, percentage: work.percentage))
             }
             return true
         }
     }
 
-    private func notify(_ token: String, _ value: WorkDoneProgressParams.Value) {
+    private func notify(_ work: Work, _ value: WorkDoneProgressParams.Value) {
         sink.notify(
-            WorkDoneProgressParams.method, WorkDoneProgressParams(token: token, value: value), logger: logger)
+            WorkDoneProgressParams.method, WorkDoneProgressParams(token: work.token, value: value), logger: logger)
     }
 }

@@ -91,6 +91,9 @@ extension InferenceEngine {
         return min(longest, prompt.count - 1)
     }
 
+    /// Frees the memory of a prompt that nobody will come back to, as far as no other prompt begins with it.
+    package func forget(_ prompt: [TokenID]) { keyValueCache?.prefixes.forget(prompt) }
+
     // MARK: Memory
 
     /// Sets how many bytes keys and values may take, and keeps to it at once.

@@ -230,6 +230,21 @@ final class PrefixCache {
         return oldest
     }
 
+    /// Drops the end of a sequence that is stored whole, as far as no longer one needs it and it was not used last.
+    /// Pages of a snapshot stay: they take no memory of ours.
+    func forget(_ tokens: [TokenID]) {
+        let match = match(tokens[...])
+        guard match.count == tokens.count else { return }
+        var path = match.path
+        if let tail = match.tail {
+            guard tail.tokens.count == match.tailCount else { return }
+            path.append(tail)
+        }
+        while let leaf = path.popLast(), leaf.children.isEmpty, leaf.lastUse < clock, leaf.block.snapshot == nil {
+            remove(leaf)
+        }
+    }
+
     /// Drops every sequence through the blocks of a snapshot.
     func drop(_ file: SnapshotFile) {
         var found: [Node] = []

@@ -3,6 +3,8 @@
 import CompletionEvaluation
 import FoundationEssentials
 import Glibc
+import Synchronization
+import TestSupport
 import Testing
 
 @testable import CompletionDaemon
@@ -138,6 +140,23 @@ struct SettingsTests {
         #expect(await isShown(.invoked))
         gate.settingsChanged(try parse(#"{"minimumConfidence":0.1}"#))
         #expect(await isShown(.automatic))
+    }
+
+    @Test("Where completions are switched off, no repository is read ahead")
+    func readsNothingAhead() throws {
+        let on = try RepositoryFixture(name: "on")
+        let off = try RepositoryFixture(name: "off")
+        try off.write(".foretoken.json", #"{"enabled":false}"#)
+        let provider = ScriptedProvider.inserting("x")
+        let gate = GatingProvider(
+            provider, settings: SettingsStore(userFilePath: nil, logger: silentLogger), usage: nil)
+        gate.workspaceOpened(
+            WorkspaceDescription(rootPaths: [off.path, on.path], clientName: nil, initializationOptions: nil),
+            progress: NoProgress())
+        #expect(provider.readAheadPaths.withLock { $0 } == [on.path])
+        gate.settingsChanged(try parse(#"{"enabled":false}"#))
+        gate.workspaceChanged(rootPaths: [on.path])
+        #expect(provider.readAheadPaths.withLock { $0 } == [])
     }
 
     @Test("What the editor says of a folder counts in that folder, until the folder goes")

@@ -29,6 +29,7 @@ private final class NotingProvider: CompletionProvider {
 
     func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {}
     func workspaceChanged(rootPaths: [String]) { note("roots \(rootPaths.joined(separator: " "))") }
+    func readAhead(rootPaths: [String]) {}
     func documentChanged(_ document: DocumentSnapshot) {}
     func documentSaved(_ document: DocumentSnapshot) {}
     func documentClosed(_ uri: DocumentURI) {}

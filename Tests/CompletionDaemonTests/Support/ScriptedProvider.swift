@@ -28,6 +28,7 @@ final class ScriptedProvider: CompletionProvider {
     private let saved = Mutex<[DocumentURI]>([])
     private let closed = Mutex<[DocumentURI]>([])
     private let workspaces = Mutex<[WorkspaceDescription]>([])
+    let readAheadPaths = Mutex<[String]>([])
     private let shown = Mutex<(any WorkProgress)?>(nil)
     private let callContinuation: AsyncStream<CompletionRequest>.Continuation
     /// Every call in the order of arrival.
@@ -84,6 +85,7 @@ final class ScriptedProvider: CompletionProvider {
         workspaces.withLock { $0.append(workspace) }
         shown.withLock { $0 = progress }
     }
+    func readAhead(rootPaths: [String]) { readAheadPaths.withLock { $0 = rootPaths } }
     func documentChanged(_ document: DocumentSnapshot) {}
     func sessionEnded(limit: Duration) {}
     func documentSaved(_ document: DocumentSnapshot) { saved.withLock { $0.append(document.uri) } }

@@ -74,6 +74,9 @@ struct PrefixCacheTests {
                 naive.cache.prefixes.byteLimit = random.below(20) * naive.cache.blockByteCount
                 naive.cache.makeRoom()
                 isWhole = false
+            case 8 where seed.isMultiple(of: 3):
+                naive.cache.prefixes.forget(naive.prompts.randomElement(using: &random) ?? [])
+                isWhole = false
             default: break
             }
             let expected = naive.expected(files[file])
@@ -99,6 +102,27 @@ struct PrefixCacheTests {
         }
         let first = naive.cache.prefixes.longestPrefix(of: context + [TokenID(1_000)])
         #expect(first == 512)
+    }
+
+    @Test("A forgotten sequence leaves what others need, and what was used last")
+    func forgets() throws {
+        var naive = try Naive()
+        let context = (0..<300).map { TokenID(Int32($0)) }
+        let files = (1...3).map { file in context + (0..<200).map { TokenID(Int32(1_000 * file) + $0) } }
+        for file in files { _ = naive.read(file, generating: []) }
+        naive.cache.store()
+        let prefixes = naive.cache.prefixes
+        let before = prefixes.byteCount
+        prefixes.forget(files[0])
+        // Of 500 tokens two whole blocks of context are shared.
+        #expect(prefixes.longestPrefix(of: files[0]) == 300)
+        #expect(prefixes.byteCount == before - 2 * naive.cache.blockByteCount)
+        // Not stored to its end, the beginning of another one, used last.
+        prefixes.forget(files[1] + [TokenID(1)])
+        prefixes.forget(Array(files[1].dropLast(10)))
+        prefixes.forget(files[2])
+        #expect(prefixes.longestPrefix(of: files[1]) == 500 && prefixes.longestPrefix(of: files[2]) == 500)
+        naive.cache.checkInvariants()
     }
 
     @Test("Coming back to a file costs less than a sixteenth of a block; typing in place stores nothing")
