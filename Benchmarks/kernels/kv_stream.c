@@ -1,9 +1,9 @@
 // How fast attention reads a long cache, against reading the same bytes in the same order and doing nothing with them:
 // what docs/NUMERICS.md quotes for decoding. One query row (five heads for each of two key heads), 14 layers, 64 chunks
-// of 128 positions in blocks as the cache lays them out, 59 MB, two threads with half of the chunks each; in pages of
-// 4 KiB and in huge ones. Needs AVX-512 with BF16. From the checkout's root:
+// of 128 positions in blocks as the cache lays them out, 31 MB, two threads with half of the chunks each; in pages of
+// 4 KiB and in huge ones. Needs AVX-512 with VNNI. From the checkout's root:
 //
-//   clang -O3 -ffp-contract=off -fno-math-errno -ISources/CSpecKernels/include -ISources/CSpecKernels \
+//   clang -O2 -ffp-contract=off -fno-math-errno -ISources/CSpecKernels/include -ISources/CSpecKernels \
 //     $(ls Sources/CSpecKernels/*.c | grep -v avx512_attention) Benchmarks/kernels/kv_stream.c -lm -lpthread \
 //     -o /tmp/kv_stream && /tmp/kv_stream
 
@@ -29,7 +29,7 @@
 typedef enum { READ, ATTEND } work;
 
 static uint8_t *cache;
-static float queries[ROWS * D] __attribute__((aligned(64)));
+static uint8_t queries[ROWS * (D + 8)] __attribute__((aligned(64)));
 static work asked;
 static pthread_barrier_t barrier;
 static float sinks[2];
@@ -42,7 +42,7 @@ static uint8_t *chunk_at(int chunk, int layer, int head) {
     return cache + ((size_t)chunk * LAYERS + (size_t)layer) * layer_bytes() + (size_t)head * chunk_bytes();
 }
 
-static TARGET_BF16 float read_chunk(const uint8_t *chunk, const uint8_t *next) {
+static TARGET float read_chunk(const uint8_t *chunk, const uint8_t *next) {
     __m512i a = _mm512_setzero_si512(), b = a;
     for (size_t i = 0; i < chunk_bytes(); i += 128) {
         const size_t ahead = i + PREFETCH_BYTES;
@@ -55,16 +55,16 @@ static TARGET_BF16 float read_chunk(const uint8_t *chunk, const uint8_t *next) {
     return (float)_mm512_reduce_add_epi64(_mm512_add_epi64(a, b));
 }
 
-static TARGET_BF16 float attend_chunk(const uint8_t *chunk, const uint8_t *next) {
+static TARGET float attend_chunk(const uint8_t *chunk, const uint8_t *next) {
     float maximum[ROWS], sum[ROWS], out[ROWS * D];
     int32_t low[ROWS] = {0}, high[ROWS];
     spec_chunk_view view = {.prefetch = next};
     for (int g = 0; g < GROUPS; g++) {
-        view.key_groups[g] = chunk + (size_t)g * D * SPEC_GROUP * 2;
-        view.value_groups[g] = chunk + (size_t)(GROUPS + g) * D * SPEC_GROUP * 2;
+        view.key_groups[g] = chunk + (size_t)g * spec_kv_group_bytes(D);
+        view.value_groups[g] = chunk + (size_t)(GROUPS + g) * spec_kv_group_bytes(D);
     }
     for (int r = 0; r < ROWS; r++) high[r] = SPEC_CHUNK;
-    spec_attention_chunk_avx512_bf16(queries, ROWS, &view, low, high, D, maximum, sum, out);
+    spec_attention_chunk_avx512(queries, ROWS, &view, low, high, D, maximum, sum, out);
     return out[0];
 }
 
@@ -121,8 +121,9 @@ static uint8_t *mapped(int advice) {
     if (pages == MAP_FAILED) exit(1);
     uint8_t *aligned = (uint8_t *)(((uintptr_t)pages + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
     madvise(aligned, cache_bytes(), advice);
-    uint16_t *values = (uint16_t *)aligned;
-    for (size_t i = 0; i < cache_bytes() / 2; i++) values[i] = (uint16_t)(0x3c00 + (i * 2654435761u >> 24 & 0xff));
+    // Whatever the codes are, scales have to be numbers.
+    uint32_t *words = (uint32_t *)aligned;
+    for (size_t i = 0; i < cache_bytes() / 4; i++) words[i] = 0x3c000000 + (uint32_t)(i * 2654435761u >> 16 & 0xffff);
     return aligned;
 }
 
@@ -132,7 +133,9 @@ int main(void) {
     pthread_t thread;
     pthread_barrier_init(&barrier, NULL, 2);
     if (pthread_create(&thread, NULL, helper, NULL)) return 1;
-    for (int i = 0; i < ROWS * D; i++) queries[i] = 0.01f * (float)(i % 17);
+    float heads[ROWS * D];
+    for (int i = 0; i < ROWS * D; i++) heads[i] = 0.01f * (float)(i % 17);
+    spec_quantize_queries(spec_isa_named("avx512"), heads, ROWS, 0.125f, D, queries);
     for (int turn = 0; turn < 3; turn++)
         for (int i = 0; i < 2; i++) {
             cache = caches[i];

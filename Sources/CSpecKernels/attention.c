@@ -2,7 +2,6 @@
 // results. A row's result is the merge of its chunks' partials in ascending order, whichever thread made them;
 // few rows spread their chunks over the threads, many rows spread themselves.
 
-#include "half.h"
 #include "isa.h"
 
 #include <math.h>
@@ -12,7 +11,7 @@
 /// Up to this many rows the chunks are spread over threads and the partials kept; above, rows are spread.
 #define CHUNK_PARALLEL_ROWS SPEC_PARTIAL_ROWS
 /// Rows per ticket when rows are spread, at most, and multiplications, which make it fewer over long contexts: about
-/// half a millisecond with BF16 dot products.
+/// half a millisecond with byte dot products.
 #define ROWS_PER_TICKET 8
 #define TICKET_PRODUCTS ((int64_t)1 << 27)
 /// Chunks per ticket when chunks are spread: many in one piece, since a thread finds the first one of a ticket far
@@ -25,18 +24,17 @@
 /// Query rows that one ticket holds at once (rows × heads of a group); more are taken in turns.
 #define TICKET_QUERY_ROWS 128
 
-size_t spec_kv_chunk_bytes(int32_t d) { return (size_t)SPEC_CHUNK * (size_t)d * 2 * 2; }
+#define MIRROR_2(x) ((x) + 0.5f) / 128, ((x) + 64.5f) / 128
+#define MIRROR_8(x) MIRROR_2(x), MIRROR_2(x + 32), MIRROR_2(x + 16), MIRROR_2(x + 48)
+#define MIRROR_32(x) MIRROR_8(x), MIRROR_8(x + 8), MIRROR_8(x + 4), MIRROR_8(x + 12)
+_Alignas(64) const float spec_weight_offsets[SPEC_CHUNK] = {MIRROR_32(0), MIRROR_32(2), MIRROR_32(1), MIRROR_32(3)};
 
-static size_t group_bytes(int32_t d) { return (size_t)SPEC_GROUP * (size_t)d * 2; }
-
-void spec_kv_store(uint8_t *chunk, int32_t index, const float *key, const float *value, int32_t d) {
-    const int32_t group = index / SPEC_GROUP, lane = index % SPEC_GROUP;
-    uint16_t *keys = (uint16_t *)(chunk + (size_t)group * group_bytes(d));
-    for (int32_t i = 0; i < d; i++)
-        keys[((size_t)(i / 2) * SPEC_GROUP + (size_t)lane) * 2 + (size_t)(i % 2)] = spec_f32_to_bf16(key[i]);
-    uint16_t *values = (uint16_t *)(chunk + (size_t)(GROUPS + group) * group_bytes(d));
-    for (int32_t i = 0; i < d; i++)
-        values[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)] = spec_f32_to_bf16(value[i]);
+void spec_kv_store(const spec_isa *isa, uint8_t *chunk, int32_t index, const float *key, const float *value,
+                   int32_t d) {
+    uint8_t heads[2 * spec_head_bytes(d)];
+    isa->quantize_head(key, heads, d);
+    isa->quantize_head(value, heads + spec_head_bytes(d), d);
+    spec_kv_store_staged(chunk, index, heads, d);
 }
 
 size_t spec_attention_scratch_floats(int32_t m, int32_t positions, int32_t head_count, int32_t d) {
@@ -63,8 +61,8 @@ static void view_chunk(const spec_attention *a, int32_t kv_head, int32_t chunk, 
     const size_t offset = a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(a->head_dimension);
     const uint8_t *base = a->blocks[chunk] + offset;
     for (int32_t g = 0; g < GROUPS; g++) {
-        view->key_groups[g] = base + (size_t)g * group_bytes(a->head_dimension);
-        view->value_groups[g] = base + (size_t)(GROUPS + g) * group_bytes(a->head_dimension);
+        view->key_groups[g] = base + (size_t)g * spec_kv_group_bytes(a->head_dimension);
+        view->value_groups[g] = base + (size_t)(GROUPS + g) * spec_kv_group_bytes(a->head_dimension);
     }
     view->prefetch = has_next ? a->blocks[chunk + 1] + offset : NULL;
 }
@@ -80,15 +78,22 @@ static void visible_keys(const spec_attention *a, int32_t row_begin, int32_t que
     }
 }
 
-// Queries of one kv head's group, scaled, contiguous: [rows × group, D].
-static void gather_queries(const spec_attention *a, int32_t kv_head, int32_t row_begin, int32_t rows, float *out) {
+void spec_quantize_queries(const spec_isa *isa, const float *queries, int32_t count, float scale, int32_t d,
+                           uint8_t *out) {
+    for (int32_t i = 0; i < count; i++, queries += d, out += spec_head_bytes(d)) {
+        isa->quantize_head(queries, out, d);
+        const float scaled = spec_head_scale(out, d) * scale;
+        memcpy(out + d, &scaled, 4);
+    }
+}
+
+// Queries of one kv head's group, quantised: [rows × group] heads.
+static void gather_queries(const attention_job *job, int32_t kv_head, int32_t row_begin, int32_t rows, uint8_t *out) {
+    const spec_attention *a = job->a;
     const int32_t group = a->head_count / a->kv_head_count, d = a->head_dimension;
-    for (int32_t r = 0; r < rows; r++)
-        for (int32_t h = 0; h < group; h++, out += d) {
-            const float *q = a->queries + (size_t)(row_begin + r) * a->query_stride +
-                             (size_t)(kv_head * group + h) * (size_t)d;
-            for (int32_t i = 0; i < d; i++) out[i] = q[i] * a->scale;
-        }
+    for (int32_t r = row_begin; r < row_begin + rows; r++, out += (size_t)group * spec_head_bytes(d))
+        spec_quantize_queries(job->isa, a->queries + (size_t)r * a->query_stride + (size_t)(kv_head * group * d), group,
+                              a->scale, d, out);
 }
 
 // (maximum, sum, out) ← merge with a later chunk's partial, per row: the one place where partial results meet. The
@@ -135,12 +140,13 @@ static void rows_ticket(void *context, uint32_t index) {
     const int32_t begin = (int32_t)index / a->kv_head_count * job->rows_per_ticket;
     const int32_t end = begin + job->rows_per_ticket < a->m ? begin + job->rows_per_ticket : a->m;
     const int32_t per_turn = TICKET_QUERY_ROWS / group < ROWS_PER_TICKET ? TICKET_QUERY_ROWS / group : ROWS_PER_TICKET;
-    float queries[TICKET_QUERY_ROWS * d], partial[TICKET_QUERY_ROWS * d], total[TICKET_QUERY_ROWS * d];
+    uint8_t queries[TICKET_QUERY_ROWS * spec_head_bytes(d)];
+    float partial[TICKET_QUERY_ROWS * d], total[TICKET_QUERY_ROWS * d];
     float maximum[TICKET_QUERY_ROWS], sum[TICKET_QUERY_ROWS], m[TICKET_QUERY_ROWS], l[TICKET_QUERY_ROWS];
     int32_t low[TICKET_QUERY_ROWS], high[TICKET_QUERY_ROWS];
     for (int32_t row = begin; row < end; row += per_turn) {
         const int32_t rows = end - row < per_turn ? end - row : per_turn, query_rows = rows * group;
-        gather_queries(a, kv_head, row, rows, queries);
+        gather_queries(job, kv_head, row, rows, queries);
         for (int32_t i = 0; i < query_rows; i++) maximum[i] = -INFINITY;
         const int32_t last = (a->first_position + row + rows - 1) / SPEC_CHUNK;
         for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
@@ -194,9 +200,9 @@ static void chunks_ticket(void *context, uint32_t index) {
     const int32_t begin = job->first_chunk + (int32_t)index % job->chunk_tickets * job->chunks_per_ticket;
     const int32_t limit = job->first_chunk + job->chunk_count;
     const int32_t end = begin + job->chunks_per_ticket < limit ? begin + job->chunks_per_ticket : limit;
-    float queries[query_rows * d];
+    uint8_t queries[(size_t)query_rows * spec_head_bytes(d)];
     int32_t low[query_rows], high[query_rows];
-    gather_queries(a, kv_head, 0, a->m, queries);
+    gather_queries(job, kv_head, 0, a->m, queries);
     for (int32_t chunk = begin; chunk < end; chunk++) {
         spec_chunk_view view;
         view_chunk(a, kv_head, chunk, chunk + 1 < limit, &view);

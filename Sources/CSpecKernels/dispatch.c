@@ -10,16 +10,14 @@
 
 #if defined(__x86_64__)
 
-static spec_isa avx2, avx512, avx512_bf16;
+static spec_isa avx2, avx512;
 
 static void fill_tables(void) {
     avx2 = spec_isa_generic_avx2;
     spec_use_avx2_tiles(&avx2);
     avx512 = spec_isa_generic_avx512;
     spec_use_avx512_tiles(&avx512);
-    avx512_bf16 = avx512;
-    avx512_bf16.name = "avx512-bf16";
-    avx512_bf16.attention_chunk = spec_attention_chunk_avx512_bf16;
+    avx512.attention_chunk = spec_attention_chunk_avx512;
 }
 
 // __builtin_cpu_supports also asks the operating system whether it saves the registers.
@@ -37,7 +35,6 @@ const spec_isa *spec_isa_named(const char *name) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     __builtin_cpu_init();
     pthread_once(&once, fill_tables);
-    if (strcmp(name, "avx512-bf16") == 0 && has_avx512() && __builtin_cpu_supports("avx512bf16")) return &avx512_bf16;
     if (strcmp(name, "avx512") == 0 && has_avx512()) return &avx512;
     if (strcmp(name, "avx2") == 0 && has_avx2()) return &avx2;
     if (strcmp(name, "portable") == 0) return &spec_isa_portable;
@@ -70,7 +67,7 @@ const spec_isa *spec_isa_named(const char *name) {
 #endif
 
 const spec_isa *spec_isa_best(void) {
-    static const char *const names[] = {"avx512-bf16", "avx512", "avx2", "neon"};
+    static const char *const names[] = {"avx512", "avx2", "neon"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const spec_isa *isa = spec_isa_named(names[i]);
         if (isa) return isa;

@@ -21,15 +21,7 @@ static inline float spec_f16_to_f32(uint16_t h) {
     return f;
 }
 
-/// f32 to bf16: to nearest, ties to even; NaN stays NaN; denormals become zero, as the hardware conversion makes them.
-static inline uint16_t spec_f32_to_bf16(float f) {
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
-    if ((bits & 0x7f800000) == 0) return (uint16_t)(bits >> 16 & 0x8000);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
+/// bf16 to f32, exactly.
 static inline float spec_bf16_to_f32(uint16_t h) {
     const uint32_t bits = (uint32_t)h << 16;
     float f;

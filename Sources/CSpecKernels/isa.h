@@ -5,6 +5,8 @@
 
 #include "spec_kernels.h"
 
+#include <string.h>
+
 #pragma clang assume_nonnull begin
 
 /// Rows that one call of a linear tile handles: eight accumulators, eight weight vectors and temporaries fill
@@ -21,10 +23,33 @@ typedef struct spec_chunk_view {
     const uint8_t *_Nullable prefetch;  // the next chunk's keys, then values, in one piece; or NULL
 } spec_chunk_view;
 
+/// The scales of a group of SPEC_GROUP keys or values.
+static inline const float *spec_group_scales(const uint8_t *group, int32_t d) {
+    return (const float *)(group + (size_t)SPEC_GROUP * (size_t)d);
+}
+
+/// Fields of a quantised head of D values.
+static inline float spec_head_scale(const uint8_t *head, int32_t d) {
+    float scale;
+    memcpy(&scale, head + d, 4);
+    return scale;
+}
+
+static inline int32_t spec_head_sum(const uint8_t *head, int32_t d) {
+    int32_t sum;
+    memcpy(&sum, head + d + 4, 4);
+    return sum;
+}
+
+/// What is added to a softmax weight, scaled to 0…255, before its fraction is cut off: for key j of a chunk the bits of
+/// j mirrored, over 128. Many small weights side by side keep their sum, where rounding each would lose all of them.
+extern const float spec_weight_offsets[SPEC_CHUNK];
+
 /// Attention of `rows` query rows over one chunk; row r sees keys [low[r], high[r]) of it.
-/// queries [rows, D] f32, scaled; scores: maximum [rows], sum [rows], out [rows, D], all unnormalised partials.
-/// Rows with high ≤ low leave their outputs untouched.
-typedef void spec_attention_chunk_fn(const float *queries, int32_t rows, const spec_chunk_view *chunk,
+/// queries [rows] quantised heads, 1/sqrt(D) in their scales; out: maximum [rows], sum [rows], out [rows, D], all
+/// unnormalised partials. Rows with high ≤ low leave their outputs untouched. Dot products are exact, so every
+/// instruction set gives the same bits.
+typedef void spec_attention_chunk_fn(const uint8_t *queries, int32_t rows, const spec_chunk_view *chunk,
                                      const int32_t *low, const int32_t *high, int32_t d, float *maximum,
                                      float *sum, float *out);
 
@@ -35,6 +60,10 @@ typedef void spec_attention_chunk_fn(const float *queries, int32_t rows, const s
 /// many chunks each takes, the last one perhaps fewer. Which ticket makes a chunk's partial result does not change it.
 int32_t spec_attention_chunk_tickets(int32_t threads, int32_t chunk_count, int32_t kv_heads, int32_t query_rows,
                                      int32_t d, int32_t *chunks_per_ticket);
+
+/// `count` heads of f32 [D], side by side, → quantised heads, their scales times `scale`.
+void spec_quantize_queries(const spec_isa *isa, const float *queries, int32_t count, float scale, int32_t d,
+                           uint8_t *out);
 
 /// Merges the kept partials of one row's group of query heads, chunk by chunk, and writes the heads to out [group, D].
 /// `partials` is the first chunk's: maximum [R], sum [R], out [R, D]; the next chunk's follows R · (D + 2) floats on.
@@ -64,6 +93,8 @@ struct spec_isa {
     void (*exp)(const float *x, float *out, int32_t n);
     float (*sum_exp)(const float *x, int32_t n, float maximum);
     void (*scale_add)(float *accumulator, float a, const float *x, float b, int32_t n);  // acc = acc·a + x·b
+    /// f32 [D] → a quantised head.
+    void (*quantize_head)(const float *x, uint8_t *out, int32_t d);
     float (*dot)(const float *a, const float *b, int32_t n);
     int32_t (*argmax)(const float *x, int32_t n);
     spec_attention_chunk_fn *attention_chunk;

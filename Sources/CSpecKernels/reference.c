@@ -178,12 +178,13 @@ int32_t spec_naive_argmax(const float *x, int32_t n) {
 
 static void cached_head(const spec_attention *a, int32_t kv_head, int32_t position, bool value, float *out) {
     const int32_t d = a->head_dimension, group = position % SPEC_CHUNK / SPEC_GROUP, lane = position % SPEC_GROUP;
-    const uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset +
-                           (size_t)kv_head * spec_kv_chunk_bytes(d);
-    const uint16_t *p = (const uint16_t *)(chunk + (size_t)(group + (value ? 8 : 0)) * (size_t)d * 32);
-    for (int32_t i = 0; i < d; i++)
-        out[i] = spec_bf16_to_f32(value ? p[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)]
-                                   : p[((size_t)(i / 2) * SPEC_GROUP + (size_t)lane) * 2 + (size_t)(i % 2)]);
+    const uint8_t *p = a->blocks[position / SPEC_CHUNK] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(d) +
+                       (size_t)(group + (value ? 8 : 0)) * spec_kv_group_bytes(d);
+    for (int32_t i = 0; i < d; i++) {
+        const int32_t code = value ? (int8_t)p[((lane / 4) * d + i) * 4 + lane % 4]
+                                   : p[((i / 4) * SPEC_GROUP + lane) * 4 + i % 4] - 128;
+        out[i] = (float)code * spec_group_scales(p, d)[lane];
+    }
 }
 
 void spec_naive_attention(const spec_attention *a) {

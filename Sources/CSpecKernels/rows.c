@@ -131,19 +131,17 @@ static void qkv_ticket(void *context, uint32_t index) {
             job->isa->rope(head, cosines, sines, rotated);
         }
         if (a->staged) {
-            uint16_t *staged = a->staged + (size_t)r * (size_t)(kv_heads * 2 * d);
-            for (int32_t g = 0; g < kv_heads; g++, staged += 2 * d)
-                for (int32_t i = 0; i < d; i++) {
-                    staged[i] = spec_f32_to_bf16(row[(heads + g) * d + i]);
-                    staged[d + i] = spec_f32_to_bf16(row[(heads + kv_heads + g) * d + i]);
-                }
+            uint8_t *head = a->staged + (size_t)(r * kv_heads * 2) * spec_head_bytes(d);
+            for (int32_t g = 0; g < kv_heads; g++)
+                for (int32_t part = 0; part < 2; part++, head += spec_head_bytes(d))  // the key, then the value
+                    job->isa->quantize_head(row + (heads + part * kv_heads + g) * d, head, d);
             continue;
         }
         if (kv_heads == 0) continue;  // queries alone: cross-attention
         const int32_t position = a->first_position + r;
         uint8_t *chunk = a->blocks[position / SPEC_CHUNK] + a->layer_offset;
         for (int32_t g = 0; g < kv_heads; g++)
-            spec_kv_store(chunk + (size_t)g * spec_kv_chunk_bytes(d), position % SPEC_CHUNK,
+            spec_kv_store(job->isa, chunk + (size_t)g * spec_kv_chunk_bytes(d), position % SPEC_CHUNK,
                           row + (size_t)(heads + g) * (size_t)d, row + (size_t)(heads + kv_heads + g) * (size_t)d, d);
     }
 }

@@ -16,6 +16,6 @@ extern const spec_isa spec_isa_generic_avx512;
 void spec_use_avx2_tiles(spec_isa *isa);
 void spec_use_avx512_tiles(spec_isa *isa);
 void spec_use_neon_tiles(spec_isa *isa);
-spec_attention_chunk_fn spec_attention_chunk_avx512_bf16;
+spec_attention_chunk_fn spec_attention_chunk_avx512;
 
 #pragma clang assume_nonnull end

@@ -13,18 +13,26 @@
 /// Groups that SPEC_TREE_DEPTH positions can touch: 15 before them in the first group, then whole ones.
 #define PRIVATE_GROUPS ((SPEC_TREE_DEPTH + SPEC_GROUP - 2) / SPEC_GROUP + 1)
 /// D ≤ 256.
-#define MAXIMUM_GROUP_BYTES (SPEC_GROUP * 256 * 2)
+#define MAXIMUM_GROUP_BYTES (SPEC_GROUP * 256 + SPEC_GROUP * 4)
 
-static size_t group_bytes(int32_t d) { return (size_t)SPEC_GROUP * (size_t)d * 2; }
-
-void spec_kv_store_staged(uint8_t *chunk, int32_t index, const uint16_t *key, const uint16_t *value, int32_t d) {
-    const int32_t group = index / SPEC_GROUP, lane = index % SPEC_GROUP;
-    uint16_t *keys = (uint16_t *)(chunk + (size_t)group * group_bytes(d));
-    uint16_t *values = (uint16_t *)(chunk + (size_t)(GROUPS + group) * group_bytes(d));
-    for (int32_t i = 0; i < d; i++) {
-        keys[((size_t)(i / 2) * SPEC_GROUP + (size_t)lane) * 2 + (size_t)(i % 2)] = key[i];
-        values[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)] = value[i];
+// Writes a quantised key and value to lane `lane` of their groups.
+static void store_lane(uint8_t *keys, uint8_t *values, int32_t lane, const uint8_t *heads, int32_t d) {
+    const uint8_t *key = heads, *value = heads + spec_head_bytes(d);
+    for (int32_t i = 0; i < d; i += 4) {
+        uint32_t codes;
+        memcpy(&codes, key + i, 4);
+        codes ^= 0x80808080;  // + 128 in each byte
+        memcpy(keys + (size_t)i * SPEC_GROUP + (size_t)lane * 4, &codes, 4);
     }
+    uint8_t *quad = values + (size_t)(lane / 4) * (size_t)d * 4 + (size_t)(lane % 4);
+    for (int32_t i = 0; i < d; i++) quad[i * 4] = value[i];
+    memcpy(keys + (size_t)SPEC_GROUP * (size_t)d + (size_t)lane * 4, key + d, 4);
+    memcpy(values + (size_t)SPEC_GROUP * (size_t)d + (size_t)lane * 4, value + d, 4);
+}
+
+void spec_kv_store_staged(uint8_t *chunk, int32_t index, const uint8_t *heads, int32_t d) {
+    uint8_t *keys = chunk + (size_t)(index / SPEC_GROUP) * spec_kv_group_bytes(d);
+    store_lane(keys, keys + GROUPS * spec_kv_group_bytes(d), index % SPEC_GROUP, heads, d);
 }
 
 typedef struct tree_job {
@@ -52,14 +60,13 @@ static const uint8_t *chunk_base(const spec_tree_attention *a, int32_t kv_head, 
     return a->blocks[chunk] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(a->head_dimension);
 }
 
-static void gather_queries(const spec_tree_attention *a, int32_t kv_head, int32_t row_begin, int32_t rows,
-                           int32_t group, float *out) {
-    const int32_t d = a->head_dimension;
-    for (int32_t r = row_begin; r < row_begin + rows; r++)
-        for (int32_t h = kv_head * group; h < (kv_head + 1) * group; h++, out += d) {
-            const float *q = a->queries + (size_t)r * a->query_stride + (size_t)h * (size_t)d;
-            for (int32_t i = 0; i < d; i++) out[i] = q[i] * a->scale;
-        }
+// The group's queries of some rows, quantised: [rows × group] heads.
+static void gather_queries(const tree_job *job, int32_t kv_head, int32_t row_begin, int32_t rows, uint8_t *out) {
+    const spec_tree_attention *a = job->a;
+    const int32_t d = a->head_dimension, group = job->group;
+    for (int32_t r = row_begin; r < row_begin + rows; r++, out += (size_t)group * spec_head_bytes(d))
+        spec_quantize_queries(job->isa, a->queries + (size_t)r * a->query_stride + (size_t)(kv_head * group * d), group,
+                              a->scale, d, out);
 }
 
 // Partials of one (kv head, chunk): maximum [R], sum [R], out [R, D] with R = rows of the turn × group.
@@ -77,15 +84,15 @@ static void shared_ticket(const tree_job *job, int32_t index) {
     const int32_t kv_head = index / job->shared_tickets, limit = job->first_chunk + job->shared_chunks;
     const int32_t begin = job->first_chunk + index % job->shared_tickets * job->chunks_per_ticket;
     const int32_t end = begin + job->chunks_per_ticket < limit ? begin + job->chunks_per_ticket : limit;
-    float queries[query_rows * d];
+    uint8_t queries[(size_t)query_rows * spec_head_bytes(d)];
     int32_t low[query_rows], high[query_rows];
-    gather_queries(a, kv_head, job->row_begin, job->rows, job->group, queries);
+    gather_queries(job, kv_head, job->row_begin, job->rows, queries);
     for (int32_t chunk = begin; chunk < end; chunk++) {
         const uint8_t *base = chunk_base(a, kv_head, chunk);
         spec_chunk_view view;
         for (int32_t g = 0; g < GROUPS; g++) {
-            view.key_groups[g] = base + (size_t)g * group_bytes(d);
-            view.value_groups[g] = base + (size_t)(GROUPS + g) * group_bytes(d);
+            view.key_groups[g] = base + (size_t)g * spec_kv_group_bytes(d);
+            view.value_groups[g] = base + (size_t)(GROUPS + g) * spec_kv_group_bytes(d);
         }
         view.prefetch = chunk + 1 < limit ? chunk_base(a, kv_head, chunk + 1) : NULL;
         const int32_t start = chunk * SPEC_CHUNK, to = a->committed - start;
@@ -109,25 +116,18 @@ static void fill_private(const spec_tree_attention *a, int32_t row, int32_t kv_h
     if (start < a->committed) {
         const uint8_t *base = chunk_base(a, kv_head, start / SPEC_CHUNK);
         const size_t g = (size_t)(start % SPEC_CHUNK / SPEC_GROUP);
-        memcpy(keys, base + g * group_bytes(d), group_bytes(d));
-        memcpy(values, base + (GROUPS + g) * group_bytes(d), group_bytes(d));
+        memcpy(keys, base + g * spec_kv_group_bytes(d), spec_kv_group_bytes(d));
+        memcpy(values, base + (GROUPS + g) * spec_kv_group_bytes(d), spec_kv_group_bytes(d));
     } else {
-        memset(keys, 0, group_bytes(d));
-        memset(values, 0, group_bytes(d));
+        memset(keys, 0, spec_kv_group_bytes(d));
+        memset(values, 0, spec_kv_group_bytes(d));
     }
     const int32_t from = start < a->committed ? a->committed : start;
     const int32_t to = start + SPEC_GROUP < end ? start + SPEC_GROUP : end;
     for (int32_t position = from; position < to; position++) {
-        const int32_t lane = position - start;
         const uint8_t staged_row = a->paths[(size_t)row * SPEC_TREE_DEPTH + (size_t)(position - a->committed)];
         const size_t head = (size_t)staged_row * (size_t)a->kv_head_count + (size_t)kv_head;
-        const uint16_t *key = a->staged + head * (size_t)(2 * d);
-        const uint16_t *value = key + d;
-        uint16_t *k = (uint16_t *)keys, *v = (uint16_t *)values;
-        for (int32_t i = 0; i < d / 2; i++)
-            memcpy(k + ((size_t)i * SPEC_GROUP + (size_t)lane) * 2, key + 2 * i, 4);
-        for (int32_t i = 0; i < d; i++)
-            v[((size_t)(lane / 2) * (size_t)d + (size_t)i) * 2 + (size_t)(lane % 2)] = value[i];
+        store_lane(keys, values, position - start, a->staged + head * 2 * spec_head_bytes(d), d);
     }
 }
 
@@ -138,22 +138,22 @@ static void tail_ticket(const tree_job *job, int32_t index) {
     const int32_t end = end_of(a, row);
     _Alignas(64) uint8_t private_groups[PRIVATE_GROUPS * 2 * MAXIMUM_GROUP_BYTES];
     uint8_t *unused = private_groups;
-    float queries[group * d];
+    uint8_t queries[(size_t)group * spec_head_bytes(d)];
     int32_t low[group], high[group];
-    gather_queries(a, kv_head, row, 1, group, queries);
+    gather_queries(job, kv_head, row, 1, queries);
     for (int32_t chunk = job->first_chunk + job->shared_chunks; chunk * SPEC_CHUNK < end; chunk++) {
         spec_chunk_view view = {.prefetch = NULL};
         for (int32_t g = 0; g < GROUPS; g++) {
             const int32_t start = chunk * SPEC_CHUNK + g * SPEC_GROUP;
             if (start + SPEC_GROUP <= a->committed || (start < a->committed && end == a->committed)) {
                 const uint8_t *base = chunk_base(a, kv_head, chunk);
-                view.key_groups[g] = base + (size_t)g * group_bytes(d);
-                view.value_groups[g] = base + (size_t)(GROUPS + g) * group_bytes(d);
+                view.key_groups[g] = base + (size_t)g * spec_kv_group_bytes(d);
+                view.value_groups[g] = base + (size_t)(GROUPS + g) * spec_kv_group_bytes(d);
             } else if (start < end) {
-                fill_private(a, row, kv_head, start, unused, unused + group_bytes(d));
+                fill_private(a, row, kv_head, start, unused, unused + spec_kv_group_bytes(d));
                 view.key_groups[g] = unused;
-                view.value_groups[g] = unused + group_bytes(d);
-                unused += 2 * group_bytes(d);
+                view.value_groups[g] = unused + spec_kv_group_bytes(d);
+                unused += 2 * spec_kv_group_bytes(d);
             } else {  // invisible, but a kernel may multiply it by zero: any finite group will do
                 view.key_groups[g] = view.key_groups[g - 1];
                 view.value_groups[g] = view.value_groups[g - 1];

@@ -113,7 +113,8 @@ static int test_attention(spec_pool *pool, int32_t d, int32_t window) {
     for (int32_t p = 0; p < positions; p++)
         for (int32_t g = 0; g < kv_heads; g++) {
             for (int32_t i = 0; i < d; i++) head[0][i] = signed_float(2), head[1][i] = signed_float(1);
-            spec_kv_store(blocks[p / SPEC_CHUNK] + (size_t)g * chunk, p % SPEC_CHUNK, head[0], head[1], d);
+            spec_kv_store(spec_pool_isa(pool), blocks[p / SPEC_CHUNK] + (size_t)g * chunk, p % SPEC_CHUNK, head[0],
+                          head[1], d);
         }
     const size_t width = (size_t)(heads * d);
     float *queries = allocate(width * rows * 4), *out = allocate(width * rows * 4), *naive = allocate(width * rows * 4);
@@ -138,7 +139,7 @@ static int test_attention(spec_pool *pool, int32_t d, int32_t window) {
     snprintf(detail, sizeof detail, "D %d window %d: off by %g at most", d, window, (double)worst);
     for (int b = 0; b < 3; b++) free(blocks[b]);
     free(queries), free(out), free(naive), free(partials);
-    return check(worst < 1e-2f && same, spec_isa_name(spec_pool_isa(pool)), "attention,", detail);
+    return check(worst < 2e-2f && same, spec_isa_name(spec_pool_isa(pool)), "attention,", detail);
 }
 
 static int test_rows(const spec_isa *isa) {

@@ -26,7 +26,7 @@ typedef struct spec_isa spec_isa;
 /// The best set this CPU and operating system support.
 const spec_isa *spec_isa_best(void);
 
-/// The set of that name ("avx512-bf16", "avx512", "avx2", "neon", "portable"), or NULL where unknown or unsupported.
+/// The set of that name ("avx512", "avx2", "neon", "portable"), or NULL where unknown or unsupported.
 const spec_isa *_Nullable spec_isa_named(const char *name);
 
 const char *spec_isa_name(const spec_isa *isa);
@@ -178,13 +178,19 @@ void spec_exp(const spec_isa *isa, const float *x, float *out, int32_t n);
 /// Keys per group, the unit that a chunk is made of.
 #define SPEC_GROUP 16
 
-/// One cache block holds SPEC_CHUNK positions of every layer: [layer][kv head] chunks of
-/// spec_kv_chunk_bytes(D). A chunk is 8 key groups [D/2][16 keys][2] then 8 value groups [8 key pairs][D][2],
-/// all bf16. Zero-filled when new: unwritten rows are multiplied by zero and must be finite.
-size_t spec_kv_chunk_bytes(int32_t d);
+/// A quantised head: D int8 codes, then an f32 scale (the greatest magnitude is 127 · scale), then 128 · Σ codes as
+/// int32. D % 16 == 0.
+static inline size_t spec_head_bytes(int32_t d) { return (size_t)d + 8; }
 
-/// Writes one position's key and value head (f32, rounded to bf16) into its chunk. `index` < SPEC_CHUNK.
-void spec_kv_store(uint8_t *chunk, int32_t index, const float *key, const float *value, int32_t d);
+/// One cache block holds SPEC_CHUNK positions of every layer: [layer][kv head] chunks of
+/// spec_kv_chunk_bytes(D). A chunk is 8 key groups, then 8 value groups, of spec_kv_group_bytes(D) each. A key group is
+/// [D/4][16 keys][4] codes + 128 (uint8), a value group [4][D][4 positions] codes (int8); behind them [16] f32 scales.
+/// Zero-filled when new: unwritten rows are multiplied by zero and must be finite.
+static inline size_t spec_kv_group_bytes(int32_t d) { return SPEC_GROUP * ((size_t)d + 4); }
+static inline size_t spec_kv_chunk_bytes(int32_t d) { return 2 * (SPEC_CHUNK / SPEC_GROUP) * spec_kv_group_bytes(d); }
+
+/// Quantises one position's key and value head (f32) into its chunk. `index` < SPEC_CHUNK.
+void spec_kv_store(const spec_isa *isa, uint8_t *chunk, int32_t index, const float *key, const float *value, int32_t d);
 
 /// What the attention of one layer needs. Rows are consecutive positions of one sequence.
 typedef struct spec_attention {
@@ -200,7 +206,7 @@ typedef struct spec_attention {
     int32_t kv_head_count;
     int32_t head_dimension;   // D % 16 == 0
     int32_t window;           // keys a query sees at most, its own included; 0 for all
-    float scale;              // 1/sqrt(D), folded into the queries
+    float scale;              // 1/sqrt(D), folded into the queries' scales
     float *partials;          // scratch: spec_attention_scratch_floats
 } spec_attention;
 
@@ -231,7 +237,7 @@ typedef struct spec_qkv {
     int32_t head_dimension;   // D ≤ 256
     int32_t rotated_dimension;  // R: the leading values of a head that turn, even, ≤ D
     bool pairs_are_neighbours;  // values 2i and 2i + 1 turn together (not i and i + R/2) and come out half-split
-    uint16_t *_Nullable staged;  // [M, G, 2, D] bf16: keys and values go here instead of the blocks
+    uint8_t *_Nullable staged;  // [M, G, 2] quantised heads: keys and values go here instead of the blocks
 } spec_qkv;
 
 bool spec_qkv_finish(spec_pool *pool, const spec_qkv *a);
@@ -252,7 +258,7 @@ typedef struct spec_tree_attention {
     uint8_t *const _Nonnull *_Nonnull blocks;
     size_t layer_offset;
     int32_t committed;        // positions in the blocks, at least 1 unless every row has staged keys
-    const uint16_t *_Nullable staged;  // [rows, G, 2, D] bf16
+    const uint8_t *_Nullable staged;   // [rows, G, 2] quantised heads
     const uint8_t *_Nullable paths;    // [M, SPEC_TREE_DEPTH]: the staged row at position committed + i
     const int32_t *_Nullable lengths;  // [M] staged keys that a row sees, ≤ SPEC_TREE_DEPTH; NULL: none
     int32_t m;
@@ -268,8 +274,8 @@ typedef struct spec_tree_attention {
 /// keys with a private copy of its ancestors'. Merged in ascending order, as always. False when cancelled.
 bool spec_tree_attention_run(spec_pool *pool, const spec_tree_attention *a);
 
-/// Copies one staged row of one head into its chunk. `index` < SPEC_CHUNK.
-void spec_kv_store_staged(uint8_t *chunk, int32_t index, const uint16_t *key, const uint16_t *value, int32_t d);
+/// Copies one staged row of one head (a quantised key, then its value) into its chunk. `index` < SPEC_CHUNK.
+void spec_kv_store_staged(uint8_t *chunk, int32_t index, const uint8_t *heads, int32_t d);
 
 // MARK: Float reference (--reference)
 
@@ -293,7 +299,7 @@ void spec_naive_rms_norm(const float *x, const float *weight, float epsilon, flo
 void spec_naive_rope(float *x, const float *cosines, const float *sines, int32_t d);
 void spec_naive_swiglu(const float *gate, const float *up, float *out, int32_t n);
 int32_t spec_naive_argmax(const float *x, int32_t n);
-/// In double precision over the bf16 values that the cache holds.
+/// In double precision over the values that the cache's codes and scales stand for; queries are not quantised.
 void spec_naive_attention(const spec_attention *a);
 
 #ifdef __clang__

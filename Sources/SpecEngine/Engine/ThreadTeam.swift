@@ -10,7 +10,7 @@ package struct InstructionSet: Sendable, CustomStringConvertible {
     /// The best that this CPU supports.
     package static var best: InstructionSet { InstructionSet(raw: spec_isa_best()) }
 
-    /// By name: `avx512-bf16`, `avx512`, `avx2`, `neon` or `portable`; nil where unknown or unsupported on this CPU.
+    /// By name: `avx512`, `avx2`, `neon` or `portable`; nil where unknown or unsupported on this CPU.
     package init?(named name: String) {
         guard let raw = spec_isa_named(name) else { return nil }
         self.raw = raw
@@ -18,7 +18,7 @@ package struct InstructionSet: Sendable, CustomStringConvertible {
 
     private init(raw: OpaquePointer) { self.raw = raw }
 
-    package static let names = ["avx512-bf16", "avx512", "avx2", "neon", "portable"]
+    package static let names = ["avx512", "avx2", "neon", "portable"]
 
     package var description: String { String(cString: spec_isa_name(raw)) }
 }

@@ -5,7 +5,7 @@
 
 import CSpecKernels
 
-/// The model that serves: int8 activations, bf16 keys and values. Engine thread only.
+/// The model that serves: int8 activations, keys and values. Engine thread only.
 final class TransformerModel: LanguageModel {
     let configuration: ModelConfiguration
     let cache: KVCache
@@ -232,7 +232,7 @@ final class TransformerModel: LanguageModel {
         _ layer: TransformerWeights.Layer, index: Int, rows: Int, layout: RowLayout
     ) -> Bool {
         let c = configuration
-        let staged: UnsafeMutablePointer<UInt16>?
+        let staged: UnsafeMutablePointer<UInt8>?
         let firstPosition: Int
         switch layout {
         case .sequence(let position): (staged, firstPosition) = (nil, position)

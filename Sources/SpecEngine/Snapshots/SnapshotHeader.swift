@@ -4,7 +4,7 @@
 /// What must be equal for keys and values to have the same bits.
 package struct SnapshotKey: Sendable, Equatable {
     /// Raised whenever any of the arithmetic before or in the cache changes its results (docs/NUMERICS.md).
-    package static let numericVersion = 2
+    package static let numericVersion = 3
 
     /// SHA-256 of the model file.
     package let modelChecksum: String

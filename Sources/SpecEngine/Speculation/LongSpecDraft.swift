@@ -220,7 +220,7 @@ final class LongSpecDraft {
                 finish(
                     scratch.projected, queryNorm: nil, keyNorm: weights.selfKeyNorm, headCount: 0,
                     kvHeadCount: c.kvHeadCount, rows: rows, blocks: blocks, firstPosition: 0,
-                    staged: staging.rows(layer: 0) + stagedCount * 2 * c.kvHeadCount * c.headDimension)
+                    staged: staging.rows(layer: 0, from: stagedCount))
             else { return false }
             stagedCount += rows
         }
@@ -317,7 +317,7 @@ final class LongSpecDraft {
         _ x: UnsafeMutablePointer<Float>, queryNorm: UnsafePointer<Float>?, keyNorm: UnsafePointer<Float>?,
         headCount: Int, kvHeadCount: Int, rows: Int,
         blocks: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>,
-        firstPosition: Int, staged: UnsafeMutablePointer<UInt16>?
+        firstPosition: Int, staged: UnsafeMutablePointer<UInt8>?
     ) -> Bool {
         let d = target.configuration.headDimension
         var step = spec_qkv(

@@ -32,7 +32,7 @@ private struct AttentionCase {
         for position in 0..<positions {
             for head in 0..<kvHeadCount {
                 spec_kv_store(
-                    table[position / 128] + head * chunk, Int32(position % 128),
+                    spec_isa_best(), table[position / 128] + head * chunk, Int32(position % 128),
                     random.floats(dimension, scale: 2),
                     random.floats(dimension), Int32(dimension))
             }
@@ -76,7 +76,7 @@ private struct AttentionCase {
 
 @Suite("Attention kernels")
 struct AttentionTests {
-    @Test("Within the rounding of bf16 of double precision, for many shapes, windows and lengths")
+    @Test("Within the rounding of bytes of double precision, the same bits on every instruction set, for many shapes")
     func closeToNaive() throws {
         var seed: UInt64 = 20
         for (heads, kvHeads, dimension) in [(10, 2, 64), (2, 2, 16), (7, 1, 32), (4, 4, 128), (12, 2, 128)] {
@@ -90,14 +90,16 @@ struct AttentionTests {
                     queryRows: rows, seed: seed)
                 defer { attention.free() }
                 let expected = attention.run(pool: nil)
+                var first: [Float]?
                 for isa in availableInstructionSets {
                     try withTeam(isa) { pool in
                         let found = attention.run(pool: pool)
                         let worst = zip(found, expected).map { abs($0 - $1) }.max()!
-                        // Queries and probabilities are rounded to bf16 (2^-9 relative); values are below 1.
-                        #expect(
-                            worst < 1e-2,
-                            "\(isa) heads \(heads)/\(kvHeads) D \(dimension) \(positions) \(window)")
+                        let shape = "\(isa) heads \(heads)/\(kvHeads) D \(dimension) \(positions) \(window)"
+                        // Queries and weights are rounded to bytes (2^-8 of the greatest); values are below 1.
+                        #expect(worst < 2e-2, "\(shape)")
+                        #expect(found == first ?? found, "\(shape)")
+                        first = found
                     }
                 }
             }

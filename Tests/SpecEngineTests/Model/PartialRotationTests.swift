@@ -29,7 +29,7 @@ struct PartialRotationTests {
         let part = try logits(tokens, kind: kind)
         func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
         let (same, other) = (distance(part.served, part.reference), distance(part.reference, whole.reference))
-        // Keys and values are bf16 on one side.
+        // Keys and values are int8 on one side.
         #expect(same < 0.05 && distance(whole.served, whole.reference) < 0.05, "\(same)")
         #expect(other > 4 * same, "\(other) against \(same)")
     }

@@ -24,8 +24,8 @@ struct TensorTypeTests {
 
     @Test("One format throughout", arguments: TensorType.allCases)
     func uniform(type: TensorType) throws {
-        // Int8 activations are off by about half a per cent; float models only by what bf16 keys and values cost.
-        try check(TensorTypeModel(type: type), type.name, tolerance: type.isFloat ? 0.01 : 0.04)
+        // Int8 activations are off by two per cent and a half; float models only by what int8 keys and values cost.
+        try check(TensorTypeModel(type: type), type.name, tolerance: type.isFloat ? 0.025 : 0.04)
     }
 
     @Test("Formats mixed in one file", arguments: mixtures.keys.sorted())

@@ -92,7 +92,7 @@ struct DraftLayoutTests {
                 worst = max(worst, abs(found - wanted))
             }
         }
-        // The cache is bf16: a few parts in a thousand of logits that reach ten.
+        // The cache is int8: a few parts in a thousand of logits that reach ten.
         #expect(worst < 0.15, "worst |Δlogit| \(worst)")
     }
 }

@@ -2,6 +2,7 @@
 // hand-written attention kernel) or 16 dimensions (the portable one); all but qwen3 with biases, llama in its network
 // too.
 
+import CSpecKernels
 import Synchronization
 import TestSupport
 
@@ -131,22 +132,25 @@ struct TinyModel {
 }
 
 extension TransformerModel {
-    /// Keys and values of all committed positions, bit by bit, in an order that tests can compare.
-    func committedRows(from first: Int = 0) -> [UInt16] {
+    /// Keys and values of all committed positions, byte by byte, in an order that tests can compare.
+    func committedRows(from first: Int = 0) -> [UInt8] {
         let (d, kvHeads) = (configuration.headDimension, configuration.kvHeadCount)
-        let chunkElements = d * 128 * 2
-        var result: [UInt16] = []
-        result.reserveCapacity((tokens.count - first) * configuration.layerCount * kvHeads * 2 * d)
+        let groupBytes = spec_kv_group_bytes(Int32(d))
+        var result: [UInt8] = []
+        result.reserveCapacity(
+            (tokens.count - first) * configuration.layerCount * kvHeads * 2 * spec_head_bytes(Int32(d)))
         for position in first..<tokens.count {
-            let block = UnsafeRawPointer(cache.blockTable[position / 128]).assumingMemoryBound(
-                to: UInt16.self)
             let (group, lane) = (position % 128 / 16, position % 16)
             for head in 0..<configuration.layerCount * kvHeads {
-                let keys = block + head * chunkElements + group * d * 16
-                let values = block + head * chunkElements + (8 + group) * d * 16
+                let chunk = UnsafePointer(cache.blockTable[position / 128]) + head * 16 * groupBytes
+                let (keys, values) = (chunk + group * groupBytes, chunk + (8 + group) * groupBytes)
                 for i in 0..<d {
-                    result.append(keys[(i / 2 * 16 + lane) * 2 + i % 2])
-                    result.append(values[(lane / 2 * d + i) * 2 + lane % 2])
+                    result.append(keys[(i / 4 * 16 + lane) * 4 + i % 4])
+                    result.append(values[(lane / 4 * d + i) * 4 + lane % 4])
+                }
+                for i in 0..<4 {
+                    result.append(keys[16 * d + lane * 4 + i])
+                    result.append(values[16 * d + lane * 4 + i])
                 }
             }
         }

@@ -94,7 +94,7 @@ struct TreePassTests {
         let prompt = model.randomTokens(125, &random)  // paths cross the end of the first chunk
         for each in [model, plain] { each.prefill(prompt, logitRowCount: 0) }
         let untouched = model.committedRows()
-        var expectedByPath: [[TokenID]: [UInt16]] = [:]
+        var expectedByPath: [[TokenID]: [UInt8]] = [:]
         var wrong: [[Int]] = []
         for parents in Self.allParents(upTo: 6) {
             var tree = TokenTree(root: TokenID(7))
