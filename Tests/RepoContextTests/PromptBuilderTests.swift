@@ -209,6 +209,25 @@ import Testing
         #expect(lines.contains("\n" + lastLine + "\n"))
     }
 
+    @Test("Of a file that is larger than its windows a quarter of the prompt stands behind the cursor, beside context")
+    func windowsShareThePromptWithContext() throws {
+        let lines = (0..<9_000).map { "\($0)\n" }.joined()
+        let file = CurrentFile(
+            path: try #require(RelativePath("a.py")), text: Array(lines.utf8), cursorOffset: lines.utf8.count / 2)
+        let other = ContextFile(path: try #require(RelativePath("b.py")), text: Array(lines.utf8), rank: 0)
+        let prompt = builder.prompt(
+            repositoryName: "p", contextFiles: [other], currentFile: file,
+            budget: PromptBudget(totalTokenCount: 4_096, includesContext: true)
+        )
+        func percent(_ kind: PromptSegment.Kind) -> Int {
+            prompt.segments.filter { $0.kind == kind }.reduce(0) { $0 + $1.tokenRange.count } * 100 / 4_096
+        }
+        // The windows end at lines chosen by their text, some way before their share is used up.
+        #expect((18...24).contains(percent(.suffix)))
+        #expect((30...45).contains(percent(.prefix)))
+        #expect((30...45).contains(percent(.contextFile(other.path))))
+    }
+
     @Test("Typing a character leaves every token before the cursor's line as it was")
     func typingAppends() throws {
         let before = (0..<400).map { "value_\($0) = compute(\($0))\n" }.joined()

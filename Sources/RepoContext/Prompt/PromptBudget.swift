@@ -3,11 +3,12 @@
 
 /// Token budgets of one prompt.
 ///
-/// Split of the total, when context may be used: 15 % suffix, 45 % prefix, the rest (at least 40 %) context.
-/// What prefix and suffix leave unused goes to the context in steps of `contextStepTokenCount`. Without
-/// context prefix and suffix share everything, 3 to 1. With context the prefix has at most 6,000 bytes, about 2,000
-/// tokens, which bounds what an edit above the cursor costs (docs/PREFIX_CACHE.md); the model was trained with prefixes
-/// up to about 9,000 and suffixes up to about 3,000 characters, and windows never grow beyond that.
+/// Split of the total, when context may be used: 24 % suffix, 45 % prefix, the rest (at least 31 %) context; compared
+/// with other splits in docs/CONTEXT.md. What prefix and suffix leave unused goes to the context in steps of
+/// `contextStepTokenCount`. Without context prefix and suffix share everything, 3 to 1. With context the prefix has at
+/// most 6,000 bytes, about 2,000 tokens, which bounds what an edit above the cursor costs (docs/PREFIX_CACHE.md); the
+/// model was trained with prefixes up to about 9,000 and suffixes up to about 3,000 characters, and windows never grow
+/// beyond that.
 package struct PromptBudget: Sendable, Equatable {
     /// The whole prompt.
     package var totalTokenCount: Int
@@ -39,7 +40,7 @@ package struct PromptBudget: Sendable, Equatable {
         self.totalTokenCount = total
         self.includesContext = includesContext
         if includesContext {
-            suffixTokenCount = total * 15 / 100
+            suffixTokenCount = total * 24 / 100
             prefixTokenCount = total * 45 / 100
         } else {
             suffixTokenCount = (total - PromptBudget.structureTokenCount) / 4
