@@ -50,7 +50,7 @@ def main():
         daemons = []
         for number in range(count):
             process = subprocess.Popen(
-                [binary, "serve", "--log-level", "error", "--context-tokens", "4096"],
+                [binary, "serve", "--log-level", "error", "--context-tokens", "4096", "--answer-within", "0"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
             daemons.append(process)
             send(process, {"id": 0, "method": "initialize", "params": {

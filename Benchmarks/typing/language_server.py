@@ -24,7 +24,8 @@ LOG_DELAY = 0.02
 class Daemon:
     """One `foretoken serve` with caches and settings of its own."""
 
-    def __init__(self, binary, work_tree, state, arguments=(), cpus=None, library_path=None):
+    def __init__(self, binary, work_tree, state, arguments=(), cpus=None, library_path=None, log=None):
+        """`log`: a file for everything the daemon says, each line after the seconds since its start."""
         environment = dict(os.environ)
         if library_path:
             environment["LD_LIBRARY_PATH"] = library_path
@@ -40,6 +41,7 @@ class Daemon:
         self.work_tree = os.path.realpath(work_tree)
         self.messages = queue.SimpleQueue()
         self.runs, self.ahead, self.warnings = [], [], []
+        self._log, self._began = log, time.monotonic()
         self.reasons = {}  # request id: why it was answered with nothing
         self._next_id = 0
         self.on_answer = None
@@ -97,6 +99,8 @@ class Daemon:
         answered = None
         for line in self.process.stderr:
             now, text = time.monotonic(), line.decode(errors="replace")
+            if self._log:
+                self._log.write(f"{now - self._began:.3f} {text}")
             values = dict(re.findall(r"(\w+)=([^\s\"]+)", text))
             if "outcome" in values:
                 answered = values["id"]
@@ -127,9 +131,11 @@ class Daemon:
             "uri": self.uri(name), "languageId": LANGUAGES.get(pathlib.Path(name).suffix, "plaintext"),
             "version": 1, "text": text}})
 
-    def complete(self, name, position, request):
+    def complete(self, name, position, request, is_asked=False):
+        """`is_asked`: by a user, who waits for the answer as long as it takes."""
         self.send("textDocument/inlineCompletion", {
-            "textDocument": {"uri": self.uri(name)}, "position": position, "context": {"triggerKind": 2}}, request)
+            "textDocument": {"uri": self.uri(name)}, "position": position,
+            "context": {"triggerKind": 1 if is_asked else 2}}, request)
 
     def stop(self):
         """The exit code."""
@@ -237,7 +243,14 @@ class LanguageServerEditor:
             return True
 
     def finish(self):
-        """Says of each answer whether the model ran for it: after the last answer."""
+        """Says of each answer whether the model ran for it, and what was read: after the last answer."""
+        sent = [request.sent for request in self.requests]
+        for run in self.daemon.runs:
+            took = sum(float(run.get(f"{part}_ms", 0)) for part in ("context", "waited", "prefill", "decode")) / 1000
+            # The last request before the run began is the one that it was for.
+            index = bisect.bisect_right(sent, run["time"] - took) - 1
+            if index >= 0:
+                self.requests[index].computed += int(run.get("computed_tokens", 0))
         times = [run["time"] for run in self.daemon.runs if run["stop_reason"] != "cancelled"]
         for request in self.requests:
             if request.outcome in ("items", "empty"):

@@ -26,6 +26,7 @@ import workspace
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PAUSE = 0.150
+AT_CURSOR = 16  # tokens: fewer are never kept for later (KVCache.leastStoredTokenCount)
 TARGETS = {  # name: (limit, whether the figure must be at least that)
     "keystroke_to_answer_p50_ms": (30, False), "keystroke_to_answer_p95_ms": (150, False),
     "keystroke_to_answer_max_ms": (1000, False), "answered_at_pauses_percent": (60, True),
@@ -58,6 +59,7 @@ def add_common_arguments(parser, minutes):
     parser.add_argument("--library-path", help="LD_LIBRARY_PATH of foretoken")
     parser.add_argument("--context-tokens", type=int, default=4096)
     parser.add_argument("--serve-argument", action="append", default=[], help="passed to foretoken serve, repeatable")
+    parser.add_argument("--log", help="a file for all that the daemon says, each line with its time")
     parser.add_argument("--output", help="the JSON report; default: standard output, after the table")
 
 
@@ -109,7 +111,8 @@ def warm_up(daemon, editor, trace, say):
             text = editor.typing.texts[event.file]
             place = replay.line_and_column(text, min(event.offset, len(text)))
             request = daemon.new_id()
-            daemon.complete(trace.names[event.file], {"line": place[0], "character": place[1]}, request)
+            position = {"line": place[0], "character": place[1]}
+            daemon.complete(trace.names[event.file], position, request, is_asked=True)
             while daemon.messages.get(timeout=120).get("id") != request:
                 pass
     say(f"warm after {len(seen)} first prompts")
@@ -122,7 +125,7 @@ def run_daemon(options, trace, prepared, folder, say, idle_seconds):
     workspace.unpack(prepared, work_tree)
     daemon = language_server.Daemon(
         options.binary, work_tree, f"{folder}/state", serve_arguments(options), chosen_cpus(options),
-        options.library_path)
+        options.library_path, log=open(options.log, "w", encoding="utf-8") if options.log else None)
     try:
         daemon.initialize()
         typing = replay.Typing(trace, prepared, work_tree)
@@ -198,6 +201,14 @@ def latencies(requests, *outcomes):
     return [r.latency_ms for r in requests if r.outcome in outcomes and r.answered is not None]
 
 
+def computed(requests):
+    """Prompt tokens read for requests of one kind, and how many of the requests read more than at the cursor."""
+    tokens = sorted(request.computed for request in requests)
+    here = [count for count in tokens if count <= AT_CURSOR]
+    return {"n": len(tokens), "mean": figures.rounded(sum(tokens) / len(tokens)), "sum": sum(tokens), "max": tokens[-1],
+            "at_cursor_mean": figures.rounded(sum(here) / max(1, len(here))), "more": len(tokens) - len(here)}
+
+
 def report(options, trace, editor, around):
     requests = editor.requests
     answered = latencies(requests, "items", "empty", "error")
@@ -223,6 +234,8 @@ def report(options, trace, editor, around):
         "by_kind_ms": {kind: figures.summary([r.latency_ms for r in requests if r.kind == kind
                                               and r.outcome in ("items", "empty", "error")])
                        for kind in sorted({r.kind for r in requests})},
+        "computed_by_kind": {kind: computed([r for r in requests if r.kind == kind])
+                             for kind in sorted({r.kind for r in requests})},
         "pauses": {"n": len(at_pauses), "non_empty": len(non_empty),
                    "superseded": len(superseded),
                    "percent": figures.rounded(100 * len(non_empty) / max(1, len(at_pauses) - len(superseded)), 1),
@@ -276,6 +289,10 @@ def table(result):
         f"accepted  {result['accepted']} of what the trace accepts was suggested (whole, in part, not)",
         f"prompts   {work['prompt_tokens']['p50']} tokens (median), {work['computed_for_requests']} computed for "
         f"{work['completions']} requests, {work['computed_ahead']} ahead, {work['given_up']} given up",
+        "computed  " + ", ".join(
+            f"{kind} {value['mean']:g} (of {value['n']}; {value['at_cursor_mean']:g} without {value['more']} of more "
+            f"than {AT_CURSOR}, at most {value['max']})"
+            for kind, value in result["computed_by_kind"].items()) + " tokens for a request, by what the typist did",
         f"memory    MiB by tenths {result['memory']['tenths_mib']}",
         f"cpu       {100 * result['cpu_seconds'] / result['seconds']:.0f} % while typing, "
         f"{result.get('idle_cpu_percent')} % idle; driver late by {result['lateness_ms']['p99']} ms (p99)",

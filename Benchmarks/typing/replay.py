@@ -31,6 +31,7 @@ class Request:
     shown: float = None
     text: str = ""
     id: int = None
+    computed: int = 0  # prompt tokens read for it, also where it was given up
     reason: str = ""  # why there was nothing, numbers left out
 
     @property

@@ -63,7 +63,9 @@ class FigureTests(unittest.TestCase):
 
     def test_cached_is_what_no_model_ran_for(self):
         class Daemon:
-            runs = [{"time": 1.5, "stop_reason": "stop"}, {"time": 3.5, "stop_reason": "cancelled"}]
+            runs = [
+                {"time": 1.5, "stop_reason": "stop", "prefill_ms": "400", "computed_tokens": "3"},
+                {"time": 3.5, "stop_reason": "cancelled", "waited_ms": "300", "computed_tokens": "128"}]
 
         editor = object.__new__(language_server.LanguageServerEditor)
         editor.daemon = Daemon
@@ -72,6 +74,7 @@ class FigureTests(unittest.TestCase):
             replay.Request(1, "key", 1, sent=3.0, answered=3.6, outcome="items")]
         editor.finish()
         self.assertEqual([request.is_cached for request in editor.requests], [False, True])
+        self.assertEqual([request.computed for request in editor.requests], [3, 128])
 
 
 class LlamaVimTests(unittest.TestCase):

@@ -95,7 +95,7 @@ class SessionTests(unittest.IsolatedAsyncioTestCase):
             environment[f"XDG_{name}_HOME"] = f"{self.folder.name}/{name.lower()}"
         self.client = Client()
         await self.client.start_io(BINARY, "serve", "--stdio", "--log-level", "error", "--context-tokens", "1024",
-                                   env=environment)
+                                   "--answer-within", "0", env=environment)
         self.uri = (self.root / "report.py").as_uri()
         self.version = 1
 

@@ -48,7 +48,7 @@ server_command() { # EDITOR PART FOLDER
     if [ "$2" = scripted ]; then
         command=(python3 "$tests/scripted_server.py" "$tests/rules.json" "$3/log")
     else
-        command=("$binary" serve --context-tokens 1024 --disk-cache off --no-statistics)
+        command=("$binary" serve --context-tokens 1024 --disk-cache off --no-statistics --answer-within 0)
         if [ -n "${FORETOKEN_RECORD:-}" ]; then
             command=(python3 "$tests/record.py" "$FORETOKEN_RECORD/$1.jsonl" "$1" "${command[@]}")
         fi

@@ -74,16 +74,17 @@ struct EditsBench {
             query: query, languageID: LanguageID.guess(path: document.path), maximumTokens: 16,
             sampling: .greedy,
             cancellation: CancellationFlag())
-        session.keeper.requestArrived()
+        let activity = session.keeper.requestArrived()
         let result = try await session.pipeline.complete(request)
         session.keeper.requestFinished(
-            PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text)
+            PromptRecord(request, result.prompt), text: result.text, since: activity)
         let generation = result.generation
-        let ownTokens = result.prompt.prompt.tokens.count - result.prompt.contextTokenCount
+        let prompt = result.prompt.result
+        let ownTokens = prompt.prompt.tokens.count - prompt.contextTokenCount
         return Answer(
             promptTokens: generation.promptTokenCount,
             computedTokens: generation.promptTokenCount - generation.reusedTokenCount,
-            computedContextTokens: max(0, result.tokens.count - ownTokens - generation.reusedTokenCount),
+            computedContextTokens: max(0, result.prompt.tokens.count - ownTokens - generation.reusedTokenCount),
             firstTokenTime: result.contextTime + generation.prefillTime)
     }
 

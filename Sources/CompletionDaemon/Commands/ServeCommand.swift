@@ -25,6 +25,12 @@ struct ServeCommand: AsyncParsableCommand {
     var logLevel = DaemonLog.defaultLevel.rawValue
 
     @Option(
+        help: ArgumentHelp(
+            "Answer requests that an editor makes by itself within this time, with what there is; 0 never hurries.",
+            valueName: "ms"))
+    var answerWithin = Int(AnswerDeadline.standardLimit.milliseconds)
+
+    @Option(
         name: .customLong("clientProcessId"),
         help: ArgumentHelp("End when this process ends; editors pass it.", valueName: "pid"))
     var clientProcessID: Int64?
@@ -100,6 +106,9 @@ struct ServeCommand: AsyncParsableCommand {
     private func serviceConfiguration() throws(CommandError) -> CompletionService.Configuration {
         try prompt.check()
         try cache.check()
+        guard (0...60_000).contains(answerWithin) else {
+            throw .usage("--answer-within is \(answerWithin)", fix: "choose between 0 and 60000 milliseconds")
+        }
         var engine = try engine.configuration()
         engine.cacheByteLimit = cache.byteLimit
         engine.cacheDirectory = cache.directory
@@ -107,6 +116,7 @@ struct ServeCommand: AsyncParsableCommand {
             engine: engine, contextTokens: prompt.contextTokens,
             includesContext: !prompt.noContext, disabledSignals: Set(prompt.withoutSignal),
             maximumTokens: prompt.maxTokens, cacheDirectory: cache.directory,
-            runtimeDirectory: UserDirectories.runtime)
+            runtimeDirectory: UserDirectories.runtime,
+            automaticLimit: answerWithin > 0 ? .milliseconds(answerWithin) : nil)
     }
 }

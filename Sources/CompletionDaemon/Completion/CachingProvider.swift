@@ -21,7 +21,8 @@ final class CachingProvider: CompletionProvider {
         }
         guard let accepted = request.accepting(selected) else { return .items([]) }
         return await completePlain(accepted).mapItems { item in
-            CompletionItem(text: selected.text + item.text, replaceRange: selected.replaceRange)
+            CompletionItem(
+                text: selected.text + item.text, replaceRange: selected.replaceRange, isUnfinished: item.isUnfinished)
         }
     }
 
@@ -31,8 +32,8 @@ final class CachingProvider: CompletionProvider {
             return .items(request.items(known))
         }
         let outcome = await base.complete(request)
-        // Whatever ended otherwise may end differently the next time.
-        if case .items(let items) = outcome, let place = request.place {
+        // Whatever ended otherwise, or too early, may end differently the next time.
+        if case .items(let items) = outcome, !items.contains(where: \.isUnfinished), let place = request.place {
             let insertions = items.filter { $0.replaceRange == request.byteOffset..<request.byteOffset }
             cache.withLock { $0.store(insertions.map(\.text), at: place) }
         }
@@ -102,7 +103,7 @@ extension CompletionRequest {
             selectedCompletion: nil, openDocuments: openDocuments, recentPaths: recentPaths,
             recentEdits: recentEdits, cancellation: cancellation, contextTokenLimit: contextTokenLimit,
             maximumTokens: maximumTokens, isHypothetical: true, minimumConfidence: minimumConfidence,
-            indentation: indentation)
+            indentation: indentation, arrival: arrival)
     }
 }
 

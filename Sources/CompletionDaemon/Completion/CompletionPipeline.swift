@@ -20,6 +20,17 @@ struct CompletionPipeline: Sendable {
         var indentation: IndentationStyle?
         /// How long to wait before so many tokens are read; nil reads at once.
         var debounce: (@Sendable (_ newTokenCount: Int) -> Duration)?
+        /// When the answer comes too late; nil for an answer that is waited for.
+        var deadline: AnswerDeadline?
+    }
+
+    /// What the engine reads for a request.
+    struct Prompt: Sendable {
+        /// With the context of its own.
+        var result: PromptResult
+        var tokens: [TokenID]
+        /// The context in the tokens where it is not the prompt's own.
+        var borrowed: KeptContext.Entry?
     }
 
     /// What came of it.
@@ -27,15 +38,27 @@ struct CompletionPipeline: Sendable {
         /// The text to insert; nil when there is nothing worth showing.
         var text: String?
         var generation: Generation
-        var prompt: PromptResult
-        /// The prompt's tokens as the engine read them.
-        var tokens: [TokenID]
+        var prompt: Prompt
         /// From the call to the finished prompt, waiting included.
         var contextTime: Duration
         /// From the generated to the shown text.
         var processingTime = Duration.zero
         /// Waited on purpose.
         var waitingTime = Duration.zero
+        /// Whether the deadline ended it: the text is a part of what there would have been.
+        var isOverdue = false
+
+        /// Whether the deadline came before the prompt was read.
+        var isUnread: Bool { isOverdue && generation.tokens.isEmpty }
+
+        /// What is remembered of it.
+        func record(of request: Request) -> PromptRecord {
+            var record = PromptRecord(request, prompt)
+            if generation.stopReason == .cancelled, generation.tokens.isEmpty {
+                record.readTokenCount = generation.reusedTokenCount + generation.computedTokenCount
+            }
+            return record
+        }
     }
 
     static let defaultMaximumTokens = 64
@@ -65,44 +88,68 @@ struct CompletionPipeline: Sendable {
     func complete(_ request: Request) async throws -> Result {
         let clock = ContinuousClock()
         let start = clock.now
-        let query = request.query
-        let (prompt, tokens) = try await prompt(for: request)
+        let prompt = try await prompt(for: request)
         let contextTime = clock.now - start
         // The engine would find out by itself, but only in its turn.
-        if request.cancellation.isRaised { throw RepoContextError.cancelled }
+        if request.isCancelled { throw RepoContextError.cancelled }
+        var result = Result(generation: Generation(), prompt: prompt, contextTime: contextTime)
+        result.waitingTime = try await wait(for: request, prompt.tokens)
+        let newTokenCount = await newTokenCount(prompt.tokens)
+        guard request.deadline?.allowsReading(newTokenCount) ?? true else {
+            result.generation = .unread(promptTokenCount: prompt.tokens.count, newTokenCount: newTokenCount)
+            result.isOverdue = true
+            return result
+        }
+        let query = request.query
+        let rules = StopRules(
+            prefix: query.text[..<query.cursorOffset], suffix: query.text[query.cursorOffset...],
+            languageID: request.languageID)
+        result.generation = try await generate(request, prompt.tokens, rules)
+        result.isOverdue = result.generation.stopReason == .cancelled && request.isOverdue
+        result.processingTime = clock.measure {
+            result.text = Self.text(of: result.generation, isOverdue: result.isOverdue, request, rules)
+        }
+        return result
+    }
 
-        let waitingTime = try await wait(for: request, tokens)
-
-        let prefix = query.text[..<query.cursorOffset]
-        let suffix = query.text[query.cursorOffset...]
-        let rules = StopRules(prefix: prefix, suffix: suffix, languageID: request.languageID)
+    private func generate(
+        _ request: Request, _ tokens: [TokenID], _ rules: StopRules
+    ) async throws -> Generation {
+        let query = request.query
         let stop = GrowingStop(rules)
         var asked = GenerationRequest(
             prompt: tokens, maximumTokens: request.maximumTokens,
             sampling: request.sampling, endTokens: engine.controlTokens,
             shouldStop: { stop.shouldStop(generated: $0) }, cancellation: request.cancellation)
-        asked.requiredPrefix = Array(prefix.suffix(heldBackByteCount(query)))
-        let generation = try await engine.generate(asked)
-        var text: String?
-        let processing = clock.measure {
-            guard generation.stopReason != .cancelled else { return }
-            text = PostProcessor(
-                prefix: prefix, suffix: suffix, stopRules: rules, indentation: request.indentation
-            ).process(generation.text, isCut: generation.isCut)
-        }
-        return Result(
-            text: text, generation: generation, prompt: prompt, tokens: tokens, contextTime: contextTime,
-            processingTime: processing, waitingTime: waitingTime)
+        asked.requiredPrefix = Array(query.text[..<query.cursorOffset].suffix(heldBackByteCount(query)))
+        return try await engine.generate(asked)
+    }
+
+    /// What is shown of a generation: of one that the deadline ended its whole lines, of a cancelled one nothing.
+    static func text(
+        of generation: Generation, isOverdue: Bool, _ request: Request, _ rules: StopRules
+    ) -> String? {
+        guard isOverdue || generation.stopReason != .cancelled else { return nil }
+        let query = request.query
+        return PostProcessor(
+            prefix: query.text[..<query.cursorOffset], suffix: query.text[query.cursorOffset...], stopRules: rules,
+            indentation: request.indentation
+        ).process(generation.text, isCut: generation.isCut || isOverdue, keepsHalfLine: !isOverdue)
     }
 
     /// Waits as long as the request wants to before its prompt is read.
     private func wait(for request: Request, _ tokens: [TokenID]) async throws -> Duration {
         guard let debounce = request.debounce else { return .zero }
-        let wait = debounce(tokens.count - (await engine.knownPrefixLength(of: tokens)))
+        let wait = debounce(await newTokenCount(tokens))
         guard wait > .zero else { return .zero }
         try await Task.sleep(for: wait)
-        if request.cancellation.isRaised { throw RepoContextError.cancelled }
+        if request.isCancelled { throw RepoContextError.cancelled }
         return wait
+    }
+
+    /// Tokens that the engine would have to read.
+    private func newTokenCount(_ tokens: [TokenID]) async -> Int {
+        tokens.count - (await engine.knownPrefixLength(of: tokens))
     }
 
     private func heldBackByteCount(_ query: ContextQuery) -> Int {
@@ -112,9 +159,7 @@ struct CompletionPipeline: Sendable {
     /// The prompt of a request, as `complete` reads it.
     ///
     /// - Parameter usesKeptContext: false for the prompt's own context, read or not.
-    func prompt(
-        for request: Request, usesKeptContext: Bool = true
-    ) async throws -> (result: PromptResult, tokens: [TokenID]) {
+    func prompt(for request: Request, usesKeptContext: Bool = true) async throws -> Prompt {
         let room = engine.positionLimit - request.maximumTokens - 1
         guard room >= PromptBudget.minimumTotalTokenCount else {
             throw EngineError.noRoomForPrompt(
@@ -123,31 +168,50 @@ struct CompletionPipeline: Sendable {
         var limited = request.query.limited(to: room)
         limited.heldBackByteCount = heldBackByteCount(limited)
         let query = limited
-        let prompt = try await prompt(for: query, cancellation: request.cancellation)
+        let prompt = try await prompt(for: query, isCancelled: { request.isCancelled })
         let tokens = prompt.prompt.tokens.map { TokenID($0) }
-        guard usesKeptContext, let keptContext else { return (prompt, tokens) }
+        guard usesKeptContext, let keptContext else { return Prompt(result: prompt, tokens: tokens) }
         let candidate = KeptContext.Candidate(tokens: tokens, prompt: prompt, query: query)
-        let chosen = try await keptContext.tokens(candidate, engine: engine) { [context, deadline] entry in
+        let chosen = try await keptContext.choose(candidate, engine: engine) { [context, deadline] entry in
             try await deadline.run(path: query.filePath) { _ in
                 await context.blobIDs(
                     of: entry.sources.map(\.path), beneath: entry.rootPath,
                     openDocuments: query.openDocuments)
             }
         }
-        return (prompt, chosen)
+        return Prompt(result: prompt, tokens: chosen.tokens, borrowed: chosen.borrowed)
     }
 
     private func prompt(
-        for query: ContextQuery, cancellation: CancellationFlag
+        for query: ContextQuery, isCancelled: @escaping @Sendable () -> Bool
     ) async throws -> PromptResult {
         let tokenizer = EnginePromptTokenizer(tokenizer: engine.tokenizer)
         let restored = keptContext?.restored(for: query.filePath)
         return try await deadline.run(path: query.filePath) { [context] isAbandoned in
             if let restored { await context.recall(restored.texts(tokenizer), with: query.filePath) }
             var query = query
-            query.isCancelled = { cancellation.isRaised || isAbandoned() }
+            query.isCancelled = { isCancelled() || isAbandoned() }
             return try await context.prompt(for: query, tokenizer: tokenizer)
         }
+    }
+}
+
+extension CompletionPipeline.Request {
+    /// Whether it was the deadline that raised the flag, or raised it too.
+    fileprivate var isOverdue: Bool { deadline?.hasPassed ?? false }
+
+    /// Whether nobody waits for what comes of it. Behind an answer that came too early its work goes on.
+    fileprivate var isCancelled: Bool { cancellation.isRaised && !isOverdue }
+}
+
+extension Generation {
+    /// Of a prompt that was not begun.
+    fileprivate static func unread(promptTokenCount: Int, newTokenCount: Int) -> Generation {
+        var generation = Generation()
+        generation.promptTokenCount = promptTokenCount
+        generation.reusedTokenCount = promptTokenCount - newTokenCount
+        generation.stopReason = .cancelled
+        return generation
     }
 }
 

@@ -94,6 +94,8 @@ struct CompletionRequest: Sendable {
     var minimumConfidence: Double?
     /// How the editor indents the document, where it says so.
     var indentation: IndentationStyle?
+    /// When it came.
+    var arrival = ContinuousClock.now
 }
 
 extension CompletionRequest {
@@ -145,4 +147,6 @@ struct CompletionItem: Equatable, Sendable {
     /// Bytes of the snapshot to replace, within one line, ends on character boundaries. Empty at the cursor
     /// for a plain insertion.
     let replaceRange: Range<Int>
+    /// Whether there would have been more with more time: worth showing, not worth remembering.
+    var isUnfinished = false
 }

@@ -21,6 +21,8 @@ final class CompletionService: CompletionProvider {
         var cacheDirectory: String?
         /// Where the user's daemons tell each other what memory they use.
         var runtimeDirectory: String?
+        /// How long an answer that nobody asked for may take; nil lets it take as long as it does.
+        var automaticLimit: Duration? = AnswerDeadline.standardLimit
     }
 
     private struct Ready: Sendable {
@@ -34,19 +36,14 @@ final class CompletionService: CompletionProvider {
     private let loading: Task<InferenceEngine, any Error>
     private let promptSize: PromptSizeEstimate
     private let deadline: ContextDeadline
-    private let context = Mutex<RepositoryContext?>(nil)
+    private let folders: WorkspaceFolders
     private let session = Mutex(Session())
-    private let folderChanges = LatestWork()
     /// When a document was last changed.
     private let lastChange = Mutex<ContinuousClock.Instant?>(nil)
 
     /// What `initialize` brought, and what is made of it once the model is there.
     private struct Session {
-        var rootPaths: [String] = []
-        /// Those of them whose repositories are read before anybody asks.
-        var readAheadPaths: [String] = []
         var progress: any WorkProgress = NoProgress()
-        var indexing: WorkspaceIndexing?
         var ready: Ready?
     }
 
@@ -58,6 +55,13 @@ final class CompletionService: CompletionProvider {
         self.configuration = configuration
         self.logger = logger
         deadline = ContextDeadline(limit: contextTimeLimit)
+        folders = WorkspaceFolders(readsAhead: configuration.includesContext) { rootPaths in
+            RepositoryContext(
+                RepositoryContext.Configuration(
+                    workspaceFolders: rootPaths, cacheFolder: configuration.cacheDirectory,
+                    disabledSignals: configuration.disabledSignals
+                ) { logger.notice("\($0)") })
+        }
         let promptSize = PromptSizeEstimate(fixedTokenBudget: configuration.contextTokens)
         self.promptSize = promptSize
         let calibration = Calibration(cacheDirectory: configuration.cacheDirectory)
@@ -80,21 +84,10 @@ final class CompletionService: CompletionProvider {
     }
 
     func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {
-        let logger = logger
-        let made = RepositoryContext(
-            RepositoryContext.Configuration(
-                workspaceFolders: workspace.rootPaths, cacheFolder: configuration.cacheDirectory,
-                disabledSignals: configuration.disabledSignals
-            ) { line in
-                logger.notice("\(line)")
-            })
-        context.withLock { $0 = made }
-        let indexing = configuration.includesContext ? WorkspaceIndexing(context: made, progress: progress) : nil
-        session.withLock { session in
-            session.rootPaths = workspace.rootPaths
-            session.progress = progress
-            session.indexing = indexing
+        folders.open(rootPaths: workspace.rootPaths, progress: progress) { [weak self] rootPaths in
+            self?.session.withLock { $0.ready }?.keeper.watch(rootPaths: rootPaths)
         }
+        session.withLock { $0.progress = progress }
         // Stored prompts are attached while the user has not asked for anything yet.
         Task.detached { [weak self] in
             let reporter = progress.begin("Loading the model")
@@ -103,26 +96,9 @@ final class CompletionService: CompletionProvider {
         }
     }
 
-    func workspaceChanged(rootPaths: [String]) {
-        session.withLock { $0.rootPaths = rootPaths }
-        followFolders()
-    }
+    func workspaceChanged(rootPaths: [String]) { folders.change(to: rootPaths) }
 
-    func readAhead(rootPaths: [String]) {
-        session.withLock { $0.readAheadPaths = rootPaths }
-        followFolders()
-    }
-
-    /// Does what follows from the folders as they are by then.
-    private func followFolders() {
-        guard let context = context.withLock({ $0 }) else { return }
-        folderChanges.submit { [weak self] in
-            guard let session = self?.session.withLock({ $0 }) else { return }
-            await context.setWorkspaceFolders(session.rootPaths)
-            session.ready?.keeper.watch(rootPaths: session.rootPaths)
-            session.indexing?.start(rootPaths: session.readAheadPaths)
-        }
-    }
+    func readAhead(rootPaths: [String]) { folders.readAhead(rootPaths) }
 
     func complete(_ request: CompletionRequest) async -> CompletionOutcome {
         promptSize.requestArrived()
@@ -132,7 +108,7 @@ final class CompletionService: CompletionProvider {
         } catch {
             return .failed(message: "\(error)")
         }
-        ready.keeper.requestArrived()
+        let activity = ready.keeper.requestArrived()
         if request.cancellation.isCancelled { return .cancelled }
         guard let path = request.document.path else { return .none(reason: "the document is not a file") }
         let flag = CancellationFlag()
@@ -142,26 +118,44 @@ final class CompletionService: CompletionProvider {
             let asked = pipelineRequest(request, path: path, tokenBudget: promptSize.tokenBudget, flag: flag)
             let result = try await ready.pipeline.complete(asked)
             promptSize.note(result.generation)
-            ready.keeper.requestFinished(
-                PromptRecord(asked, prompt: result.prompt, tokens: result.tokens), text: result.text,
-                isHypothetical: request.isHypothetical)
             log(result)
-            if result.generation.stopReason == .cancelled { return .cancelled }
-            if let doubt = request.doubt(confidence: result.generation.confidence) { return doubt }
-            var texts = [result.text].compactMap { $0 }
-            if request.triggerKind == .invoked {
-                texts += await alternatives(to: texts, asked, ready.pipeline)
+            let record = result.record(of: asked)
+            if result.isUnread, !request.cancellation.isCancelled {
+                ready.keeper.requestUnread(record, since: activity, isHypothetical: request.isHypothetical)
+                return .none(reason: "the prompt is still being read")
             }
-            guard !texts.isEmpty else { return .nothingLeft }
-            // Where the menu highlights an item, the server fits the texts to it.
-            return .items(
-                texts.map { CompletionItem(text: $0, replaceRange: request.byteOffset..<request.byteOffset) })
+            ready.keeper.requestFinished(
+                record, text: result.text, since: activity, isHypothetical: request.isHypothetical)
+            return await outcome(of: result, asked, request, ready.pipeline)
         } catch let error as RepoContextError {
             if case .overdue = error { logger.warning("\(error)") }
             return CompletionOutcome(error)
         } catch {
             return .failed(message: "\(error)")
         }
+    }
+
+    private func outcome(
+        of result: CompletionPipeline.Result, _ asked: CompletionPipeline.Request, _ request: CompletionRequest,
+        _ pipeline: CompletionPipeline
+    ) async -> CompletionOutcome {
+        if request.cancellation.isCancelled { return .cancelled }
+        if result.generation.stopReason == .cancelled, !result.isOverdue { return .cancelled }
+        if let doubt = request.doubt(confidence: result.generation.confidence) { return doubt }
+        var texts = [result.text].compactMap { $0 }
+        if request.triggerKind == .invoked {
+            texts += await alternatives(to: texts, asked, pipeline)
+        }
+        guard !texts.isEmpty else {
+            return result.isOverdue ? .none(reason: "no line was written in time") : .nothingLeft
+        }
+        // Where the menu highlights an item, the server fits the texts to it.
+        return .items(
+            texts.map {
+                CompletionItem(
+                    text: $0, replaceRange: request.byteOffset..<request.byteOffset,
+                    isUnfinished: result.isOverdue)
+            })
     }
 
     func documentChanged(_ document: DocumentSnapshot) {
@@ -171,7 +165,7 @@ final class CompletionService: CompletionProvider {
     }
 
     func sessionEnded(limit: Duration) {
-        session.withLock { $0.indexing }?.stop()
+        folders.stop()
         guard let keeper = session.withLock({ $0.ready?.keeper }) else { return }
         keeper.requestArrived()
         let isDone = Monitor(false)
@@ -183,9 +177,9 @@ final class CompletionService: CompletionProvider {
     }
 
     func documentSaved(_ document: DocumentSnapshot) {
-        guard let path = document.path, let context = context.withLock({ $0 }) else { return }
+        guard let path = document.path else { return }
         let keeper = session.withLock { $0.ready?.keeper }
-        Task {
+        Task { [context = folders.context] in
             await context.noteSaved(path)
             keeper?.documentSaved()
         }
@@ -195,17 +189,12 @@ final class CompletionService: CompletionProvider {
 
     private func ready() async throws -> Ready {
         let engine = try await loading.value
-        let context = context.withLock { context in
-            if let context { return context }
-            let made = RepositoryContext(RepositoryContext.Configuration { _ in })
-            context = made
-            return made
-        }
+        let context = folders.context
         return session.withLock { session in
             if let ready = session.ready { return ready }
             let ready = makeReady(engine: engine, context: context, progress: session.progress)
             session.ready = ready
-            ready.keeper.watch(rootPaths: session.rootPaths)
+            ready.keeper.watch(rootPaths: folders.rootPaths)
             return ready
         }
     }
@@ -222,7 +211,7 @@ final class CompletionService: CompletionProvider {
         }
         let keeper = PrefixKeeper(
             engine: engine, context: context, pipeline: pipeline, disk: disk, memory: share,
-            progress: progress)
+            progress: progress, promptSize: promptSize)
         return Ready(pipeline: pipeline, keeper: keeper)
     }
 
@@ -232,6 +221,8 @@ final class CompletionService: CompletionProvider {
         let open = request.openDocuments.compactMap { document in
             document.path.map { OpenDocument(path: $0, text: document.bytes) }
         }
+        let isAutomatic = request.triggerKind == .automatic
+        let deadline = isAutomatic ? configuration.automaticLimit : nil
         return CompletionPipeline.Request(
             query: ContextQuery(
                 filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
@@ -242,7 +233,10 @@ final class CompletionService: CompletionProvider {
             languageID: request.document.languageID,
             maximumTokens: min(configuration.maximumTokens, request.maximumTokens ?? .max),
             sampling: .greedy, cancellation: flag, indentation: request.indentation,
-            debounce: request.triggerKind == .automatic ? debounce : nil)
+            debounce: isAutomatic ? debounce : nil,
+            deadline: deadline.map { limit in
+                AnswerDeadline(end: request.arrival + limit, rate: promptSize.rate) { flag.raise() }
+            })
     }
 
     /// Other texts for a user who asked and may choose. The prompt is the same, so each costs its own tokens alone.
@@ -274,6 +268,7 @@ final class CompletionService: CompletionProvider {
             metadata: [
                 "prompt_tokens": "\(generation.promptTokenCount)",
                 "reused_tokens": "\(generation.reusedTokenCount)",
+                "computed_tokens": "\(generation.computedTokenCount)",
                 "context_ms": "\(result.contextTime.milliseconds)",
                 "prefill_ms": "\(generation.prefillTime.milliseconds)",
                 "decode_ms": "\(generation.decodeTime.milliseconds)", "tokens": "\(generation.tokens.count)",

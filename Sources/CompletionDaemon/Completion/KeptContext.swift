@@ -45,6 +45,14 @@ final class KeptContext: Sendable {
         var sources: [SnapshotSource]
         /// From a snapshot, and not yet read anew in this session.
         var isRestored = false
+
+        /// Its leading files, those within so many tokens.
+        fileprivate func limited(to tokenCount: Int) -> Entry {
+            var entry = self
+            entry.tokens = Array(tokens[..<tokenCount])
+            entry.sources.removeAll { $0.tokenRange.upperBound > tokenCount }
+            return entry
+        }
     }
 
     /// A prompt to be.
@@ -99,38 +107,46 @@ final class KeptContext: Sendable {
 
     // MARK: Choosing
 
+    /// What is read for a prompt.
+    struct Choice: Sendable {
+        var tokens: [TokenID]
+        /// The context that stands in for the prompt's own, as far as it does; nil where that is its own.
+        var borrowed: Entry?
+    }
+
     /// Says which blobs the files of a context would be now, in their order.
     typealias BlobSource = @Sendable (Entry) async throws -> [String?]
 
     /// The candidate's tokens, or its own part behind a context that the engine has.
     ///
     /// - Throws: what `blobIDs` throws.
-    func tokens(
+    func choose(
         _ candidate: Candidate, engine: InferenceEngine, blobIDs: BlobSource
-    ) async throws -> [TokenID] {
-        guard let rootPath = candidate.prompt.rootPath, candidate.query.includeContext else {
-            return candidate.tokens
-        }
+    ) async throws -> Choice {
+        let unchanged = Choice(tokens: candidate.tokens)
+        guard let rootPath = candidate.prompt.rootPath, candidate.query.includeContext else { return unchanged }
         let restored = restored(for: candidate.query.filePath)
         let count = candidate.prompt.contextTokenCount
         let known = await engine.knownPrefixLength(of: candidate.tokens)
-        guard restored != nil || count - known > Self.allowedTokenCount else { return candidate.tokens }
+        guard restored != nil || count - known > Self.allowedTokenCount else { return unchanged }
         let own = Entry(
             rootPath: rootPath, documentPath: "", tokens: Array(candidate.tokens[..<count]),
             sources: candidate.prompt.contextSources)
-        var best = (score: 0.0, tokens: ArraySlice<TokenID>())
+        var best: (score: Double, entry: Entry)?
         for entry in [own] + others(for: candidate.query.filePath, rootPath: rootPath) {
             let ids = try await blobIDs(entry)
             let tokenCount = await usableCount(of: entry, blobIDs: ids, candidate, engine: engine)
             // Right after a start the index knows too little to say what is good.
             let isWhole = entry.documentPath == restored?.documentPath && tokenCount == entry.tokens.count
             let score = isWhole ? Double.infinity : Self.score(of: entry, tokenCount, for: candidate)
-            if tokenCount >= Self.allowedTokenCount, score > best.score {
-                best = (score, entry.tokens[..<tokenCount])
+            if tokenCount >= Self.allowedTokenCount, score > best?.score ?? 0 {
+                best = (score, entry.limited(to: tokenCount))
             }
         }
         // Where nothing has been read there is nothing to take.
-        return best.tokens.isEmpty ? candidate.tokens : Array(best.tokens + candidate.own)
+        guard let entry = best?.entry else { return unchanged }
+        let tokens = entry.tokens + candidate.own
+        return Choice(tokens: tokens, borrowed: tokens == candidate.tokens ? nil : entry)
     }
 
     private func others(for documentPath: String, rootPath: String) -> [Entry] {

@@ -30,8 +30,10 @@ struct PostProcessor: Sendable {
 
     /// The completion to show; nil when there is nothing worth showing.
     ///
-    /// - Parameter isCut: whether a limit ended the text where it was, perhaps inside a name.
-    func process(_ generated: [UInt8], isCut: Bool = false) -> String? {
+    /// - Parameters:
+    ///   - isCut: whether a limit ended the text where it was, perhaps inside a name.
+    ///   - keepsHalfLine: whether the whole words of a first line that is cut are worth showing; else whole lines are.
+    func process(_ generated: [UInt8], isCut: Bool = false, keepsHalfLine: Bool = true) -> String? {
         var text = generated
         text.removeSubrange(Self.validCharacterEnd(of: text)...)
         var closesOnOwnLine = false
@@ -39,7 +41,7 @@ struct PostProcessor: Sendable {
             closesOnOwnLine = isDocumentsCloser(text, at: end)
             text.removeSubrange(end...)
         } else if isCut {
-            text.removeSubrange(Self.wholePartEnd(of: text)...)
+            text.removeSubrange(Self.wholePartEnd(of: text, keepsHalfLine: keepsHalfLine)...)
         }
         text = withDocumentLineEndings(withDocumentIndentation(text))
         if !closesOnOwnLine {
@@ -68,10 +70,10 @@ struct PostProcessor: Sendable {
     }
 
     /// Where the last line that is complete ends, or the last word.
-    private static func wholePartEnd(of text: [UInt8]) -> Int {
+    private static func wholePartEnd(of text: [UInt8], keepsHalfLine: Bool) -> Int {
         let line = TextLines.lastLine(of: text[...])
         let before = TextLines.trimmingEnd(text[..<line.startIndex])
-        if !before.isEmpty { return before.endIndex }
+        if !before.isEmpty || !keepsHalfLine { return before.endIndex }
         return text.count - line.reversed().prefix { TextLines.isWordByte($0) }.count
     }
 

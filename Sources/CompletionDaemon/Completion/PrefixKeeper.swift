@@ -20,8 +20,7 @@ final class PrefixKeeper: Sendable {
 
     /// Documents whose prompts are remembered and stored.
     static let documentCount = 8
-    /// Workspace folders that are watched, and folders that are known to be prepared.
-    private static let rootCount = 8
+    /// Folders that are known to be prepared.
     private static let folderCount = 1_024
     /// Looks in a row, two seconds apart, that must find other daemons: one that ends while its editor starts it anew
     /// is no company.
@@ -52,15 +51,17 @@ final class PrefixKeeper: Sendable {
     private let disk: SnapshotKeeper?
     private let memory: Mutex<MemoryShare?>
     private let progress: any WorkProgress
+    private let promptSize: PromptSizeEstimate?
     private let logger: Logger
     private let delays: Delays
     private let state = Mutex(State())
 
+    /// - Parameter promptSize: told how fast prompts were read.
     init(
         engine: InferenceEngine, context: RepositoryContext, pipeline: CompletionPipeline,
         disk: SnapshotKeeper?,
-        memory: sending MemoryShare?, progress: any WorkProgress, delays: Delays = Delays(),
-        logger: Logger = DaemonLog.logger("prefix")
+        memory: sending MemoryShare?, progress: any WorkProgress, promptSize: PromptSizeEstimate? = nil,
+        delays: Delays = Delays(), logger: Logger = DaemonLog.logger("prefix")
     ) {
         self.engine = engine
         self.context = context
@@ -68,37 +69,59 @@ final class PrefixKeeper: Sendable {
         self.disk = disk
         self.memory = Mutex(memory)
         self.progress = progress
+        self.promptSize = promptSize
         self.delays = delays
         self.logger = logger
     }
 
     // MARK: What happens
 
-    /// A request came: whatever runs ends, nothing new begins before the next idle moment.
-    func requestArrived() {
-        let running = state.withLock { state in
+    /// A request came: whatever runs ends, nothing new begins before the next idle moment. Returns what tells the time
+    /// until the next one from what comes later.
+    @discardableResult
+    func requestArrived() -> UInt64 {
+        let (running, activity) = state.withLock { state in
             state.activity += 1
             state.ahead = nil
-            return state.running
+            return (state.running, state.activity)
         }
         for flag in running { flag.raise() }
+        return activity
     }
 
-    /// A request was answered, or given up after its prompt was read.
+    /// A request was answered, or given up.
     ///
-    /// - Parameter isHypothetical: the text is not the document's: what it would be with an item of a menu taken. It is
-    ///   not remembered, and so never stored.
-    func requestFinished(_ record: PromptRecord, text: String?, isHypothetical: Bool = false) {
-        var outdated = noteBranch(record.tokens, of: record.path)
-        if !isHypothetical, let superseded = note(record), !superseded.hasOwnContext, record.hasOwnContext {
-            outdated.append(superseded.tokens)
-        }
+    /// - Parameters:
+    ///   - activity: as `requestArrived` gave it: behind a later request nothing is read for this one, because what
+    ///     waits on purpose would wait for that, too.
+    ///   - isHypothetical: the text is not the document's: what it would be with an item of a menu taken. It is not
+    ///     remembered, and so never stored.
+    func requestFinished(
+        _ record: PromptRecord, text: String?, since activity: UInt64, isHypothetical: Bool = false
+    ) {
+        let outdated = note(record, isDocuments: !isHypothetical)
         if !outdated.isEmpty { Task { await forget(outdated) } }
+        guard isIdle(since: activity) else { return }
         guard record.hasOwnContext || isHypothetical else {
             // Answered with what was there: now the document's own context.
             return expect(record.request, isGuess: false)
         }
         expect(text.map { record.request(accepting: $0) }, isGuess: true)
+    }
+
+    /// A request was answered before its prompt was read. Reading goes on at once, for the next key finds what was read
+    /// by then.
+    ///
+    /// - Parameter activity: as `requestArrived` gave it: behind a later request there is nothing to go on with.
+    func requestUnread(_ record: PromptRecord, since activity: UInt64, isHypothetical: Bool = false) {
+        Task.detached { [weak self] in
+            var record = record
+            guard let self, let flag = begin(since: activity) else { return }
+            let isRead = await read(&record, flag)
+            finish(flag)
+            guard isRead == true else { return }
+            requestFinished(record, text: nil, since: activity, isHypothetical: isHypothetical)
+        }
     }
 
     /// A document was saved: what is remembered of it may now be stored.
@@ -116,32 +139,40 @@ final class PrefixKeeper: Sendable {
         expect(record.request(in: text), isGuess: false)
     }
 
-    /// Remembers a prompt. Returns the record that it replaces, unless the tokens are the same.
-    @discardableResult
-    private func note(_ record: PromptRecord) -> PromptRecord? {
-        if let kept = record.keptContext {
-            pipeline.keptContext?.keep(kept)
-        } else if record.hasOwnContext {
-            pipeline.keptContext?.forget(record.path)
+    /// Remembers a prompt that was read. Returns those that are worth their memory no more.
+    ///
+    /// - Parameter isDocuments: whether its text is what the user has, and no guess.
+    private func note(_ record: PromptRecord, isDocuments: Bool) -> [PromptBranches.Outdated] {
+        if isDocuments {
+            if let kept = record.keptContext {
+                pipeline.keptContext?.keep(kept)
+            } else if record.hasOwnContext {
+                pipeline.keptContext?.forget(record.path)
+            }
         }
+        let isWhole = record.readTokenCount == record.tokens.count
         return state.withLock { state in
-            let known = state.records.firstIndex { $0.path == record.path }
-            var record = record
-            let old = known.map { state.records.remove(at: $0) }
-            let isSame = old?.tokens == record.tokens
-            record.isStored = record.isStored || (isSame && old?.isStored ?? false)
-            state.records.insert(record, at: 0)
-            if state.records.count > Self.documentCount { state.records.removeLast() }
-            return isSame ? nil : old
+            if isDocuments { Self.remember(record, in: &state.records) }
+            guard record.readTokenCount > 0 else { return [] }
+            return state.branches.note(
+                isWhole ? record.tokens : Array(record.tokens[..<record.readTokenCount]), of: record.path,
+                isBorrowed: !record.hasOwnContext || !isWhole,
+                keeping: state.records.first { $0.path == record.path }?.tokens)
         }
     }
 
-    private func noteBranch(_ tokens: [TokenID], of path: String) -> [[TokenID]] {
-        state.withLock { $0.branches.note(tokens, of: path) }
+    private static func remember(_ record: PromptRecord, in records: inout [PromptRecord]) {
+        var record = record
+        if let known = records.firstIndex(where: { $0.path == record.path }) {
+            let old = records.remove(at: known)
+            record.isStored = record.isStored || (old.isStored && old.tokens == record.tokens)
+        }
+        records.insert(record, at: 0)
+        if records.count > documentCount { records.removeLast() }
     }
 
-    private func forget(_ prompts: [[TokenID]]) async {
-        for prompt in prompts { await engine.forget(prompt) }
+    private func forget(_ prompts: [PromptBranches.Outdated]) async {
+        for prompt in prompts { await engine.forget(prompt.tokens, keeping: prompt.sharedCount) }
     }
 
     private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
@@ -162,6 +193,9 @@ final class PrefixKeeper: Sendable {
         guard (try? await Task.sleep(for: delays.store)) != nil, isIdle(since: activity) else { return }
         await storeRecords()
     }
+
+    /// Whether something is to be read in the next idle moment.
+    var expectsReading: Bool { state.withLock { $0.ahead != nil } }
 
     private func isIdle(since activity: UInt64) -> Bool { state.withLock { $0.activity == activity } }
 
@@ -194,24 +228,32 @@ final class PrefixKeeper: Sendable {
     ) async -> Bool {
         var request = request
         request.cancellation = flag
-        // A prompt that cannot be made, or read, now is the next request's business.
-        guard let (prompt, tokens) = try? await pipeline.prompt(for: request, usesKeptContext: isGuess),
-            let done = try? await engine.prefetch(tokens, cancellation: flag)
-        else { return !flag.isRaised }
+        request.deadline = nil
+        // A prompt that cannot be made now is the next request's business.
+        guard let prompt = try? await pipeline.prompt(for: request, usesKeptContext: isGuess) else {
+            return !flag.isRaised
+        }
+        var record = PromptRecord(request, prompt)
+        guard let isRead = await read(&record, flag) else { return !flag.isRaised }
+        // What is remembered, and stored, is what the user has.
+        if isRead { await forget(note(record, isDocuments: !isGuess)) }
+        return isRead
+    }
+
+    /// Reads a prompt. False when it was ended: what was read by then is known here too, so that it can be freed. Nil
+    /// where the tokens cannot be read, which is the next request's business.
+    private func read(_ record: inout PromptRecord, _ flag: CancellationFlag) async -> Bool? {
+        guard let done = try? await engine.prefetch(record.tokens, cancellation: flag) else { return nil }
+        promptSize?.note(tokenCount: done.computedTokenCount, prefillTime: done.time)
         logger.debug(
             "read ahead",
             metadata: [
-                "tokens": "\(tokens.count)", "reused": "\(done.reusedTokenCount)",
-                "computed": "\(done.computedTokenCount)",
+                "tokens": "\(record.tokens.count)", "reused": "\(done.reusedTokenCount)",
+                "computed": "\(done.computedTokenCount)", "read_ms": "\(done.time.milliseconds)",
             ])
-        guard done.isComplete else { return false }
-        await forget(noteBranch(tokens, of: request.query.filePath))
-        // What is remembered, and stored, is what the user has.
-        if isGuess { return true }
-        let superseded = note(PromptRecord(request, prompt: prompt, tokens: tokens))
-        // Nobody comes back to the text behind borrowed context: the own one is there now.
-        if let superseded, !superseded.hasOwnContext { await forget([superseded.tokens]) }
-        return true
+        record.readTokenCount = done.isComplete ? record.tokens.count : done.reusedTokenCount + done.computedTokenCount
+        if !done.isComplete { await forget(note(record, isDocuments: false)) }
+        return done.isComplete
     }
 
     /// Tells the user's other daemons how much this one uses, and keeps to what they leave.
@@ -221,6 +263,7 @@ final class PrefixKeeper: Sendable {
             (memory?.update(usedByteCount: used), memory.map { $0.otherCount > 0 } ?? true)
         }
         state.withLock { $0.looksWithOthers = hasOthers ? $0.looksWithOthers + 1 : 0 }
+        logger.trace("memory", metadata: ["kept_bytes": "\(used)"])
         if let allowed { await engine.setCacheByteLimit(allowed) }
     }
 
@@ -236,7 +279,7 @@ final class PrefixKeeper: Sendable {
     /// Writes what is not stored yet. Also called when the session ends.
     func storeRecords() async {
         guard let disk else { return }
-        for record in state.withLock({ $0.records }) where !record.isStored && record.hasOwnContext {
+        for record in state.withLock({ $0.records }) where !record.isStored {
             guard await disk.store(record, engine: engine, context: context) else { continue }
             state.withLock { state in
                 for index in state.records.indices
@@ -250,8 +293,8 @@ final class PrefixKeeper: Sendable {
 
     // MARK: Checkouts
 
-    /// Follows the roots of a session, in place of those before, until `self` goes: attaches what was stored, then
-    /// looks now and then whether HEAD has moved or another daemon has stored something.
+    /// Follows the roots of a session, as many as a context keeps, in place of those before, until `self` goes:
+    /// attaches what was stored, then looks now and then whether HEAD has moved or another daemon has stored something.
     func watch(rootPaths: [String]) {
         let isFirst = state.withLock { state in
             defer { state.watchedRoots = rootPaths }
@@ -259,7 +302,9 @@ final class PrefixKeeper: Sendable {
         }
         guard isFirst else { return }
         Task.detached(priority: .low) { [weak self, delays] in
-            for folder in rootPaths.prefix(Self.rootCount) { await self?.prepare(forFile: folder + "/x") }
+            for folder in rootPaths.prefix(RepositoryContext.maximumCheckoutCount) {
+                await self?.prepare(forFile: folder + "/x")
+            }
             while let keeper = self {
                 await keeper.look(keeper.state.withLock { $0.watchedRoots ?? [] })
                 guard (try? await Task.sleep(for: delays.watch)) != nil else { return }
@@ -281,7 +326,7 @@ final class PrefixKeeper: Sendable {
 
     func look(_ rootPaths: [String]) async {
         await shareMemory()
-        for folder in rootPaths.prefix(Self.rootCount) {
+        for folder in rootPaths.prefix(RepositoryContext.maximumCheckoutCount) {
             let report = await context.report(forFile: folder + "/x")
             guard let rootPath = report.scope.rootPath else { continue }
             await disk?.attach(rootPath: rootPath, engine: engine, context: context)

@@ -8,6 +8,8 @@ struct PromptRecord: Sendable {
     /// What was asked; `cancellation` is spent.
     var request: CompletionPipeline.Request
     var tokens: [TokenID]
+    /// Leading tokens that the engine has read: all, unless the request was given up before.
+    var readTokenCount: Int
     var contextTokenCount: Int
     /// The root of the repository or folder; nil for a file on its own, which is not stored.
     var rootPath: String?
@@ -17,13 +19,15 @@ struct PromptRecord: Sendable {
     let hasOwnContext: Bool
     var isStored = false
 
-    init(_ request: CompletionPipeline.Request, prompt: PromptResult, tokens: [TokenID]) {
+    init(_ request: CompletionPipeline.Request, _ prompt: CompletionPipeline.Prompt) {
         self.request = request
-        self.tokens = tokens
-        rootPath = prompt.rootPath
-        hasOwnContext = tokens.elementsEqual(prompt.prompt.tokens.lazy.map { TokenID($0) })
-        contextTokenCount = hasOwnContext ? prompt.contextTokenCount : 0
-        contextSources = hasOwnContext ? prompt.contextSources : []
+        self.request.deadline = nil
+        tokens = prompt.tokens
+        readTokenCount = prompt.tokens.count
+        rootPath = prompt.result.rootPath
+        hasOwnContext = prompt.borrowed == nil
+        contextTokenCount = prompt.borrowed?.tokens.count ?? prompt.result.contextTokenCount
+        contextSources = prompt.borrowed?.sources ?? prompt.result.contextSources
     }
 
     /// The context for prompts of other documents; nil where there is none, or it is another document's.

@@ -38,11 +38,6 @@ final class RemoteCompletionService: CompletionProvider {
     }
 
     private struct State {
-        var context: RepositoryContext?
-        var rootPaths: [String] = []
-        /// Those of them whose repositories are read before anybody asks.
-        var readAheadPaths: [String] = []
-        var indexing: WorkspaceIndexing?
         /// Why the server could not answer, and when: all requests wait a while after that.
         var failure: (message: String, time: ContinuousClock.Instant)?
         var reported: Set<String> = []
@@ -53,11 +48,18 @@ final class RemoteCompletionService: CompletionProvider {
     private let loading: Task<Model, any Error>
     private let deadline: ContextDeadline
     private let state = Mutex(State())
-    private let folderChanges = LatestWork()
+    private let folders: WorkspaceFolders
 
     init(configuration: Configuration, logger: Logger = DaemonLog.logger("remote")) {
         self.configuration = configuration
         self.logger = logger
+        folders = WorkspaceFolders(readsAhead: configuration.includesContext) { rootPaths in
+            RepositoryContext(
+                RepositoryContext.Configuration(
+                    workspaceFolders: rootPaths, cacheFolder: configuration.cacheDirectory,
+                    disabledSignals: configuration.disabledSignals
+                ) { logger.notice("\($0)") })
+        }
         deadline = ContextDeadline()
         loading = Task.detached { try Self.load(configuration) }
     }
@@ -79,49 +81,23 @@ final class RemoteCompletionService: CompletionProvider {
 
     func workspaceOpened(_ workspace: WorkspaceDescription, progress: any WorkProgress) {
         logger.notice("completions come from \(configuration.engine.url), which is sent parts of your files")
-        let logger = logger
-        let made = RepositoryContext(
-            RepositoryContext.Configuration(
-                workspaceFolders: workspace.rootPaths, cacheFolder: configuration.cacheDirectory,
-                disabledSignals: configuration.disabledSignals
-            ) { line in
-                logger.notice("\(line)")
-            })
-        let indexing = configuration.includesContext ? WorkspaceIndexing(context: made, progress: progress) : nil
-        state.withLock { state in
-            (state.context, state.indexing, state.rootPaths) = (made, indexing, workspace.rootPaths)
-        }
+        folders.open(rootPaths: workspace.rootPaths, progress: progress)
     }
 
-    func workspaceChanged(rootPaths: [String]) {
-        state.withLock { $0.rootPaths = rootPaths }
-        followFolders()
-    }
+    func workspaceChanged(rootPaths: [String]) { folders.change(to: rootPaths) }
 
-    func readAhead(rootPaths: [String]) {
-        state.withLock { $0.readAheadPaths = rootPaths }
-        followFolders()
-    }
-
-    /// Does what follows from the folders as they are by then.
-    private func followFolders() {
-        folderChanges.submit { [weak self] in
-            guard let state = self?.state.withLock({ $0 }), let context = state.context else { return }
-            await context.setWorkspaceFolders(state.rootPaths)
-            state.indexing?.start(rootPaths: state.readAheadPaths)
-        }
-    }
+    func readAhead(rootPaths: [String]) { folders.readAhead(rootPaths) }
 
     func documentChanged(_ document: DocumentSnapshot) {}
 
     func documentSaved(_ document: DocumentSnapshot) {
-        guard let path = document.path, let context = state.withLock({ $0.context }) else { return }
-        Task { await context.noteSaved(path) }
+        guard let path = document.path else { return }
+        Task { [context = folders.context] in await context.noteSaved(path) }
     }
 
     func documentClosed(_ uri: DocumentURI) {}
 
-    func sessionEnded(limit: Duration) { state.withLock { $0.indexing }?.stop() }
+    func sessionEnded(limit: Duration) { folders.stop() }
 
     // MARK: Completions
 
@@ -169,11 +145,7 @@ final class RemoteCompletionService: CompletionProvider {
     private func prompt(
         for request: CompletionRequest, path: String, _ model: Model
     ) async throws -> [Int32] {
-        let context = state.withLock { state in
-            let made = state.context ?? RepositoryContext(RepositoryContext.Configuration { _ in })
-            state.context = made
-            return made
-        }
+        let context = folders.context
         let open = request.openDocuments.compactMap { document in
             document.path.map { OpenDocument(path: $0, text: document.bytes) }
         }

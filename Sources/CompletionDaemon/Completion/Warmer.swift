@@ -71,13 +71,13 @@ struct Warmer: Sendable {
         let request = CompletionPipeline.Request(
             query: query, languageID: LanguageID.guess(path: target.path),
             maximumTokens: CompletionPipeline.defaultMaximumTokens, sampling: .greedy, cancellation: flag)
-        let prompt: PromptResult
-        let tokens: [TokenID]
+        let prompt: CompletionPipeline.Prompt
         do {
-            (prompt, tokens) = try await pipeline.prompt(for: request, usesKeptContext: false)
+            prompt = try await pipeline.prompt(for: request, usesKeptContext: false)
         } catch is RepoContextError {
             return nil
         }
+        let tokens = prompt.tokens
         let reused = await engine.knownPrefixLength(of: tokens)
         var end = min(tokens.count, reused + Self.sliceTokenCount)
         while true {
@@ -88,7 +88,7 @@ struct Warmer: Sendable {
             if end == tokens.count { break }
             end = min(tokens.count, end + Self.sliceTokenCount)
         }
-        let record = PromptRecord(request, prompt: prompt, tokens: tokens)
+        let record = PromptRecord(request, prompt)
         let isStored = await disk?.store(record, engine: engine, context: context) ?? false
         return Outcome(
             path: target.path, promptTokens: tokens.count, reusedTokens: reused,

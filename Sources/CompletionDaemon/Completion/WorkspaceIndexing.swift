@@ -9,31 +9,45 @@ import Synchronization
 final class WorkspaceIndexing: Sendable {
     private let context: RepositoryContext
     private let progress: any WorkProgress
-    private let running = Mutex<CancellationFlag?>(nil)
+    private let state = Mutex(State())
+
+    private struct State {
+        /// What is read, or was.
+        var rootPaths: [String] = []
+        var running: CancellationFlag?
+        var isOver = false
+    }
 
     init(context: RepositoryContext, progress: any WorkProgress) {
         self.context = context
         self.progress = progress
     }
 
-    /// Reads these folders, the first ones that a context keeps, in place of those before.
-    func start(rootPaths: [String]) {
+    /// Reads these folders, the first ones that a context keeps, in place of those before. The same ones again, or any
+    /// after the end, change nothing: false then.
+    @discardableResult
+    func read(_ rootPaths: [String]) -> Bool {
+        let rootPaths = Array(rootPaths.prefix(RepositoryContext.maximumCheckoutCount))
         let flag = CancellationFlag()
-        replace(with: flag)
-        Task.detached(priority: .low) { [context, progress] in
-            for rootPath in rootPaths.prefix(RepositoryContext.maximumCheckoutCount) {
-                await Self.read(rootPath, context, progress, flag)
-            }
+        let isNew = state.withLock { state in
+            guard !state.isOver, state.rootPaths != rootPaths else { return false }
+            state.rootPaths = rootPaths
+            state.running?.raise()
+            state.running = flag
+            return true
         }
+        guard isNew else { return false }
+        Task.detached(priority: .low) { [context, progress] in
+            for rootPath in rootPaths { await Self.read(rootPath, context, progress, flag) }
+        }
+        return true
     }
 
     /// Reading ends with the step that is being done.
-    func stop() { replace(with: nil) }
-
-    private func replace(with flag: CancellationFlag?) {
-        running.withLock { running in
-            running?.raise()
-            running = flag
+    func stop() {
+        state.withLock { state in
+            state.isOver = true
+            state.running?.raise()
         }
     }
 

@@ -9,6 +9,8 @@ final class GatingProvider: CompletionProvider {
     private let settings: SettingsStore
     private let usage: UsageRecorder?
     private let silentUntil = Mutex<ContinuousClock.Instant?>(nil)
+    /// Folders of the session that may be read ahead; nil before it begins.
+    private let rootPaths = Mutex<[String]?>(nil)
 
     /// - Parameter usage: told whether the user wants to be counted.
     init(_ base: any CompletionProvider, settings: SettingsStore, usage: UsageRecorder?) {
@@ -50,9 +52,17 @@ final class GatingProvider: CompletionProvider {
         readAhead(rootPaths: workspace.rootPaths)
     }
 
-    /// Where the user wants no completions, nothing is read.
     func readAhead(rootPaths: [String]) {
-        base.readAhead(rootPaths: rootPaths.filter { settings.settings(forFile: $0 + "/x").settings.isEnabled })
+        self.rootPaths.withLock { $0 = rootPaths }
+        readAhead()
+    }
+
+    /// Where the user wants no completions, nothing is read. Under the lock, so that the last settings win.
+    private func readAhead() {
+        rootPaths.withLock { rootPaths in
+            guard let rootPaths else { return }
+            base.readAhead(rootPaths: rootPaths.filter { settings.settings(forFile: $0 + "/x").settings.isEnabled })
+        }
     }
 
     func workspaceChanged(rootPaths: [String]) {
@@ -70,12 +80,14 @@ final class GatingProvider: CompletionProvider {
         settings.setEditorSettings(value, forFolder: path)
         // What was suggested under other settings.
         base.settingsChanged(nil)
+        readAhead()
     }
 
     func settingsChanged(_ value: JSONValue?) {
         settings.setEditorSettings(value)
         usage?.setEnabled(settings.userSettings.countsUsage)
         base.settingsChanged(value)
+        readAhead()
     }
 
     func documentChanged(_ document: DocumentSnapshot) { base.documentChanged(document) }

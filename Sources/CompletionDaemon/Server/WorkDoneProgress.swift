@@ -17,24 +17,23 @@ final class WorkDoneProgress: WorkProgress {
     }
 
     private struct Work {
-        let token: String
         let title: String
         var phase = Phase.asked
         var percentage = 0
     }
 
     private struct State {
-        /// By the request that asked; its id is the work's token.
-        var works: [RequestID: Work] = [:]
+        /// By token, which is also the id of the request that asked.
+        var works: [String: Work] = [:]
         var lastNumber = 0
     }
 
     private struct Reporter: WorkProgressReporter {
         let progress: WorkDoneProgress
-        let id: RequestID
+        let token: String
 
-        func report(percentage: Int) { progress.report(id, percentage: percentage) }
-        func end() { progress.end(id) }
+        func report(percentage: Int) { progress.report(token, percentage: percentage) }
+        func end() { progress.end(token) }
     }
 
     private let sink: any MessageSink
@@ -47,63 +46,64 @@ final class WorkDoneProgress: WorkProgress {
     }
 
     func begin(_ title: String) -> any WorkProgressReporter {
-        let work = state.withLock { state -> Work? in
+        let token = state.withLock { state -> String? in
             guard state.works.count < Self.maximumWorkCount else { return nil }
             state.lastNumber += 1
-            let work = Work(token: "foretoken/work/\(state.lastNumber)", title: title)
-            state.works[.string(ExactString(work.token))] = work
-            return work
+            let token = "foretoken/work/\(state.lastNumber)"
+            state.works[token] = Work(title: title)
+            return token
         }
-        guard let work else { return NoProgress() }
-        let id = RequestID.string(ExactString(work.token))
+        guard let token else { return NoProgress() }
         do {
             sink.send(
                 try WireCoding.encode(
                     RequestMessage(
-                        id: id, method: WorkDoneProgressCreateParams.method,
-                        params: WorkDoneProgressCreateParams(token: work.token))))
+                        id: .string(ExactString(token)), method: WorkDoneProgressCreateParams.method,
+                        params: WorkDoneProgressCreateParams(token: token))))
         } catch {
             logger.error("cannot encode \(WorkDoneProgressCreateParams.method)")
-            state.withLock { $0.works[id] = nil }
+            state.withLock { $0.works[token] = nil }
         }
-        return Reporter(progress: self, id: id)
+        return Reporter(progress: self, token: token)
     }
 
-    private func report(_ id: RequestID, percentage: Int) {
+    private func report(_ token: String, percentage: Int) {
         state.withLock { state in
-            guard let work = state.works[id], percentage > work.percentage else { return }
-            state.works[id]?.percentage = percentage
-            if work.phase == .shown { notify(work, .init(kind: "report", percentage: percentage)) }
+            guard let work = state.works[token], percentage > work.percentage else { return }
+            state.works[token]?.percentage = percentage
+            if work.phase == .shown { notify(token, .init(kind: "report", percentage: percentage)) }
         }
     }
 
-    private func end(_ id: RequestID) {
+    private func end(_ token: String) {
         state.withLock { state in
-            guard let work = state.works[id], work.phase == .shown else {
-                state.works[id]?.phase = .endedUnanswered
+            guard let work = state.works[token], work.phase == .shown else {
+                state.works[token]?.phase = .endedUnanswered
                 return
             }
-            state.works[id] = nil
-            notify(work, .init(kind: "end"))
+            state.works[token] = nil
+            notify(token, .init(kind: "end"))
         }
     }
 
     /// The client answered a request. False when it was none of these.
     func answered(_ id: RequestID, isError: Bool) -> Bool {
-        state.withLock { state in
-            guard let work = state.works[id], work.phase != .shown else { return false }
+        guard case .string(let id) = id else { return false }
+        let token = id.value
+        return state.withLock { state in
+            guard let work = state.works[token], work.phase != .shown else { return false }
             if isError || work.phase == .endedUnanswered {
-                state.works[id] = nil
+                state.works[token] = nil
             } else {
-                state.works[id]?.phase = .shown
-                notify(work, .init(kind: "begin", title: work.title, percentage: work.percentage))
+                state.works[token]?.phase = .shown
+                notify(token, .init(kind: "begin", title: work.title, percentage: work.percentage))
             }
             return true
         }
     }
 
-    private func notify(_ work: Work, _ value: WorkDoneProgressParams.Value) {
+    private func notify(_ token: String, _ value: WorkDoneProgressParams.Value) {
         sink.notify(
-            WorkDoneProgressParams.method, WorkDoneProgressParams(token: work.token, value: value), logger: logger)
+            WorkDoneProgressParams.method, WorkDoneProgressParams(token: token, value: value), logger: logger)
     }
 }

@@ -79,11 +79,13 @@ struct TokenEmitter {
         generation.tokens.reserveCapacity(limit)
         generation.logProbabilities.reserveCapacity(limit)
         generation.text.reserveCapacity(limit * Self.reservedBytesPerToken)
+        let isBegun = !request.cancellation.isRaised
         let (reused, isPrefilled) = model.prefill(
             request.prompt, room: limit, cancellation: request.cancellation)
         if isPrefilled { prepare() }
         let prefillEnd = clock.now
         generation.reusedTokenCount = reused
+        generation.computedTokenCount = isBegun ? max(0, model.tokens.count - reused) : 0
         generation.prefillTime = prefillEnd - start
         generation.stopReason = isPrefilled ? decode(&self) : .cancelled
         generation.decodeTime = clock.now - prefillEnd

@@ -57,10 +57,14 @@ package struct Generation: Sendable {
     package var promptTokenCount = 0
     /// Leading prompt tokens whose keys and values were there from before.
     package var reusedTokenCount = 0
+    /// Prompt tokens that were computed: all others, unless it was cancelled before.
+    package var computedTokenCount = 0
     /// From the start to the first token's logits.
     package var prefillTime = Duration.zero
     /// From then to the end.
     package var decodeTime = Duration.zero
     /// Nil after plain decoding.
     package var speculation: SpeculationTelemetry?
+
+    package init() {}
 }

@@ -67,6 +67,8 @@ extension InferenceEngine {
         package var reusedTokenCount = 0
         package var computedTokenCount = 0
         package var isComplete = false
+        /// What computing took.
+        package var time = Duration.zero
     }
 
     /// Reads a prompt, so that a request with it, or with one that begins like it, need not. Ends early when the
@@ -77,10 +79,11 @@ extension InferenceEngine {
         return team.withLiveRequest(cancellation: cancellation) {
             let model = languageModel
             guard !cancellation.isRaised else { return Prefetch() }
+            let start = ContinuousClock.now
             let (reused, isComplete) = model.prefill(prompt, cancellation: cancellation)
             return Prefetch(
                 reusedTokenCount: reused, computedTokenCount: model.tokens.count - reused,
-                isComplete: isComplete)
+                isComplete: isComplete, time: ContinuousClock.now - start)
         }
     }
 
@@ -91,8 +94,12 @@ extension InferenceEngine {
         return min(longest, prompt.count - 1)
     }
 
-    /// Frees the memory of a prompt that nobody will come back to, as far as no other prompt begins with it.
-    package func forget(_ prompt: [TokenID]) { keyValueCache?.prefixes.forget(prompt) }
+    /// Frees the memory of a prompt that nobody will come back to, behind its first `keptCount` tokens and as far as no
+    /// other stored prompt begins with it.
+    package func forget(_ prompt: [TokenID], keeping keptCount: Int = 0) {
+        guard let cache = keyValueCache else { return }
+        cache.prefixes.forget(prompt, keeping: keptCount, working: cache.tokens)
+    }
 
     // MARK: Memory
 

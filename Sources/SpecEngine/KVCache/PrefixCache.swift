@@ -173,9 +173,10 @@ final class PrefixCache {
     /// The node that stands for `part`: one that is there, or a new one in place of a shorter leaf.
     private func node(for part: ArraySlice<TokenID>, block: KVBlock, beneath parent: Node?) -> Node {
         for node in parent?.children ?? roots where Self.commonCount(node.tokens, part) == part.count {
-            // Pages of a snapshot take the place of private memory with the same contents.
-            if node.tokens.count == part.count, block.snapshot != nil, node.block.snapshot == nil,
-                block.verify()
+            // Pages of a snapshot take the place of private memory with the same contents, and of those of a snapshot
+            // that was removed.
+            if node.tokens.count == part.count, let snapshot = block.snapshot, node.block.snapshot !== snapshot,
+                !(node.block.snapshot?.exists ?? false), block.verify()
             {
                 byteCount -= node.block.privateByteCount
                 node.block = block
@@ -230,17 +231,28 @@ final class PrefixCache {
         return oldest
     }
 
-    /// Drops the end of a sequence that is stored whole, as far as no longer one needs it and it was not used last.
-    /// Pages of a snapshot stay: they take no memory of ours.
-    func forget(_ tokens: [TokenID]) {
+    /// Drops what is stored of a sequence, its end first, as far as no other stored one needs it: of one that was not
+    /// read to its end, or whose short end was not worth storing, what there is. Context from a snapshot stays, because
+    /// snapshots of documents continue it.
+    ///
+    /// - Parameters:
+    ///   - keptCount: leading tokens that stay.
+    ///   - working: the sequence that is worked on. Blocks that are all its stay; one in which it parts does not, since
+    ///     it has, or will have before it writes, a block of its own there.
+    func forget(_ tokens: [TokenID], keeping keptCount: Int = 0, working: [TokenID] = []) {
+        let workingCount = Self.commonCount(working, tokens[...])
         let match = match(tokens[...])
-        guard match.count == tokens.count else { return }
         var path = match.path
         if let tail = match.tail {
+            // Where another sequence goes on in the same block, the end is not stored.
             guard tail.tokens.count == match.tailCount else { return }
             path.append(tail)
         }
-        while let leaf = path.popLast(), leaf.children.isEmpty, leaf.lastUse < clock, leaf.block.snapshot == nil {
+        while let leaf = path.popLast(), leaf.children.isEmpty,
+            leaf.block.snapshot.map({ !$0.origin.documentPath.isEmpty }) ?? true
+        {
+            let start = path.count * KVCache.blockPositions
+            guard start >= keptCount, start + leaf.tokens.count > workingCount else { return }
             remove(leaf)
         }
     }

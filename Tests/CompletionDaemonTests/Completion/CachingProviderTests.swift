@@ -111,6 +111,18 @@ struct CachingProviderTests {
         }
     }
 
+    @Test("What time cut short is shown, and made anew the next time")
+    func cutShort() async throws {
+        let asked = Asked()
+        let provider = provider(asked) { request in
+            let place = request.byteOffset..<request.byteOffset
+            return .items([CompletionItem(text: "total(", replaceRange: place, isUnfinished: true)])
+        }
+        #expect(texts(await provider.complete(try request("x = |\n"))) == ["total("])
+        #expect(texts(await provider.complete(try request("x = |\n"))) == ["total("])
+        #expect(asked.all.count == 2)
+    }
+
     @Test("That there is nothing to suggest is remembered, and forgotten with the document")
     func nothing() async throws {
         let asked = Asked()

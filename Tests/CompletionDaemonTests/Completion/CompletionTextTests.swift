@@ -27,10 +27,12 @@ struct TextCase: CustomTestStringConvertible, Sendable {
 
     var rules: StopRules { StopRules(prefix: prefix[...], suffix: suffix[...], languageID: languageID) }
 
-    func process(_ generated: [UInt8], isCut: Bool = false, indentation: IndentationStyle? = nil) -> String? {
+    func process(
+        _ generated: [UInt8], isCut: Bool = false, keepsHalfLine: Bool = true, indentation: IndentationStyle? = nil
+    ) -> String? {
         PostProcessor(
             prefix: prefix[...], suffix: suffix[...], stopRules: rules, indentation: indentation
-        ).process(generated, isCut: isCut)
+        ).process(generated, isCut: isCut, keepsHalfLine: keepsHalfLine)
     }
 }
 
@@ -255,6 +257,26 @@ struct CompletionTextTests {
     @Test("A limit never leaves half a line or half a word", arguments: cutCases)
     func cut(_ example: TextCase) {
         #expect(example.process(Array(example.generated.utf8), isCut: true) == example.expected)
+    }
+
+    static let overdueCases = [
+        TextCase(name: "not one line", document: "let a = ‸\n", generated: "total(of: b", expected: nil),
+        TextCase(name: "blank lines alone", document: "f {‸\n", generated: "\n\n    a", expected: nil),
+        TextCase(
+            name: "the lines that are there", document: "f {\n    ‸\n", generated: "a()\n    b()\n    c(d",
+            expected: "a()\n    b()"),
+        TextCase(
+            name: "a line whose end was not written yet", document: "f {\n    ‸\n", generated: "a()\n    b()",
+            expected: "a()"),
+        TextCase(
+            name: "what the rules end anyway", document: "let a = ‸\nlet b = 1\n", generated: "c\nlet b = 1\nlet",
+            expected: "c"),
+    ]
+
+    @Test("What time ends is shown in whole lines", arguments: overdueCases)
+    func overdue(_ example: TextCase) {
+        let generated = Array(example.generated.utf8)
+        #expect(example.process(generated, isCut: true, keepsHalfLine: false) == example.expected)
     }
 
     @Test("Lines are indented as the document's are", arguments: indentationCases)

@@ -155,7 +155,12 @@ struct SettingsTests {
             progress: NoProgress())
         #expect(provider.readAheadPaths.withLock { $0 } == [on.path])
         gate.settingsChanged(try parse(#"{"enabled":false}"#))
+        #expect(provider.readAheadPaths.withLock { $0 } == [])
         gate.workspaceChanged(rootPaths: [on.path])
+        #expect(provider.readAheadPaths.withLock { $0 } == [])
+        gate.settingsChanged(try parse(#"{"enabled":true}"#), forFolder: on.path)
+        #expect(provider.readAheadPaths.withLock { $0 } == [on.path])
+        gate.settingsChanged(try parse(#"{"enabled":false}"#), forFolder: on.path)
         #expect(provider.readAheadPaths.withLock { $0 } == [])
     }
 

@@ -34,7 +34,7 @@ struct EditorSessionTests {
             path: Binary.path,
             arguments: [
                 "serve", "--model", FixturePaths.defaultModel, "--context-tokens", "1024", "--disk-cache", "off",
-                "--no-statistics",
+                "--no-statistics", "--answer-within", "0",
             ])
         let mismatches = try await TranscriptReplay.run(transcript, against: server)
         // Without items in the recording the request was cancelled or superseded, which an answer may precede.

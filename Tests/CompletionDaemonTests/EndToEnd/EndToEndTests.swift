@@ -16,10 +16,11 @@ struct EndToEndTests {
     private static let isRecording = ProcessInfo.processInfo.environment["FORETOKEN_UPDATE_FIXTURES"] == "1"
 
     private static func provider() throws -> CompletionService {
-        CompletionService(
-            configuration: CompletionService.Configuration(
-                engine: EngineConfiguration(modelPath: FixturePaths.defaultModel),
-                contextTokens: contextTokens))
+        var configuration = CompletionService.Configuration(
+            engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: contextTokens)
+        // However slow the machine is, the session ends in a completion.
+        configuration.automaticLimit = nil
+        return CompletionService(configuration: configuration)
     }
 
     /// What `complete` prints at the project's cursor.
@@ -44,6 +45,7 @@ struct EndToEndTests {
             arguments: [
                 "-c", "log=$1; shift; exec \"$0\" \"$@\" 2> \"$log\"", Binary.path, log, "serve", "--model",
                 FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)", "--disk-cache", "off",
+                "--answer-within", "0",
             ])
         #expect(try await TranscriptReplay.run(transcript, against: server).isEmpty)
         #expect(server.waitForExit() == 0)
@@ -72,7 +74,7 @@ struct EndToEndTests {
             path: Binary.path,
             arguments: [
                 "serve", "--model", FixturePaths.defaultModel, "--context-tokens", "\(Self.contextTokens)",
-                "--disk-cache", "off",
+                "--disk-cache", "off", "--answer-within", "0",
             ])
         let binaryMismatches = try await TranscriptReplay.run(transcript, against: server)
         #expect(binaryMismatches.isEmpty, "binary: \(binaryMismatches)")

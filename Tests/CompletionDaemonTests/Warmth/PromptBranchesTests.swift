@@ -7,16 +7,23 @@ import Testing
 
 @Suite("Prompt branches")
 struct PromptBranchesTests {
-    /// A prompt that has 100 tokens of context and 40 of its own, `number` telling it apart.
+    /// A prompt that has 300 tokens of context and 40 of its own, `number` telling it apart.
     private func prompt(_ number: Int32, length: Int32 = 40) -> [TokenID] {
-        (0..<100).map { TokenID($0) } + (0..<length).map { TokenID(1_000 * number + $0) }
+        (0..<300).map { TokenID($0) } + (0..<length).map { TokenID(1_000 * number + $0) }
+    }
+
+    /// Whole prompts that go.
+    private func note(
+        _ tokens: [TokenID], of path: String, keeping kept: [TokenID]? = nil, in branches: inout PromptBranches
+    ) -> [[TokenID]] {
+        branches.note(tokens, of: path, keeping: kept).map(\.tokens)
     }
 
     @Test("Of a document's prompts the last ones stay, the oldest goes")
     func bounded() {
         var branches = PromptBranches()
         let all = (1...Int32(PromptBranches.maximumCount) + 2).map { prompt($0) }
-        let dropped = all.map { branches.note($0, of: "a") }
+        let dropped = all.map { note($0, of: "a", in: &branches) }
         #expect(dropped.dropLast(2).allSatisfy { $0.isEmpty })
         #expect(Array(dropped.suffix(2)) == [[all[0]], [all[1]]])
     }
@@ -29,8 +36,90 @@ struct PromptBranchesTests {
             #expect(branches.note(prompt(1, length: length), of: "a").isEmpty)
         }
         var dropped: [[TokenID]] = []
-        for number in 2...Int32(PromptBranches.maximumCount) + 1 { dropped += branches.note(prompt(number), of: "a") }
+        for number in 2...Int32(PromptBranches.maximumCount) + 1 {
+            dropped += note(prompt(number), of: "a", in: &branches)
+        }
         #expect(dropped == [prompt(1, length: 60)])
+    }
+
+    @Test("A prompt whose end alone differs goes at once: nothing holds memory that nobody can free")
+    func endsThatDiffer() {
+        var branches = PromptBranches()
+        let ends = (Int32(1)...9).map { number in
+            prompt(1, length: 60) + (0..<10).map { TokenID(1_000_000 * number + $0) }
+        }
+        var held: [[TokenID]] = []
+        for prompt in ends {
+            held.append(prompt)
+            let outdated = note(prompt, of: "a", in: &branches)
+            held.removeAll { outdated.contains($0) }
+            #expect(held == [prompt])
+        }
+        // The cursor goes up by steps: every prompt ends in marks that the longer one does not have there.
+        let long = ends[8] + (0..<200).map { TokenID(5_000 + $0) }
+        #expect(branches.note(long, of: "a").isEmpty)
+        var beside: [TokenID]?
+        for length in stride(from: long.count - 20, to: 350, by: -20) {
+            let prompt = long.prefix(length) + [TokenID(9_000), TokenID(9_001)]
+            #expect(note(Array(prompt), of: "a", in: &branches) == (beside.map { [$0] } ?? []))
+            beside = Array(prompt)
+        }
+        // And is the document's longest still known: it goes when others take its place.
+        var dropped: [[TokenID]] = []
+        for number in 2...Int32(PromptBranches.maximumCount) + 1 {
+            dropped += note(prompt(number), of: "a", in: &branches)
+        }
+        #expect(Set(dropped) == Set([long, beside].compactMap { $0 }))
+    }
+
+    @Test("A document's own last prompt stays, whatever a menu's items lead to")
+    func ownPromptStays() {
+        var branches = PromptBranches()
+        let own = prompt(1)
+        #expect(branches.note(own, of: "a", keeping: own).isEmpty)
+        var dropped: [[TokenID]] = []
+        for number in 2...Int32(PromptBranches.maximumCount) + 3 {
+            dropped += note(prompt(number), of: "a", keeping: own, in: &branches)
+        }
+        #expect(dropped == [prompt(2), prompt(3)])
+        // A suggestion goes on from it: when that goes, it does not.
+        let longer = own + (0..<30).map { TokenID(8_000 + $0) }
+        #expect(note(longer, of: "a", keeping: own, in: &branches) == [prompt(4)])
+        let outdated = (30...Int32(30 + PromptBranches.maximumCount)).flatMap { number in
+            branches.note(prompt(number), of: "a", keeping: own)
+        }
+        #expect(outdated.first { $0.tokens == longer }?.sharedCount == own.count)
+        // Also where its end alone differs.
+        #expect(branches.note(own.dropLast(4) + [TokenID(7)], of: "a", keeping: own).isEmpty)
+        // Once it is not the last one any more it is like the others.
+        let next = (20...Int32(20 + PromptBranches.maximumCount)).flatMap { number in
+            note(prompt(number), of: "a", keeping: prompt(20), in: &branches)
+        }
+        #expect(next.contains(own))
+    }
+
+    @Test("However few they are, they take no more than the document's last prompt again")
+    func tokenBound() {
+        var branches = PromptBranches()
+        var dropped: [[TokenID]] = []
+        for number in Int32(1)...5 {
+            let own = prompt(number, length: 200)
+            dropped += note(own, of: "a", keeping: own, in: &branches)
+        }
+        // 500 tokens each, 300 of them shared: two beside the last.
+        #expect(dropped == [prompt(1, length: 200), prompt(2, length: 200)])
+    }
+
+    @Test("What stands behind borrowed context goes when the document's own is there, and not before")
+    func borrowedContext() {
+        var branches = PromptBranches()
+        #expect(branches.note(prompt(1), of: "a", isBorrowed: true, keeping: prompt(1)).isEmpty)
+        #expect(branches.note(prompt(2), of: "a", isBorrowed: true, keeping: prompt(2)).isEmpty)
+        #expect(branches.note(prompt(9), of: "b").isEmpty)
+        // A guess behind the own context: the document's last prompt is the borrowed one still.
+        #expect(branches.note(prompt(3), of: "a", keeping: prompt(2)).map(\.tokens) == [prompt(1)])
+        let outdated = branches.note(prompt(4), of: "a", keeping: prompt(4))
+        #expect(outdated.map(\.tokens) == [prompt(2)] && outdated.first?.sharedCount == 0, "they part: each has its own")
     }
 
     @Test("One document's prompts do not cost another's")

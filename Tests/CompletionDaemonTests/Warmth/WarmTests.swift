@@ -91,26 +91,37 @@ struct WarmTests {
                 delays: delays)
         }
 
+        func request(_ path: String, _ text: [UInt8], _ cursor: Int) -> CompletionPipeline.Request {
+            CompletionPipeline.Request(
+                query: ContextQuery(filePath: path, text: text, cursorOffset: cursor, tokenBudget: 1_024),
+                languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
+        }
+
+        /// A request whose time is over before it begins.
+        func askTooLate(_ path: String, _ text: [UInt8], _ cursor: Int) async throws -> CompletionPipeline.Result {
+            var request = request(path, text, cursor)
+            request.deadline = AnswerDeadline(end: .now, rate: nil) {}
+            let activity = keeper.requestArrived()
+            let result = try await pipeline.complete(request)
+            keeper.requestUnread(result.record(of: request), since: activity)
+            return result
+        }
+
         func ask(
             _ path: String, _ text: [UInt8], _ cursor: Int, isHypothetical: Bool = false
         ) async throws -> CompletionPipeline.Result {
-            let request = CompletionPipeline.Request(
-                query: ContextQuery(filePath: path, text: text, cursorOffset: cursor, tokenBudget: 1_024),
-                languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
-            keeper.requestArrived()
+            let request = request(path, text, cursor)
+            let activity = keeper.requestArrived()
             let result = try await pipeline.complete(request)
             keeper.requestFinished(
-                PromptRecord(request, prompt: result.prompt, tokens: result.tokens), text: result.text,
+                PromptRecord(request, result.prompt), text: result.text, since: activity,
                 isHypothetical: isHypothetical)
             return result
         }
 
         /// Until the engine knows the prompt to its last token.
         func waitUntilRead(_ path: String, _ text: [UInt8], _ cursor: Int) async throws {
-            let request = CompletionPipeline.Request(
-                query: ContextQuery(filePath: path, text: text, cursorOffset: cursor, tokenBudget: 1_024),
-                languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
-            let tokens = try await pipeline.prompt(for: request).tokens
+            let tokens = try await pipeline.prompt(for: request(path, text, cursor)).tokens
             while await engine.knownPrefixLength(of: tokens) < tokens.count - 1 {
                 try await Task.sleep(for: .milliseconds(5))
             }
@@ -154,6 +165,93 @@ struct WarmTests {
         #expect(result.generation.reusedTokenCount == result.generation.promptTokenCount - 1)
     }
 
+    @Test("Behind a newer request nothing is read for an older one")
+    func nothingIsReadBehindARequest() async throws {
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        let text = Array(DrawingProject.caller.utf8)
+        let result = try await session.ask(project.filePath, text, text.count - 40)
+        #expect(session.keeper.expectsReading)
+        let request = session.request(project.filePath, text, text.count - 40)
+        let older = session.keeper.requestArrived()
+        let newer = session.keeper.requestArrived()
+        #expect(!session.keeper.expectsReading)
+        session.keeper.requestFinished(PromptRecord(request, result.prompt), text: "x", since: older)
+        #expect(!session.keeper.expectsReading, "the newer request may be waiting to read")
+        session.keeper.requestFinished(PromptRecord(request, result.prompt), text: "x", since: newer)
+        #expect(session.keeper.expectsReading)
+    }
+
+    @Test("What a request had no time to read is read behind it, for the next one", .timeLimit(.minutes(10)))
+    func unreadPromptIsNotLost() async throws {
+        // Nothing else would read it.
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        let text = Array(DrawingProject.caller.utf8)
+        let cursor = text.count - 40
+        await session.context.prepare(file: project.filePath)
+        let late = try await session.askTooLate(project.filePath, text, cursor)
+        #expect(late.isUnread && late.text == nil && late.generation.tokens.isEmpty)
+        let record = late.record(of: session.request(project.filePath, text, cursor))
+        #expect(record.readTokenCount == late.generation.reusedTokenCount, "so that nobody counts on the rest")
+        try await session.waitUntilRead(project.filePath, text, cursor)
+        let result = try await session.ask(project.filePath, text, cursor)
+        #expect(result.prompt.tokens == late.prompt.tokens)
+        #expect(result.generation.reusedTokenCount == result.generation.promptTokenCount - 1)
+    }
+
+    @Test(
+        "A document's oldest prompts take no memory any more, asked for or read ahead", .timeLimit(.minutes(10)),
+        arguments: [false, true])
+    func oldPromptsGo(isReadAhead: Bool) async throws {
+        let session = try Session(
+            cache: folder + "/cache", delays: .init(prefetch: isReadAhead ? .milliseconds(1) : .seconds(600)))
+        await session.context.prepare(file: project.filePath)
+        /// The same file with other lines above the cursor: some 200 tokens, more than a block.
+        func text(_ number: Int) -> [UInt8] {
+            let names = (0..<40).map { "name_\(number)_\($0)" }.joined(separator: ", ")
+            return Array("NAMES = [\(names)]\n\(DrawingProject.caller)".utf8)
+        }
+        let path = project.filePath
+        let first = try await session.ask(path, text(0), text(0).count).prompt.tokens
+        for number in 1...PromptBranches.maximumCount + 1 {
+            let next = text(number)
+            if isReadAhead {
+                session.keeper.documentChanged(path: path, text: next)
+                try await session.waitUntilRead(path, next, next.count)
+            } else {
+                _ = try await session.ask(path, next, next.count)
+            }
+        }
+        // Forgetting waits for nothing but the engine; the bound is there to end a test that fails.
+        for _ in 0..<12_000 where await session.engine.knownPrefixLength(of: first) > first.count - 128 {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(await session.engine.knownPrefixLength(of: first) <= first.count - 128)
+    }
+
+    @Test("A prompt behind borrowed context is stored with the files that it shows")
+    func borrowedContextIsStored() async throws {
+        let other = "import shapes\n\n\ndef area(board):\n    return shapes.Rectangle(\n"
+        try project.repository.write("area.py", other)
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        await session.context.prepare(file: project.filePath)
+        let text = Array(DrawingProject.caller.utf8)
+        _ = try await session.ask(project.filePath, text, text.count - 40)
+        let path = project.repository.absolute("area.py")
+        let borrowed = try await session.ask(path, Array(other.utf8), other.utf8.count - 1)
+        try #require(borrowed.prompt.borrowed != nil)
+        await session.keeper.storeRecords()
+        let store = SnapshotStore(directory: folder + "/cache/snapshots")
+        let origin = try #require(store.entries().compactMap(\.origin).first { $0.documentPath == "area.py" })
+        let shown = (borrowed.prompt.borrowed?.sources ?? []).map(\.path)
+        #expect(origin.sources.map(\.path) == shown + ["area.py"])
+
+        let second = try Session(cache: folder + "/cache")
+        await second.keeper.prepare(forFile: path)
+        let after = try await second.ask(path, Array(other.utf8), other.utf8.count - 1)
+        #expect(after.generation.reusedTokenCount == after.generation.promptTokenCount - 1)
+        #expect(after.text == borrowed.text && after.prompt.tokens == borrowed.prompt.tokens)
+    }
+
     @Test(
         "After a restart the last prompts are there, also before the repository is indexed; a changed file is noticed"
     )
@@ -171,14 +269,14 @@ struct WarmTests {
         await second.disk.attach(rootPath: root, engine: second.engine, context: second.context)
         let after = try await second.ask(project.filePath, text, cursor)
         #expect(after.generation.reusedTokenCount == after.generation.promptTokenCount - 1)
-        #expect(after.text == before.text && after.tokens == before.tokens)
+        #expect(after.text == before.text && after.prompt.tokens == before.prompt.tokens)
         #expect(after.generation.logProbabilities == before.generation.logProbabilities)
 
         try project.repository.write("shapes.py", "def intersect_squares(a, b):\n    return a\n\n\nEND = 1\n")
         let third = try Session(cache: folder + "/cache")
         await third.disk.attach(rootPath: root, engine: third.engine, context: third.context)
         let changed = try await third.ask(project.filePath, text, cursor)
-        #expect(changed.tokens != before.tokens, "the kept context shows a file as it no longer is")
+        #expect(changed.prompt.tokens != before.prompt.tokens, "the kept context shows a file as it no longer is")
     }
 
     @Test(
@@ -190,29 +288,29 @@ struct WarmTests {
         await session.context.prepare(file: project.filePath)
         let text = Array(DrawingProject.caller.utf8)
         let first = try await session.ask(project.filePath, text, text.count - 40)
-        #expect(first.tokens.count == first.prompt.prompt.tokens.count)
+        #expect(first.prompt.tokens.count == first.prompt.result.prompt.tokens.count)
         try project.repository.write("area.py", other + "\n")
         let path = project.repository.absolute("area.py")
         await session.context.noteSaved(path)
         let cursor = other.utf8.count
         let second = try await session.ask(path, Array((other + "\n").utf8), cursor)
-        let ownCount = second.prompt.prompt.tokens.count - second.prompt.contextTokenCount
-        let own = second.prompt.prompt.tokens.suffix(ownCount).map { TokenID($0) }
-        #expect(second.tokens.suffix(ownCount).elementsEqual(own), "the file's own part is its own")
+        let ownCount = second.prompt.result.prompt.tokens.count - second.prompt.result.contextTokenCount
+        let own = second.prompt.result.prompt.tokens.suffix(ownCount).map { TokenID($0) }
+        #expect(second.prompt.tokens.suffix(ownCount).elementsEqual(own), "the file's own part is its own")
         #expect(second.generation.promptTokenCount - second.generation.reusedTokenCount <= ownCount + 16)
-        let decoded = String(decoding: session.engine.tokenizer.decode(second.tokens), as: UTF8.self)
+        let decoded = String(decoding: session.engine.tokenizer.decode(second.prompt.tokens), as: UTF8.self)
         #expect(decoded.contains("class Rectangle"), "borrowed from the first file's prompt")
         // Then the prompt's own is read, and taken.
-        let wanted = second.prompt.prompt.tokens.map { TokenID($0) }
+        let wanted = second.prompt.result.prompt.tokens.map { TokenID($0) }
         while await session.engine.knownPrefixLength(of: wanted) < wanted.count - 1 {
             try await Task.sleep(for: .milliseconds(5))
         }
-        #expect(try await session.ask(path, Array((other + "\n").utf8), cursor).tokens == wanted)
+        #expect(try await session.ask(path, Array((other + "\n").utf8), cursor).prompt.tokens == wanted)
         // What was read behind the other file's context takes no memory any more.
         try #require(ownCount > 16)
         // Both files' own parts begin alike, with a token of structure or two.
-        let ownStart = second.tokens.count - ownCount
-        while await session.engine.knownPrefixLength(of: second.tokens) > ownStart + 8 {
+        let ownStart = second.prompt.tokens.count - ownCount
+        while await session.engine.knownPrefixLength(of: second.prompt.tokens) > ownStart + 8 {
             try await Task.sleep(for: .milliseconds(5))
         }
     }

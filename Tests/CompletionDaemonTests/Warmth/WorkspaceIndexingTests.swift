@@ -45,7 +45,7 @@ struct WorkspaceIndexingTests {
         let fixture = try Self.shop()
         let context = Self.slowContext()
         let shown = Shown()
-        WorkspaceIndexing(context: context, progress: shown).start(rootPaths: [fixture.path])
+        WorkspaceIndexing(context: context, progress: shown).read([fixture.path])
         await shown.waitForEnd()
         #expect(await context.report(forFile: fixture.absolute("part_0.py")).indexedFileCount == 40)
         let lines = shown.lines.withLock { $0 }
@@ -60,9 +60,44 @@ struct WorkspaceIndexingTests {
         let shown = Shown()
         let indexing = WorkspaceIndexing(context: context, progress: shown)
         shown.atBeginning.withLock { $0 = { indexing.stop() } }
-        indexing.start(rootPaths: [fixture.path])
+        indexing.read([fixture.path])
         await shown.waitForEnd()
         let count = await context.report(forFile: fixture.absolute("part_0.py")).indexedFileCount
         #expect((1...3).contains(count))
+        #expect(!indexing.read(["/elsewhere"]), "the session is over")
+    }
+
+    @Test("Folders that are being read already are not begun again")
+    func sameFolders() async throws {
+        let fixture = try Self.shop()
+        let context = Self.slowContext()
+        let shown = Shown()
+        let indexing = WorkspaceIndexing(context: context, progress: shown)
+        let path = fixture.path
+        shown.atBeginning.withLock { $0 = { #expect(!indexing.read([path])) } }
+        #expect(indexing.read([path]))
+        await shown.waitForEnd()
+        #expect(await context.report(forFile: fixture.absolute("part_0.py")).indexedFileCount == 40)
+        #expect(indexing.read([path, "/elsewhere"]))
+        #expect(indexing.read([]))
+        indexing.stop()
+    }
+
+    @Test("The context has a session's folders before what follows from them is done, the newest at the end")
+    func folders() async throws {
+        let seen = Monitor<[[String]]>([])
+        let folders = WorkspaceFolders(readsAhead: true) { rootPaths in
+            RepositoryContext(.init(workspaceFolders: rootPaths, onDegradation: { _ in }))
+        }
+        folders.open(rootPaths: ["/a"], progress: NoProgress()) { rootPaths in
+            seen.withLock { $0.append(rootPaths) }
+        }
+        let context = folders.context
+        folders.change(to: ["/a", "/b"])
+        folders.readAhead([])
+        folders.change(to: ["/b"])
+        _ = await BlockingThread.value { seen.wait { $0.last == ["/b"] ? true : nil } }
+        #expect(folders.context === context && folders.rootPaths == ["/b"])
+        folders.stop()
     }
 }

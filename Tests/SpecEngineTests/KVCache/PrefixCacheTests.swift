@@ -75,7 +75,8 @@ struct PrefixCacheTests {
                 naive.cache.makeRoom()
                 isWhole = false
             case 8 where seed.isMultiple(of: 3):
-                naive.cache.prefixes.forget(naive.prompts.randomElement(using: &random) ?? [])
+                naive.cache.prefixes.forget(
+                    naive.prompts.randomElement(using: &random) ?? [], working: naive.cache.tokens)
                 isWhole = false
             default: break
             }
@@ -117,11 +118,57 @@ struct PrefixCacheTests {
         // Of 500 tokens two whole blocks of context are shared.
         #expect(prefixes.longestPrefix(of: files[0]) == 300)
         #expect(prefixes.byteCount == before - 2 * naive.cache.blockByteCount)
-        // Not stored to its end, the beginning of another one, used last.
-        prefixes.forget(files[1] + [TokenID(1)])
+        // The beginning of another one; used last.
         prefixes.forget(Array(files[1].dropLast(10)))
-        prefixes.forget(files[2])
+        prefixes.forget(files[2], working: naive.cache.tokens)
         #expect(prefixes.longestPrefix(of: files[1]) == 500 && prefixes.longestPrefix(of: files[2]) == 500)
+        // What is needed of it stays, to the end of its block.
+        prefixes.forget(files[1], keeping: 400)
+        #expect(prefixes.longestPrefix(of: files[1]) == 500)
+        prefixes.forget(files[1], keeping: 384)
+        #expect(prefixes.longestPrefix(of: files[1]) == 384)
+        naive.cache.checkInvariants()
+    }
+
+    @Test("Where the working sequence has just parted from a forgotten one, no block of that stays behind")
+    func forgetsUpToTheFork() throws {
+        var naive = try Naive()
+        let context = (0..<300).map { TokenID(Int32($0)) }
+        let own = (0..<200).map { TokenID(1_000 + $0) }
+        _ = naive.read(context + own, generating: [])
+        // Parts in the third block, then in the last.
+        for (shared, left) in [(300, 2), (480, 3)] {
+            let edited = Array((context + own)[..<shared]) + (0..<150).map { TokenID(5_000 + $0) }
+            _ = naive.read(edited, generating: [])
+            naive.cache.prefixes.forget(context + own, working: naive.cache.tokens)
+            let nodeCount = naive.cache.prefixes.nodeCount
+            #expect(nodeCount == left)
+            naive.cache.checkInvariants()
+            let isRight = naive.isRight
+            #expect(isRight)
+            _ = naive.read(context + own, generating: [])
+            naive.cache.prefixes.forget(edited, working: naive.cache.tokens)
+        }
+    }
+
+    @Test("A sequence that is not stored to its end is forgotten like others")
+    func forgetsBeginnings() throws {
+        var naive = try Naive()
+        let first = (0..<300).map { TokenID(Int32($0)) }
+        _ = naive.read(first, generating: [])
+        // Typed on, and then elsewhere: the short end is not stored.
+        _ = naive.read(first + [TokenID(3_000)], generating: [])
+        let other = (0..<200).map { TokenID(5_000 + $0) }
+        _ = naive.read(other, generating: [])
+        naive.cache.store()
+        let prefixes = naive.cache.prefixes
+        let typed = first + (0..<10).map { TokenID(2_000 + $0) }
+        prefixes.forget(typed)
+        #expect(prefixes.longestPrefix(of: typed) == 300, "another one goes on in its last block")
+        // As of one whose reading was ended.
+        prefixes.forget(first + (3_000..<3_200).map { TokenID($0) })
+        #expect(prefixes.longestPrefix(of: typed) == 0)
+        #expect(prefixes.longestPrefix(of: other) == 200)
         naive.cache.checkInvariants()
     }
 

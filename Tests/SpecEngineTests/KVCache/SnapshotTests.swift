@@ -179,4 +179,34 @@ struct SnapshotTests {
         let last = withExtendedLifetime(buffers) { buffers[2].pointer(to: UInt8.self)[69_999] }
         #expect(last == UInt8(truncatingIfNeeded: 69_999 + 2))
     }
+
+    @Test("An outdated prompt's pages go, those of a context that others continue stay")
+    func forgetting() throws {
+        let cache = PrefixCache(blockByteCount: key.blockByteCount)
+        var origin = Self.origin
+        origin.documentPath = ""
+        let context = try #require(try write(tokens(256), origin: origin))
+        let document = try #require(try write(tokens(400)))
+        let other = tokens(200, from: 1_000)
+        for file in [context, document, try #require(try write(other))] { #expect(cache.attach(file)) }
+        cache.forget(tokens(400))
+        #expect(cache.longestPrefix(of: tokens(400)) == 256)
+        cache.forget(tokens(256))
+        #expect(cache.longestPrefix(of: tokens(400)) == 256 && cache.longestPrefix(of: other) == 200)
+        cache.checkInvariants()
+    }
+
+    @Test("Pages of a removed snapshot give way to those of the one that has taken its place")
+    func replacing() throws {
+        let cache = PrefixCache(blockByteCount: key.blockByteCount)
+        let old = try #require(try write(tokens(300)))
+        #expect(cache.attach(old))
+        let longer = try #require(try write(tokens(400)))
+        #expect(cache.attach(longer))
+        #expect(try #require(cache.blocks(of: tokens(256))).allSatisfy { $0.snapshot === old }, "both are there")
+        store.remove(old.path)
+        #expect(cache.attach(longer))
+        #expect(try #require(cache.blocks(of: tokens(400))).allSatisfy { $0.snapshot === longer })
+        cache.checkInvariants()
+    }
 }
