@@ -84,8 +84,9 @@ class Client:
     """A language server on a repository."""
 
     def __init__(self, binary, root, options):
-        self.process = subprocess.Popen([binary, "serve", "--log-level", "error"] + options, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE)
+        # On a machine that is full of servers no answer is to be cut for being late.
+        command = [binary, "serve", "--log-level", "error", "--answer-within", "0"] + options
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.number = 0
         uri = pathlib.Path(root).as_uri()
         # The choice of context is judged, not the gate that keeps back what the model is unsure of.

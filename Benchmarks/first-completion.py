@@ -31,7 +31,7 @@ class Daemon:
         environment = dict(os.environ, XDG_CACHE_HOME=self.folder.name, XDG_RUNTIME_DIR=self.folder.name)
         self.process = subprocess.Popen(
             [binary, "serve", "--log-level", "debug", "--disk-cache", "off",
-             "--context-tokens", str(context_tokens)],
+             "--context-tokens", str(context_tokens), "--answer-within", "0"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
         self.log = queue.Queue()
         threading.Thread(target=self.read_log, daemon=True).start()

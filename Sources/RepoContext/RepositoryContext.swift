@@ -222,7 +222,9 @@ package actor RepositoryContext {
         let previous = configuration.keepsLayouts ? checkout.layouts.shown(with: file.path) : []
         let sources = sources(
             ranked, previous: previous, of: checkout, documents: documents, subject: subject)
-        let selection = SnippetSelector(query: names, signals: signals).selection(
+        let selection = SnippetSelector(
+            query: names, cursorPairs: subject.names.pairs, signals: signals
+        ).selection(
             from: sources, byteCount: Int(Double(tokenCount) * RepositoryContext.plannedBytesPerToken),
             previous: previous)
         checkout.noteShown(selection, with: file.path)

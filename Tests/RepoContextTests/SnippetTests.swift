@@ -97,6 +97,32 @@ import Testing
         #expect(ranges.contains { $0.contains(17 * 11) } && ranges.contains { $0.contains(31 * 11) })
     }
 
+    @Test("Among pieces with the same names, the one that uses them in the cursor's order comes first")
+    func prefersWordsInARow() async throws {
+        let fixture = try RepositoryFixture(name: "orders")
+        let words = ["lend", "book", "scan", "card", "stamp", "date"]
+        let functions = (0..<12).map { number in
+            // Of the twelve orders the eighth alone is the cursor's.
+            let order = (0..<6).map { words[number == 7 ? $0 : ($0 * 5 + number) % 6] }
+            return "def desk_\(number)():\n"
+                + (0..<6).map { "    \(order[$0])(\(order[($0 + 1) % 6]))\n" }.joined() + "    return 1\n\n\n"
+        }
+        try fixture.write("desks.py", functions.joined())
+        try fixture.write("now.py", "")
+        try fixture.commit()
+        let text = "def now():\n    lend(book)\n    book(scan)\n    scan(card)\n    card(stamp)\n    stamp(date)\n    "
+        let query = ContextQuery(
+            filePath: fixture.absolute("now.py"), text: Array(text.utf8), cursorOffset: text.utf8.count,
+            tokenBudget: 2_400)
+        let result = try await Self.context().prompt(for: query, tokenizer: ByteTokenizer())
+        let best = try #require(result.selection.flatMap(\.snippets).max { $0.score < $1.score })
+        // Ten lines a function.
+        #expect(best.lines.contains(7 * 10))
+        let without = try await Self.context(without: [.lexical]).prompt(for: query, tokenizer: ByteTokenizer())
+        let shown = without.selection.flatMap(\.snippets)
+        #expect(Set(shown.map(\.score)).count <= 1)
+    }
+
     @Test("A switched-off signal is no reason", arguments: ContextSignal.allCases)
     func switchesSignalsOff(signal: ContextSignal) async throws {
         let fixture = try Self.library()

@@ -93,8 +93,12 @@ struct CompletionPipeline: Sendable {
         // The engine would find out by itself, but only in its turn.
         if request.isCancelled { throw RepoContextError.cancelled }
         var result = Result(generation: Generation(), prompt: prompt, contextTime: contextTime)
-        result.waitingTime = try await wait(for: request, prompt.tokens)
-        let newTokenCount = await newTokenCount(prompt.tokens)
+        var newTokenCount = await newTokenCount(prompt.tokens)
+        // What cannot be read in time anyway is not waited for: reading goes on behind the answer.
+        if request.deadline?.allowsReading(newTokenCount) ?? true {
+            result.waitingTime = try await wait(for: request, newTokenCount)
+            newTokenCount = await self.newTokenCount(prompt.tokens)
+        }
         guard request.deadline?.allowsReading(newTokenCount) ?? true else {
             result.generation = .unread(promptTokenCount: prompt.tokens.count, newTokenCount: newTokenCount)
             result.isOverdue = true
@@ -138,9 +142,9 @@ struct CompletionPipeline: Sendable {
     }
 
     /// Waits as long as the request wants to before its prompt is read.
-    private func wait(for request: Request, _ tokens: [TokenID]) async throws -> Duration {
+    private func wait(for request: Request, _ newTokenCount: Int) async throws -> Duration {
         guard let debounce = request.debounce else { return .zero }
-        let wait = debounce(await newTokenCount(tokens))
+        let wait = debounce(newTokenCount)
         guard wait > .zero else { return .zero }
         try await Task.sleep(for: wait)
         if request.isCancelled { throw RepoContextError.cancelled }

@@ -50,7 +50,7 @@ struct PromptBranches {
         for prompt in known {
             let shared = Self.sharedCount(prompt.tokens, tokens)
             let endCount = prompt.tokens.count - shared
-            if endCount == 0, prompt.tokens != kept { continue }  // the new one holds all of it
+            if endCount == 0, prompt.tokens != kept || tokens == kept { continue }  // the new one holds all of it
             let hasShortEnd = endCount < Self.leastDifference && shared < tokens.count
             let isUseless = prompt.isBeside || hasShortEnd || (prompt.isBorrowed && !isBorrowed)
             if isUseless, prompt.tokens != kept {

@@ -16,6 +16,8 @@ package struct Snippet: Sendable, Equatable {
     var terms: [UInt32]
     /// Those of them that it defines, rising.
     var defined: [UInt32]
+    /// Distinct pairs of words that follow one another, as `wordPair`, rising.
+    var pairs: [UInt32]
 }
 
 /// The snippets of one text.
@@ -53,10 +55,14 @@ struct SnippetOutline {
         var definitionPlace = 0
         return ranges.map { lines in
             var terms: [UInt32] = []
+            var pairs: [UInt32] = []
+            var last: UInt64?
             while tokenPlace < tokens.count, tokens[tokenPlace].line < lines.upperBound {
                 let token = tokens[tokenPlace]
-                if token.kind == .identifier, token.end - token.start >= 2 {
-                    terms.append(identifierTerm(token.hash))
+                if token.kind == .identifier {
+                    if token.end - token.start >= 2 { terms.append(identifierTerm(token.hash)) }
+                    if let last { pairs.append(wordPair(last, token.hash)) }
+                    last = token.hash
                 }
                 tokenPlace += 1
             }
@@ -74,7 +80,8 @@ struct SnippetOutline {
             return Snippet(
                 lines: lines, bytes: cutter.lines.bytes(of: lines),
                 signature: cutter.lines.bytes(of: signature),
-                signatureLines: signature, terms: distinct(terms), defined: distinct(defined))
+                signatureLines: signature, terms: distinct(terms), defined: distinct(defined),
+                pairs: distinct(pairs))
         }
     }
 

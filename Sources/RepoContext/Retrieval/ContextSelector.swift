@@ -270,6 +270,6 @@ struct WeightedQuery {
 }
 
 /// BM25's inverse document frequency.
-private func inverseFrequency(_ held: Double, of all: Double) -> Double {
+func inverseFrequency(_ held: Double, of all: Double) -> Double {
     log1p((all - held + 0.5) / (held + 0.5))
 }

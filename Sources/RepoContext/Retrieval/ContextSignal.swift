@@ -11,7 +11,7 @@ package enum ContextSignal: String, Sendable, CaseIterable, Comparable {
     case history
     /// Edited, looked at, open in the editor, or changed and not committed.
     case recent
-    /// Uses the identifiers that stand near the cursor (BM25).
+    /// Uses the identifiers that stand near the cursor (BM25), and the same words in a row.
     case lexical
     /// In the same folder.
     case sameFolder = "same-folder"
@@ -63,6 +63,8 @@ package struct ContextWeights: Sendable, Equatable {
     package var snippetFile = 0.03
     /// All of the query's identifiers.
     package var snippetLexical = 4.0
+    /// All of the pairs of words around the cursor that any candidate holds.
+    package var snippetPairs = 4.0
     /// One name in use that it alone defines.
     package var snippetDefinition = 0.6
     /// What `snippetDefinition` adds at most.

@@ -25,6 +25,7 @@ struct CursorNames: Equatable {
 
     /// Each name once, the strongest first; among equals by term.
     let names: [UsedName]
+    let pairs: CursorPairs
 
     /// Collects from a window of whole lines.
     ///
@@ -37,19 +38,22 @@ struct CursorNames: Equatable {
         let localCursor = cursor - min(start, cursor)
         let cursorLine = window[..<localCursor].count { $0 == 0x0A }
         var best: [UInt32: UsedName] = [:]
+        var words: [(hash: UInt64, distance: Double)?] = []
         for token in SourceLexer.tokens(window, language: language) where token.kind == .identifier {
             let isBeingTyped = token.start <= localCursor && localCursor <= token.end
+            let lines = Double(abs(token.line - cursorLine))
+            let distance = token.line > cursorLine ? lines * CursorNames.distanceFactorAfter : lines
+            words.append(isBeingTyped ? nil : (token.hash, distance))
             guard !isBeingTyped, token.end - token.start >= 2,
                 !SourceLanguage.reservedWords.contains(token.hash)
             else { continue }
-            let lines = Double(abs(token.line - cursorLine))
-            let distance = token.line > cursorLine ? lines * CursorNames.distanceFactorAfter : lines
             let strength = CursorNames.halfDistance / (CursorNames.halfDistance + distance)
             let term = identifierTerm(token.hash)
             if (best[term]?.strength ?? 0) < strength {
                 best[term] = UsedName(term: term, strength: strength, isOwn: own.contains(token.hash))
             }
         }
+        pairs = CursorPairs(words: words)
         names = Array(
             best.values.sorted { ($1.strength, $0.term) < ($0.strength, $1.term) }.prefix(
                 CursorNames.maximumCount))

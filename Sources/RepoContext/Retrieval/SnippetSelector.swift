@@ -64,6 +64,7 @@ struct SnippetSelector {
 
     var weights = ContextWeights.standard
     let query: WeightedQuery
+    let cursorPairs: CursorPairs
     var signals: Set<ContextSignal>
 
     /// A snippet of a candidate.
@@ -87,7 +88,9 @@ struct SnippetSelector {
 
     /// The choice for a budget, in the order of the prompt.
     func selection(from sources: [Source], byteCount: Int, previous: [SelectedFile]) -> [SelectedFile] {
-        let all = sources.indices.flatMap { candidates(of: sources[$0], at: $0) }
+        let pairs = WeightedPairs(
+            cursorPairs, among: signals.contains(.lexical) ? sources.flatMap(\.outline.snippets) : [])
+        let all = sources.indices.flatMap { candidates(of: sources[$0], at: $0, pairs: pairs) }
         let fresh = chosen(all, sources: sources, byteCount: byteCount)
         let order = Dictionary(
             sources.enumerated().map { ($1.file.path, $0) }, uniquingKeysWith: { first, _ in first })
@@ -128,12 +131,14 @@ struct SnippetSelector {
 
     // MARK: Scores
 
-    private func candidates(of source: Source, at file: Int) -> [Candidate] {
+    private func candidates(of source: Source, at file: Int, pairs: WeightedPairs) -> [Candidate] {
         let base = max(0, source.file.score.total) * weights.snippetFile
         return source.outline.snippets.compactMap { snippet in
             let (lexical, definitions) = match(snippet)
             var score = base
-            if signals.contains(.lexical) { score += weights.snippetLexical * lexical }
+            if signals.contains(.lexical) {
+                score += weights.snippetLexical * lexical + weights.snippetPairs * pairs.share(heldBy: snippet)
+            }
             if signals.contains(.definitions) {
                 score += min(weights.maximumSnippetDefinitions, weights.snippetDefinition * definitions)
             }

@@ -79,13 +79,12 @@ struct TokenEmitter {
         generation.tokens.reserveCapacity(limit)
         generation.logProbabilities.reserveCapacity(limit)
         generation.text.reserveCapacity(limit * Self.reservedBytesPerToken)
-        let isBegun = !request.cancellation.isRaised
-        let (reused, isPrefilled) = model.prefill(
+        let (reused, computed, isPrefilled) = model.prefill(
             request.prompt, room: limit, cancellation: request.cancellation)
         if isPrefilled { prepare() }
         let prefillEnd = clock.now
         generation.reusedTokenCount = reused
-        generation.computedTokenCount = isBegun ? max(0, model.tokens.count - reused) : 0
+        generation.computedTokenCount = computed
         generation.prefillTime = prefillEnd - start
         generation.stopReason = isPrefilled ? decode(&self) : .cancelled
         generation.decodeTime = clock.now - prefillEnd

@@ -78,11 +78,10 @@ extension InferenceEngine {
         try check(prompt)
         return team.withLiveRequest(cancellation: cancellation) {
             let model = languageModel
-            guard !cancellation.isRaised else { return Prefetch() }
             let start = ContinuousClock.now
-            let (reused, isComplete) = model.prefill(prompt, cancellation: cancellation)
+            let (reused, computed, isComplete) = model.prefill(prompt, cancellation: cancellation)
             return Prefetch(
-                reusedTokenCount: reused, computedTokenCount: model.tokens.count - reused,
+                reusedTokenCount: reused, computedTokenCount: computed,
                 isComplete: isComplete, time: ContinuousClock.now - start)
         }
     }

@@ -31,24 +31,24 @@ protocol LanguageModel: AnyObject {
 
 extension LanguageModel {
     /// Makes the resident sequence equal to `prompt`, with the logits of its last token: resumes the longest known
-    /// beginning and computes the rest. Returns how much was kept, and whether it came to the end; when it was
-    /// cancelled, the passes done so far stay. Allocates for `room` more tokens, too.
+    /// beginning and computes the rest. Returns how much was kept and computed, and whether it came to the end; when it
+    /// was cancelled, the passes done so far stay. Allocates for `room` more tokens, too.
     func prefill(
         _ prompt: [TokenID], room: Int = 0, cancellation: CancellationFlag
-    ) -> (reused: Int, isComplete: Bool) {
+    ) -> (reused: Int, computed: Int, isComplete: Bool) {
         // A request that nobody waits for any more must not cost the next one its common prefix.
-        if cancellation.isRaised { return (0, false) }
+        if cancellation.isRaised { return (0, 0, false) }
         let reused = resume(prompt)
         reserve(upTo: prompt.count + room)
         var position = reused
         while position < prompt.count {
             let end = min(position + EngineLimits.rowsPerPass, prompt.count)
             guard append(prompt[position..<end], logitRowCount: end == prompt.count ? 1 : 0) else {
-                return (reused, false)
+                return (reused, position - reused, false)
             }
             position = end
         }
-        return (reused, true)
+        return (reused, prompt.count - reused, true)
     }
 }
 

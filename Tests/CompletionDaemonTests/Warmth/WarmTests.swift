@@ -230,7 +230,7 @@ struct WarmTests {
 
     @Test("A prompt behind borrowed context is stored with the files that it shows")
     func borrowedContextIsStored() async throws {
-        let other = "import shapes\n\n\ndef area(board):\n    return shapes.Rectangle(\n"
+        let other = "from shapes import Rectangle\n\n\ndef area(board):\n    return Rectangle(\n"
         try project.repository.write("area.py", other)
         let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
         await session.context.prepare(file: project.filePath)
@@ -283,7 +283,7 @@ struct WarmTests {
         "The first completion in a file reads no other file's tokens where some are read; its own context follows",
         .timeLimit(.minutes(10)))
     func contextIsBorrowed() async throws {
-        let other = "import shapes\n\n\ndef area(board):\n    return shapes.Rectangle("
+        let other = "from shapes import Rectangle\n\n\ndef area(board):\n    return Rectangle("
         let session = try Session(cache: folder + "/cache")
         await session.context.prepare(file: project.filePath)
         let text = Array(DrawingProject.caller.utf8)
@@ -302,7 +302,7 @@ struct WarmTests {
         #expect(decoded.contains("class Rectangle"), "borrowed from the first file's prompt")
         // Then the prompt's own is read, and taken.
         let wanted = second.prompt.result.prompt.tokens.map { TokenID($0) }
-        while await session.engine.knownPrefixLength(of: wanted) < wanted.count - 1 {
+        for _ in 0..<12_000 where await session.engine.knownPrefixLength(of: wanted) < wanted.count - 1 {
             try await Task.sleep(for: .milliseconds(5))
         }
         #expect(try await session.ask(path, Array((other + "\n").utf8), cursor).prompt.tokens == wanted)
@@ -310,9 +310,11 @@ struct WarmTests {
         try #require(ownCount > 16)
         // Both files' own parts begin alike, with a token of structure or two.
         let ownStart = second.prompt.tokens.count - ownCount
-        while await session.engine.knownPrefixLength(of: second.prompt.tokens) > ownStart + 8 {
+        for _ in 0..<12_000
+        where await session.engine.knownPrefixLength(of: second.prompt.tokens) > ownStart + 8 {
             try await Task.sleep(for: .milliseconds(5))
         }
+        #expect(await session.engine.knownPrefixLength(of: second.prompt.tokens) <= ownStart + 8)
     }
 
     @Test("What an editor has not saved, and what only a menu offered, is not written to the disk")

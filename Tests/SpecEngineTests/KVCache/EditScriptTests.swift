@@ -77,7 +77,7 @@ private struct EditScript {
         try act(on: file)
         let prompt = files[file]
         if random.oneIn(4) { cancelledRead(of: prompt) }
-        let (reused, isComplete) = warm.live { warm.prefill(prompt, cancellation: CancellationFlag()) }
+        let (reused, _, isComplete) = warm.live { warm.prefill(prompt, cancellation: CancellationFlag()) }
         guard isComplete, reused < prompt.count else { return "the prompt was not read" }
         reusedTokenCount += reused
         promptTokenCount += prompt.count
