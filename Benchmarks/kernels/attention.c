@@ -26,7 +26,8 @@ typedef struct work {
     uint8_t *chunk, *heads;          // as spec_kv_store and spec_quantize_queries write them
     spec_chunk_view view;
     uint8_t p[ROWS * SPEC_CHUNK] __attribute__((aligned(64)));
-    float *scores, *out, maximum[ROWS], sum[ROWS], unit[ROWS];
+    float *scores, *out, maximum[ROWS], sum[ROWS];
+    softened result;
     int32_t low[ROWS], high[ROWS];
 } work;
 
@@ -59,13 +60,9 @@ static TARGET void fill(work *w) {
     for (int32_t i = 0; i < SPEC_CHUNK * D; i++) w->keys[i] = uniform(&state), w->values[i] = uniform(&state);
     for (int32_t key = 0; key < SPEC_CHUNK; key++)
         spec_kv_store(isa, w->chunk, key, w->keys + key * D, w->values + key * D, D);
-    spec_quantize_queries(isa, w->queries, ROWS, 1, D, w->heads);
+    spec_quantize_queries(isa, w->queries, D, ROWS, 1, 1, D, w->heads);
     for (int32_t r = 0; r < ROWS; r++) w->low[r] = 0, w->high[r] = SPEC_CHUNK;
-    for (int32_t g = 0; g < GROUPS; g++) {
-        w->view.key_groups[g] = w->chunk + (size_t)g * spec_kv_group_bytes(D);
-        w->view.value_groups[g] = w->chunk + (size_t)(GROUPS + g) * spec_kv_group_bytes(D);
-    }
-    w->view.prefetch = w->chunk;
+    spec_view_chunk(w->chunk, w->chunk, D, &w->view);
 }
 
 static TARGET void scores(work *w) {
@@ -73,14 +70,12 @@ static TARGET void scores(work *w) {
 }
 
 static TARGET void softmax(work *w) {
-    for (int32_t r = 0; r < ROWS; r++)
-        soften(w->scores + r * SPEC_CHUNK, &w->view, 0, GROUPS, 0, SPEC_CHUNK, D, w->p + r * SPEC_CHUNK,
-               w->maximum + r, w->sum + r, w->unit + r);
+    soften(w->scores, ROWS, &w->view, 0, GROUPS, w->low, w->high, D, w->p, &w->result);
 }
 
 static TARGET void values(work *w) {
     for (int32_t r = 0; r < ROWS; r += VALUE_ROWS)
-        value_tile(w->p + r * SPEC_CHUNK, w->unit + r, ROWS - r < VALUE_ROWS ? ROWS - r : VALUE_ROWS, &w->view, 0,
+        value_tile(w->p + r * SPEC_CHUNK, w->result.unit + r, ROWS - r < VALUE_ROWS ? ROWS - r : VALUE_ROWS, &w->view, 0,
                    SPEC_CHUNK / 4, D, 0, w->out + r * D);
 }
 

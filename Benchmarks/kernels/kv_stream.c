@@ -58,11 +58,8 @@ static TARGET float read_chunk(const uint8_t *chunk, const uint8_t *next) {
 static TARGET float attend_chunk(const uint8_t *chunk, const uint8_t *next) {
     float maximum[ROWS], sum[ROWS], out[ROWS * D];
     int32_t low[ROWS] = {0}, high[ROWS];
-    spec_chunk_view view = {.prefetch = next};
-    for (int g = 0; g < GROUPS; g++) {
-        view.key_groups[g] = chunk + (size_t)g * spec_kv_group_bytes(D);
-        view.value_groups[g] = chunk + (size_t)(GROUPS + g) * spec_kv_group_bytes(D);
-    }
+    spec_chunk_view view;
+    spec_view_chunk(chunk, next, D, &view);
     for (int r = 0; r < ROWS; r++) high[r] = SPEC_CHUNK;
     spec_attention_chunk_avx512(queries, ROWS, &view, low, high, D, maximum, sum, out);
     return out[0];
@@ -135,7 +132,7 @@ int main(void) {
     if (pthread_create(&thread, NULL, helper, NULL)) return 1;
     float heads[ROWS * D];
     for (int i = 0; i < ROWS * D; i++) heads[i] = 0.01f * (float)(i % 17);
-    spec_quantize_queries(spec_isa_named("avx512"), heads, ROWS, 0.125f, D, queries);
+    spec_quantize_queries(spec_isa_named("avx512"), heads, D, ROWS, 1, 0.125f, D, queries);
     for (int turn = 0; turn < 3; turn++)
         for (int i = 0; i < 2; i++) {
             cache = caches[i];

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#define GROUPS (SPEC_CHUNK / SPEC_GROUP)
 /// Up to this many rows the chunks are spread over threads and the partials kept; above, rows are spread.
 #define CHUNK_PARALLEL_ROWS SPEC_PARTIAL_ROWS
 /// Rows per ticket when rows are spread, at most, and multiplications, which make it fewer over long contexts: about
@@ -57,14 +56,14 @@ static int32_t first_key(const spec_attention *a, int32_t row) {
     return a->window > 0 && position + 1 > a->window ? position + 1 - a->window : 0;
 }
 
-static void view_chunk(const spec_attention *a, int32_t kv_head, int32_t chunk, bool has_next, spec_chunk_view *view) {
-    const size_t offset = a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(a->head_dimension);
-    const uint8_t *base = a->blocks[chunk] + offset;
-    for (int32_t g = 0; g < GROUPS; g++) {
-        view->key_groups[g] = base + (size_t)g * spec_kv_group_bytes(a->head_dimension);
-        view->value_groups[g] = base + (size_t)(GROUPS + g) * spec_kv_group_bytes(a->head_dimension);
-    }
-    view->prefetch = has_next ? a->blocks[chunk + 1] + offset : NULL;
+static const uint8_t *chunk_base(const spec_attention *a, int32_t kv_head, int32_t chunk) {
+    return a->blocks[chunk] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(a->head_dimension);
+}
+
+// `last`: the chunk behind which this piece of work reads no further.
+static void view_chunk(const spec_attention *a, int32_t kv_head, int32_t chunk, int32_t last, spec_chunk_view *view) {
+    spec_view_chunk(chunk_base(a, kv_head, chunk), chunk < last ? chunk_base(a, kv_head, chunk + 1) : NULL,
+                    a->head_dimension, view);
 }
 
 // The keys of `chunk` that the query rows see: query row i is row (row_begin + i / group) of the batch.
@@ -78,51 +77,22 @@ static void visible_keys(const spec_attention *a, int32_t row_begin, int32_t que
     }
 }
 
-void spec_quantize_queries(const spec_isa *isa, const float *queries, int32_t count, float scale, int32_t d,
-                           uint8_t *out) {
-    for (int32_t i = 0; i < count; i++, queries += d, out += spec_head_bytes(d)) {
-        isa->quantize_head(queries, out, d);
-        const float scaled = spec_head_scale(out, d) * scale;
-        memcpy(out + d, &scaled, 4);
-    }
+void spec_quantize_queries(const spec_isa *isa, const float *queries, size_t stride, int32_t rows, int32_t group,
+                           float scale, int32_t d, uint8_t *out) {
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t h = 0; h < group; h++, out += spec_head_bytes(d)) {
+            isa->quantize_head(queries + (size_t)r * stride + (size_t)(h * d), out, d);
+            const float scaled = spec_head_scale(out, d) * scale;
+            memcpy(out + d, &scaled, 4);
+        }
 }
 
-// Queries of one kv head's group, quantised: [rows × group] heads.
+// The queries of rows [row_begin, row_begin + rows) for one kv head.
 static void gather_queries(const attention_job *job, int32_t kv_head, int32_t row_begin, int32_t rows, uint8_t *out) {
     const spec_attention *a = job->a;
     const int32_t group = a->head_count / a->kv_head_count, d = a->head_dimension;
-    for (int32_t r = row_begin; r < row_begin + rows; r++, out += (size_t)group * spec_head_bytes(d))
-        spec_quantize_queries(job->isa, a->queries + (size_t)r * a->query_stride + (size_t)(kv_head * group * d), group,
-                              a->scale, d, out);
-}
-
-// (maximum, sum, out) ← merge with a later chunk's partial, per row: the one place where partial results meet. The
-// rows' exponentials are computed together, since a call costs more than the lanes it leaves empty. Rows that see
-// nothing of the chunk (high ≤ low) stay as they are.
-static void merge_rows(const spec_isa *isa, int32_t rows, const int32_t *low, const int32_t *high, float *maximum,
-                       float *sum, float *out, const float *m, const float *l, const float *o, int32_t d) {
-    float factors[2 * TICKET_QUERY_ROWS];
-    for (int32_t i = 0; i < rows; i++) {
-        const float greatest = maximum[i] > m[i] ? maximum[i] : m[i];
-        const bool joins = high[i] > low[i] && maximum[i] != -INFINITY;
-        factors[2 * i] = joins ? maximum[i] - greatest : 0;
-        factors[2 * i + 1] = joins ? m[i] - greatest : 0;
-    }
-    isa->exp(factors, factors, 2 * rows);
-    for (int32_t i = 0; i < rows; i++) {
-        if (high[i] <= low[i]) continue;
-        float *total = out + (size_t)i * (size_t)d;
-        const float *partial = o + (size_t)i * (size_t)d;
-        if (maximum[i] == -INFINITY) {
-            maximum[i] = m[i];
-            sum[i] = l[i];
-            memcpy(total, partial, (size_t)d * 4);
-            continue;
-        }
-        sum[i] = sum[i] * factors[2 * i] + l[i] * factors[2 * i + 1];
-        isa->scale_add(total, factors[2 * i], partial, factors[2 * i + 1], d);
-        maximum[i] = maximum[i] > m[i] ? maximum[i] : m[i];
-    }
+    spec_quantize_queries(job->isa, a->queries + (size_t)row_begin * a->query_stride + (size_t)(kv_head * group * d),
+                          a->query_stride, rows, group, a->scale, d, out);
 }
 
 static void write_head(float *out, float sum, const float *o, int32_t d) {
@@ -151,10 +121,10 @@ static void rows_ticket(void *context, uint32_t index) {
         const int32_t last = (a->first_position + row + rows - 1) / SPEC_CHUNK;
         for (int32_t chunk = first_key(a, row) / SPEC_CHUNK; chunk <= last; chunk++) {
             spec_chunk_view view;
-            view_chunk(a, kv_head, chunk, chunk < last, &view);
+            view_chunk(a, kv_head, chunk, last, &view);
             visible_keys(a, row, query_rows, group, chunk, low, high);
             job->isa->attention_chunk(queries, query_rows, &view, low, high, d, m, l, partial);
-            merge_rows(job->isa, query_rows, low, high, maximum, sum, total, m, l, partial, d);
+            job->isa->merge_partials(query_rows, low, high, maximum, sum, total, m, l, partial, d);
         }
         for (int32_t i = 0; i < query_rows; i++) {
             float *out = a->out + (size_t)(row + i / group) * a->out_stride;
@@ -205,7 +175,7 @@ static void chunks_ticket(void *context, uint32_t index) {
     gather_queries(job, kv_head, 0, a->m, queries);
     for (int32_t chunk = begin; chunk < end; chunk++) {
         spec_chunk_view view;
-        view_chunk(a, kv_head, chunk, chunk + 1 < limit, &view);
+        view_chunk(a, kv_head, chunk, limit - 1, &view);
         visible_keys(a, 0, query_rows, group, chunk, low, high);
         float *partials = partials_of(job, kv_head, chunk);
         job->isa->attention_chunk(queries, query_rows, &view, low, high, d, partials, partials + query_rows,
@@ -223,8 +193,8 @@ void spec_attention_merge_group(const spec_isa *isa, const float *partials, int3
         high[i] = SPEC_CHUNK;
     }
     for (int32_t chunk = 0; chunk < chunk_count; chunk++, partials += (size_t)query_rows * (size_t)(d + 2))
-        merge_rows(isa, group, low, high, maximum, sum, total, partials + first, partials + query_rows + first,
-                   partials + 2 * query_rows + (size_t)first * (size_t)d, d);
+        isa->merge_partials(group, low, high, maximum, sum, total, partials + first, partials + query_rows + first,
+                            partials + 2 * query_rows + (size_t)first * (size_t)d, d);
     for (int32_t i = 0; i < group; i++)
         write_head(out + (size_t)i * (size_t)d, sum[i], total + (size_t)i * (size_t)d, d);
 }

@@ -31,7 +31,7 @@ INLINE const uint8_t *ahead_of(const spec_chunk_view *chunk, int32_t index, int3
 // Scores of `rows` rows against two key groups, fetching two others. Keys are stored + 128: a row's sum takes that off.
 INLINE void score_rows(const uint8_t *q, const int rows, int32_t d, const uint8_t *keys0, const uint8_t *keys1,
                        const uint8_t *ahead0, const uint8_t *ahead1, float *scores) {
-    const size_t stride = (size_t)d + 8;
+    const size_t stride = spec_head_bytes(d);
     __m512i a0[SCORE_ROWS], a1[SCORE_ROWS];
     UNROLL
     for (int r = 0; r < rows; r++)
@@ -147,32 +147,97 @@ INLINE void hide(float *scores, int32_t first, int32_t last, int32_t low, int32_
     }
 }
 
-// One row's scores → weights times their values' scales in 0…255, in units of `unit`; keys outside [low, high) become
-// exact zeros.
-INLINE void soften(float *scores, const spec_chunk_view *chunk, int32_t first, int32_t last, int32_t low, int32_t high,
-                   int32_t d, uint8_t *p, float *maximum, float *sum, float *unit) {
-    if (low > first * SPEC_GROUP || high < last * SPEC_GROUP) hide(scores, first, last, low, high);
-    __m512 greatest = _mm512_load_ps(scores + first * 16);
-    for (int32_t g = first + 1; g < last; g++) greatest = _mm512_max_ps(greatest, _mm512_load_ps(scores + g * 16));
-    *maximum = _mm512_reduce_max_ps(greatest);
-    const __m512 base = _mm512_set1_ps(1.44269504f), m = _mm512_mul_ps(_mm512_set1_ps(*maximum), base);
-    __m512 total = _mm512_setzero_ps(), heaviest = _mm512_setzero_ps();
-    for (int32_t g = first; g < last; g++) {
-        const __m512 e = power_of_two(_mm512_fmsub_ps(_mm512_load_ps(scores + g * 16), base, m));
-        total = _mm512_add_ps(total, e);
-        const __m512 weight = _mm512_mul_ps(e, _mm512_load_ps(spec_group_scales(chunk->value_groups[g], d)));
-        heaviest = _mm512_max_ps(heaviest, weight);
-        _mm512_store_ps(scores + g * 16, weight);
+INLINE __m512 either(const bool adds, __m512 a, __m512 b) { return adds ? _mm512_add_ps(a, b) : _mm512_max_ps(a, b); }
+
+// Lane r of the result is the sum, or the greatest, of the lanes of v[r]: all rows are reduced at once, in the order of
+// a single one's reduction, lane i with lane i + 8, then + 4, + 2 and + 1.
+INLINE __m512 reduce_rows(const bool adds, const __m512 *v) {
+    __m512 eights[4], fours[2];
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        eights[i] = either(adds, _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44),
+                           _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0xee));
+    UNROLL
+    for (int i = 0; i < 2; i++)
+        fours[i] = either(adds, _mm512_shuffle_f32x4(eights[2 * i], eights[2 * i + 1], 0x88),
+                          _mm512_shuffle_f32x4(eights[2 * i], eights[2 * i + 1], 0xdd));
+    const __m512 twos = either(adds, _mm512_shuffle_ps(fours[0], fours[1], 0x44),
+                               _mm512_shuffle_ps(fours[0], fours[1], 0xee));
+    const __m512 ones = either(adds, _mm512_shuffle_ps(twos, twos, 0x88), _mm512_shuffle_ps(twos, twos, 0xdd));
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13);
+    return _mm512_permutexvar_ps(order, ones);
+}
+
+// Whole numbers 0…255 of one group: its weights in `steps` plus the offsets, cut off.
+INLINE __m512i cut_off(const float *weights, __m512 steps, __m512 offsets) {
+    return _mm512_cvttps_epi32(_mm512_fmadd_ps(_mm512_load_ps(weights), steps, offsets));
+}
+
+// One row's weights → bytes. Four groups are packed at once where there are four.
+INLINE void write_bytes(const float *weights, __m512 steps, const __m512 *offsets, const int32_t first,
+                        const int32_t last, uint8_t *p) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    int32_t g = first;
+    for (; g + 4 <= last; g += 4) {
+        __m512i codes[4];
+        UNROLL
+        for (int i = 0; i < 4; i++) codes[i] = cut_off(weights + (g + i) * 16, steps, offsets[g + i]);
+        const __m512i low = _mm512_packs_epi32(codes[0], codes[1]), high = _mm512_packs_epi32(codes[2], codes[3]);
+        _mm512_storeu_si512(p + g * 16, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
     }
-    *sum = _mm512_reduce_add_ps(total);
-    const float most = _mm512_reduce_max_ps(heaviest);
-    const __m512 steps = _mm512_set1_ps(most > 0 ? 255.0f / most : 0);
-    *unit = most / 255.0f;
+    for (; g < last; g++)
+        _mm_store_si128((__m128i *)(p + g * 16), _mm512_cvtepi32_epi8(cut_off(weights + g * 16, steps, offsets[g])));
+}
+
+// What `soften` leaves beside the bytes, a lane per row.
+typedef struct softened {
+    _Alignas(64) float maximum[16], sum[16], unit[16];
+} softened;
+
+// Rows' scores of key groups [first, last) → weights times their values' scales in 0…255, in units of `unit`; keys
+// outside [low, high) become exact zeros.
+INLINE void soften(float *scores, int32_t rows, const spec_chunk_view *chunk, const int32_t first, const int32_t last,
+                   const int32_t *low, const int32_t *high, int32_t d, uint8_t *p, softened *result) {
+    const __m512 base = _mm512_set1_ps(1.44269504f);
+    _Alignas(64) float exponents[16], steps[16];
+    __m512 greatest[SCORE_ROWS], total[SCORE_ROWS], heaviest[SCORE_ROWS], scales[GROUPS], offsets[GROUPS];
+    for (int32_t r = rows; r < SCORE_ROWS; r++) greatest[r] = total[r] = heaviest[r] = _mm512_setzero_ps();
     for (int32_t g = first; g < last; g++) {
-        const __m512 weight = _mm512_fmadd_ps(_mm512_load_ps(scores + g * 16), steps,
-                                              _mm512_load_ps(spec_weight_offsets + g * SPEC_GROUP));
-        _mm_store_si128((__m128i *)(p + g * 16), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(weight)));
+        scales[g] = _mm512_load_ps(spec_group_scales(chunk->value_groups[g], d));
+        offsets[g] = _mm512_load_ps(spec_weight_offsets + g * SPEC_GROUP);
     }
+    for (int32_t r = 0; r < rows; r++) {
+        float *row = scores + r * SPEC_CHUNK;
+        if (low[r] > first * SPEC_GROUP || high[r] < last * SPEC_GROUP) hide(row, first, last, low[r], high[r]);
+        __m512 most = _mm512_load_ps(row + first * 16);
+        for (int32_t g = first + 1; g < last; g++) most = _mm512_max_ps(most, _mm512_load_ps(row + g * 16));
+        greatest[r] = most;
+    }
+    const __m512 maximum = reduce_rows(false, greatest);
+    _mm512_store_ps(result->maximum, maximum);
+    _mm512_store_ps(exponents, _mm512_mul_ps(maximum, base));
+    for (int32_t r = 0; r < rows; r++) {
+        float *row = scores + r * SPEC_CHUNK;
+        const __m512 m = _mm512_set1_ps(exponents[r]);
+        __m512 sum = _mm512_setzero_ps(), most = _mm512_setzero_ps();
+        for (int32_t g = first; g < last; g++) {
+            const __m512 e = power_of_two(_mm512_fmsub_ps(_mm512_load_ps(row + g * 16), base, m));
+            const __m512 weight = _mm512_mul_ps(e, scales[g]);
+            sum = _mm512_add_ps(sum, e);
+            most = _mm512_max_ps(most, weight);
+            _mm512_store_ps(row + g * 16, weight);
+        }
+        total[r] = sum;
+        heaviest[r] = most;
+    }
+    const __m512 most = reduce_rows(false, heaviest), full = _mm512_set1_ps(255.0f);
+    _mm512_store_ps(result->sum, reduce_rows(true, total));
+    _mm512_store_ps(result->unit, _mm512_div_ps(most, full));
+    const __mmask16 is_positive = _mm512_cmp_ps_mask(most, _mm512_setzero_ps(), _CMP_GT_OQ);
+    _mm512_store_ps(steps, _mm512_maskz_div_ps(is_positive, full, most));
+    for (int32_t r = 0; r < rows; r++)
+        write_bytes(scores + r * SPEC_CHUNK, _mm512_set1_ps(steps[r]), offsets, first, last,
+                    p + r * SPEC_CHUNK);
 }
 
 // At most SCORE_ROWS rows, none of them blind (high > low).
@@ -180,7 +245,7 @@ INLINE void attend_tile(const uint8_t *q, int32_t rows, const spec_chunk_view *c
                         const int32_t *high, int32_t d, float *maximum, float *sum, float *out) {
     _Alignas(64) float scores[SCORE_ROWS * SPEC_CHUNK];
     _Alignas(64) uint8_t p[SCORE_ROWS * SPEC_CHUNK];
-    float unit[SCORE_ROWS];
+    softened result;
     int32_t first = GROUPS, last = 0;
     for (int32_t r = 0; r < rows; r++) {
         if (low[r] / SPEC_GROUP < first) first = low[r] / SPEC_GROUP;
@@ -189,13 +254,16 @@ INLINE void attend_tile(const uint8_t *q, int32_t rows, const spec_chunk_view *c
     first &= ~1;  // key groups go by twos
     last = (last + 1) & ~1;
     for (int32_t g = first; g < last; g += 2) score_tile(q, rows, d, chunk, g, scores + g * 16);
-    for (int32_t r = 0; r < rows; r++)
-        soften(scores + r * SPEC_CHUNK, chunk, first, last, low[r], high[r], d, p + r * SPEC_CHUNK, maximum + r,
-               sum + r, unit + r);
+    if (last - first == GROUPS)  // as constants
+        soften(scores, rows, chunk, 0, GROUPS, low, high, d, p, &result);
+    else
+        soften(scores, rows, chunk, first, last, low, high, d, p, &result);
+    memcpy(maximum, result.maximum, (size_t)rows * 4);
+    memcpy(sum, result.sum, (size_t)rows * 4);
     for (int32_t c = 0; c < d; c += 64)
         for (int32_t r = 0; r < rows; r += VALUE_ROWS)
-            value_tile(p + r * SPEC_CHUNK, unit + r, rows - r < VALUE_ROWS ? rows - r : VALUE_ROWS, chunk, first * 4,
-                       last * 4, d, c, out + (size_t)r * (size_t)d);
+            value_tile(p + r * SPEC_CHUNK, result.unit + r, rows - r < VALUE_ROWS ? rows - r : VALUE_ROWS, chunk,
+                       first * 4, last * 4, d, c, out + (size_t)r * (size_t)d);
 }
 
 TARGET void spec_attention_chunk_avx512(const uint8_t *queries, int32_t rows, const spec_chunk_view *chunk,

@@ -121,6 +121,18 @@ INLINE __m512 add_block(const spec_weight_type type, const block *w, const int32
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(w->scale, x_scale), accumulator);
 }
 
+// With one or two rows a tile reads as fast as memory gives, and the hardware's prefetcher keeps its stream. With more,
+// the multiplications between two lines are so many that on some processors it does not: an eight-row pass over weights
+// in memory took 1.25 times as long.
+#define ROWS_THAT_FETCH 3
+#define FETCH_AHEAD 4096
+
+INLINE void fetch_ahead(const uint8_t *codes, const int rows) {
+    if (rows < ROWS_THAT_FETCH) return;
+    UNROLL
+    for (int v = 0; v < 4; v++) _mm_prefetch((const char *)(codes + FETCH_AHEAD + v * 64), _MM_HINT_T0);
+}
+
 // `type` and `rows` are constants in every caller.
 INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, const uint8_t *x, size_t x_row_bytes,
                       int32_t k, const int rows, float *y, size_t y_stride) {
@@ -132,6 +144,7 @@ INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, const u
     for (int32_t b = 0; b < k / SPEC_BLOCK; b++) {
         block w;
         unpack(type, panel, b, &w);
+        fetch_ahead(spec_view_block(type, panel, b).codes, rows);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const uint8_t *row = x + (size_t)r * x_row_bytes, *fields = row + (size_t)b * 4;

@@ -23,6 +23,17 @@ typedef struct spec_chunk_view {
     const uint8_t *_Nullable prefetch;  // the next chunk's keys, then values, in one piece; or NULL
 } spec_chunk_view;
 
+/// A chunk of the cache as it lies there. `next`: the chunk that is read after it, or NULL.
+static inline void spec_view_chunk(const uint8_t *chunk, const uint8_t *_Nullable next, int32_t d,
+                                   spec_chunk_view *view) {
+    const size_t groups = SPEC_CHUNK / SPEC_GROUP;
+    for (size_t g = 0; g < groups; g++) {
+        view->key_groups[g] = chunk + g * spec_kv_group_bytes(d);
+        view->value_groups[g] = chunk + (groups + g) * spec_kv_group_bytes(d);
+    }
+    view->prefetch = next;
+}
+
 /// The scales of a group of SPEC_GROUP keys or values.
 static inline const float *spec_group_scales(const uint8_t *group, int32_t d) {
     return (const float *)(group + (size_t)SPEC_GROUP * (size_t)d);
@@ -53,6 +64,12 @@ typedef void spec_attention_chunk_fn(const uint8_t *queries, int32_t rows, const
                                      const int32_t *low, const int32_t *high, int32_t d, float *maximum,
                                      float *sum, float *out);
 
+/// (maximum, sum, out) ← merge with a later chunk's partial (m, l, o), per row: the one place where partial results
+/// meet. A row whose maximum is −∞ has none yet and takes the partial as it is; rows that see nothing of the chunk
+/// (high ≤ low) stay as they are.
+typedef void spec_merge_partials_fn(int32_t rows, const int32_t *low, const int32_t *high, float *maximum, float *sum,
+                                    float *out, const float *m, const float *l, const float *o, int32_t d);
+
 /// Rows whose partial results are kept at once, chunk by chunk; more rows go in turns or share no chunks.
 #define SPEC_PARTIAL_ROWS 16
 
@@ -61,9 +78,10 @@ typedef void spec_attention_chunk_fn(const uint8_t *queries, int32_t rows, const
 int32_t spec_attention_chunk_tickets(int32_t threads, int32_t chunk_count, int32_t kv_heads, int32_t query_rows,
                                      int32_t d, int32_t *chunks_per_ticket);
 
-/// `count` heads of f32 [D], side by side, → quantised heads, their scales times `scale`.
-void spec_quantize_queries(const spec_isa *isa, const float *queries, int32_t count, float scale, int32_t d,
-                           uint8_t *out);
+/// Some rows' queries of one kv head, f32 [rows, group, D] with row stride `stride` (elements), → quantised heads
+/// [rows × group], their scales times `scale`.
+void spec_quantize_queries(const spec_isa *isa, const float *queries, size_t stride, int32_t rows, int32_t group,
+                           float scale, int32_t d, uint8_t *out);
 
 /// Merges the kept partials of one row's group of query heads, chunk by chunk, and writes the heads to out [group, D].
 /// `partials` is the first chunk's: maximum [R], sum [R], out [R, D]; the next chunk's follows R · (D + 2) floats on.
@@ -98,6 +116,7 @@ struct spec_isa {
     float (*dot)(const float *a, const float *b, int32_t n);
     int32_t (*argmax)(const float *x, int32_t n);
     spec_attention_chunk_fn *attention_chunk;
+    spec_merge_partials_fn *merge_partials;
 };
 
 /// Field offsets of a quantised row of K values.

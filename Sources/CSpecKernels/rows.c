@@ -58,15 +58,26 @@ typedef struct rows_job {
     uint8_t *out;
     int32_t m;
     int32_t k;
+    int32_t rows_per_ticket;
 } rows_job;
 
-/// Rows per ticket: about ten microseconds of work.
+/// Rows per ticket, at most: about ten microseconds of work.
 #define ROWS_PER_TICKET 8
+/// And at least: a smaller piece costs more to hand over than it saves.
+#define FEWEST_ROWS_PER_TICKET 2
+
+// Few rows are shared between the threads, since one thread would do them while the others wait.
+static int32_t rows_per_ticket(const spec_pool *pool, int32_t m) {
+    const int32_t threads = spec_pool_thread_count(pool), even = (m + threads - 1) / threads;
+    return even < FEWEST_ROWS_PER_TICKET ? FEWEST_ROWS_PER_TICKET : even < ROWS_PER_TICKET ? even : ROWS_PER_TICKET;
+}
+
+static uint32_t ticket_count(int32_t m, int32_t rows) { return (uint32_t)((m + rows - 1) / rows); }
 
 static void add_norm_ticket(void *context, uint32_t index) {
     const rows_job *job = context;
-    const int32_t begin = (int32_t)index * ROWS_PER_TICKET;
-    const int32_t end = begin + ROWS_PER_TICKET < job->m ? begin + ROWS_PER_TICKET : job->m;
+    const int32_t begin = (int32_t)index * job->rows_per_ticket;
+    const int32_t end = begin + job->rows_per_ticket < job->m ? begin + job->rows_per_ticket : job->m;
     const size_t k = (size_t)job->k, out_bytes = spec_q8_row_bytes(job->k);
     for (int32_t r = begin; r < end; r++)
         job->isa->add_norm_quantize(job->residual + (size_t)r * k, job->addend ? job->addend + (size_t)r * k : NULL,
@@ -75,8 +86,8 @@ static void add_norm_ticket(void *context, uint32_t index) {
 
 static void quantize_ticket(void *context, uint32_t index) {
     const rows_job *job = context;
-    const int32_t begin = (int32_t)index * ROWS_PER_TICKET;
-    const int32_t end = begin + ROWS_PER_TICKET < job->m ? begin + ROWS_PER_TICKET : job->m;
+    const int32_t begin = (int32_t)index * job->rows_per_ticket;
+    const int32_t end = begin + job->rows_per_ticket < job->m ? begin + job->rows_per_ticket : job->m;
     for (int32_t r = begin; r < end; r++)
         job->isa->quantize_row(job->x + (size_t)r * job->x_stride, job->out + (size_t)r * spec_q8_row_bytes(job->k),
                                job->k);
@@ -85,18 +96,20 @@ static void quantize_ticket(void *context, uint32_t index) {
 bool spec_add_norm_quantize(spec_pool *pool, float *residual, const float *addend, const float *weight,
                             float epsilon, uint8_t *out, int32_t m, int32_t k) {
     rows_job job = {.isa = spec_pool_isa(pool), .residual = residual, .addend = addend, .weight = weight,
-                    .epsilon = epsilon, .out = out, .m = m, .k = k};
-    return spec_pool_run(pool, add_norm_ticket, &job, (uint32_t)((m + ROWS_PER_TICKET - 1) / ROWS_PER_TICKET));
+                    .epsilon = epsilon, .out = out, .m = m, .k = k, .rows_per_ticket = rows_per_ticket(pool, m)};
+    return spec_pool_run(pool, add_norm_ticket, &job, ticket_count(m, job.rows_per_ticket));
 }
 
 bool spec_quantize(spec_pool *pool, const float *x, size_t x_stride, uint8_t *out, int32_t m, int32_t k) {
-    rows_job job = {.isa = spec_pool_isa(pool), .x = x, .x_stride = x_stride, .out = out, .m = m, .k = k};
-    return spec_pool_run(pool, quantize_ticket, &job, (uint32_t)((m + ROWS_PER_TICKET - 1) / ROWS_PER_TICKET));
+    rows_job job = {.isa = spec_pool_isa(pool), .x = x, .x_stride = x_stride, .out = out, .m = m, .k = k,
+                    .rows_per_ticket = rows_per_ticket(pool, m)};
+    return spec_pool_run(pool, quantize_ticket, &job, ticket_count(m, job.rows_per_ticket));
 }
 
 typedef struct qkv_job {
     const spec_isa *isa;
     const spec_qkv *a;
+    int32_t rows_per_ticket;
 } qkv_job;
 
 /// Even values to the first half, odd ones to the second: then neighbours turn as halves do. Queries and keys are
@@ -115,8 +128,8 @@ static void qkv_ticket(void *context, uint32_t index) {
     const spec_qkv *a = job->a;
     const int32_t d = a->head_dimension, heads = a->head_count, kv_heads = a->kv_head_count;
     const int32_t rotated = a->rotated_dimension;
-    const int32_t begin = (int32_t)index * ROWS_PER_TICKET;
-    const int32_t end = begin + ROWS_PER_TICKET < a->m ? begin + ROWS_PER_TICKET : a->m;
+    const int32_t begin = (int32_t)index * job->rows_per_ticket;
+    const int32_t end = begin + job->rows_per_ticket < a->m ? begin + job->rows_per_ticket : a->m;
     for (int32_t r = begin; r < end; r++) {
         float *row = a->qkv + (size_t)r * a->stride;
         const float *cosines = a->cosines + (size_t)r * (size_t)(rotated / 2);
@@ -147,6 +160,6 @@ static void qkv_ticket(void *context, uint32_t index) {
 }
 
 bool spec_qkv_finish(spec_pool *pool, const spec_qkv *a) {
-    qkv_job job = {.isa = spec_pool_isa(pool), .a = a};
-    return spec_pool_run(pool, qkv_ticket, &job, (uint32_t)((a->m + ROWS_PER_TICKET - 1) / ROWS_PER_TICKET));
+    qkv_job job = {.isa = spec_pool_isa(pool), .a = a, .rows_per_ticket = rows_per_ticket(pool, a->m)};
+    return spec_pool_run(pool, qkv_ticket, &job, ticket_count(a->m, job.rows_per_ticket));
 }

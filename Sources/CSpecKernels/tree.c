@@ -60,13 +60,12 @@ static const uint8_t *chunk_base(const spec_tree_attention *a, int32_t kv_head, 
     return a->blocks[chunk] + a->layer_offset + (size_t)kv_head * spec_kv_chunk_bytes(a->head_dimension);
 }
 
-// The group's queries of some rows, quantised: [rows × group] heads.
+// The queries of rows [row_begin, row_begin + rows) for one kv head.
 static void gather_queries(const tree_job *job, int32_t kv_head, int32_t row_begin, int32_t rows, uint8_t *out) {
     const spec_tree_attention *a = job->a;
     const int32_t d = a->head_dimension, group = job->group;
-    for (int32_t r = row_begin; r < row_begin + rows; r++, out += (size_t)group * spec_head_bytes(d))
-        spec_quantize_queries(job->isa, a->queries + (size_t)r * a->query_stride + (size_t)(kv_head * group * d), group,
-                              a->scale, d, out);
+    spec_quantize_queries(job->isa, a->queries + (size_t)row_begin * a->query_stride + (size_t)(kv_head * group * d),
+                          a->query_stride, rows, group, a->scale, d, out);
 }
 
 // Partials of one (kv head, chunk): maximum [R], sum [R], out [R, D] with R = rows of the turn × group.
@@ -88,13 +87,9 @@ static void shared_ticket(const tree_job *job, int32_t index) {
     int32_t low[query_rows], high[query_rows];
     gather_queries(job, kv_head, job->row_begin, job->rows, queries);
     for (int32_t chunk = begin; chunk < end; chunk++) {
-        const uint8_t *base = chunk_base(a, kv_head, chunk);
         spec_chunk_view view;
-        for (int32_t g = 0; g < GROUPS; g++) {
-            view.key_groups[g] = base + (size_t)g * spec_kv_group_bytes(d);
-            view.value_groups[g] = base + (size_t)(GROUPS + g) * spec_kv_group_bytes(d);
-        }
-        view.prefetch = chunk + 1 < limit ? chunk_base(a, kv_head, chunk + 1) : NULL;
+        spec_view_chunk(chunk_base(a, kv_head, chunk), chunk + 1 < limit ? chunk_base(a, kv_head, chunk + 1) : NULL, d,
+                        &view);
         const int32_t start = chunk * SPEC_CHUNK, to = a->committed - start;
         for (int32_t i = 0; i < query_rows; i++) {
             const int32_t from = first_key(a, job->row_begin + i / job->group) - start;
