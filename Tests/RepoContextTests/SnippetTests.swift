@@ -206,4 +206,37 @@ import Testing
             for: Self.query(fixture, "    "), tokenizer: ByteTokenizer())
         #expect(!Self.shown(plain).contains("def shelf_38("))
     }
+
+    @Test("A generated file's lines, however long, cost a bounded number of pairs")
+    func pairsAreBounded() {
+        let line = (0..<5_000).map { "word\($0)" }.joined(separator: " ") + "\n"
+        let outline = Self.outline(line + line)
+        #expect(outline.snippets.map(\.pairs.count) == [SnippetOutline.maximumPairCount])
+    }
+
+    @Test("A piece's share is the weight of the pairs that it holds, as counted one by one")
+    func pairShares() {
+        var random = SeededRandom(seed: 7)
+        let words = (0..<40).map { UInt64($0) &* 0x9E37_79B9 }
+        func draw(_ count: Int) -> [UInt64] { (0..<count).map { _ in words[Int.random(in: 0..<40, using: &random)] } }
+        let cursor = CursorPairs(words: draw(60).enumerated().map { ($1, Double($0 / 6)) })
+        let snippets = (0..<20).map { number in
+            let words = draw(number * 9)
+            let pairs = Set(zip(words, words.dropFirst()).map(wordPair)).sorted()
+            return Snippet(
+                lines: 0..<1, bytes: 0..<1, signature: 0..<0, signatureLines: 0..<0, terms: [], defined: [],
+                pairs: pairs)
+        }
+        var weights: [UInt32: Double] = [:]
+        for pair in cursor.pairs {
+            let count = snippets.count { $0.pairs.contains(pair.term) }
+            if count > 0 { weights[pair.term] = pair.strength * inverseFrequency(Double(count), of: 20) }
+        }
+        let total = weights.values.reduce(0, +)
+        for (snippet, share) in zip(snippets, WeightedPairs(cursor, among: snippets).shares) {
+            let held = snippet.pairs.reduce(0) { $0 + (weights[$1] ?? 0) }
+            let wanted = held / total / (0.5 + 0.5 * Double(snippet.pairs.count) / 40).squareRoot()
+            #expect(abs(share - wanted) < 1e-9)
+        }
+    }
 }

@@ -27,7 +27,8 @@ struct PromptArguments: ParsableArguments {
 struct ContextArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Prompt size in tokens. Default: what this machine reads in 0.8 s.", valueName: "n"))
+            "Prompt size in tokens. Default: what this machine reads in \(PromptSizing.coldPromptText).",
+            valueName: "n"))
     var contextTokens: Int?
 
     @Flag(help: "Use the file alone, without context from the repository.")

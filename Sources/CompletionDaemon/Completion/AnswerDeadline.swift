@@ -1,6 +1,6 @@
 // When a suggestion that nobody asked for comes too late: the user types on, and what is shown then is in the way.
-// Until then the answer may grow; after it what there is, in whole lines, is the answer. It ends the work by the
-// request's own flag and remembers that it was the one that did.
+// Until then the answer may grow; after it what there is, in whole lines, is the answer, and work that has written
+// nothing yet goes on behind an empty one. That a user gives a request up is another matter, with a flag of its own.
 
 import SpecEngine
 import Synchronization
@@ -23,39 +23,83 @@ final class AnswerDeadline: Sendable {
         }
     }
 
+    /// Ends the engine's work on the answer: raised when the time comes, and by whoever gives the request up.
+    let stop = CancellationFlag()
+
     private let end: ContinuousClock.Instant
-    private let rate: Double?
+    private let rate: @Sendable () -> Double?
     private let clock: Clock
     private let isOver = Atomic(false)
+    private let isWriting = Atomic(false)
     private let timer = Mutex<Task<Void, Never>?>(nil)
+    /// Called once when the time comes.
+    private let onEnd = Mutex<(@Sendable () -> Void)?>(nil)
 
-    /// - Parameters:
-    ///   - rate: tokens that this machine reads in a second; nil where that is not known yet.
-    ///   - onEnd: ends the work; called once at most.
-    init(
-        end: ContinuousClock.Instant, rate: Double?, clock: Clock = Clock(), onEnd: @escaping @Sendable () -> Void
-    ) {
+    /// - Parameter rate: tokens that this machine reads in a second, as far as is known by then.
+    init(end: ContinuousClock.Instant, rate: @escaping @Sendable () -> Double?, clock: Clock = Clock()) {
         self.end = end
         self.rate = rate
         self.clock = clock
         let task = Task.detached { [weak self] in
-            guard (try? await clock.wait(end)) != nil, let self else { return }
-            isOver.store(true, ordering: .releasing)
-            onEnd()
+            guard (try? await clock.wait(end)) != nil else { return }
+            self?.pass()
         }
         timer.withLock { $0 = task }
     }
 
     deinit { timer.withLock { $0 }?.cancel() }
 
-    /// Whether it has ended the work.
+    private func pass() {
+        isOver.store(true, ordering: .releasing)
+        stop.raise()
+        let onEnd = onEnd.withLock { handler in
+            defer { handler = nil }
+            return handler
+        }
+        onEnd?()
+    }
+
+    /// Whether the time has come.
     var hasPassed: Bool { isOver.load(ordering: .acquiring) }
+
+    /// The answer's first token is there.
+    func noteWriting() { isWriting.store(true, ordering: .releasing) }
+
+    /// What the work comes to; nil where the time comes before it writes, whatever it waits for: it goes on then, and
+    /// what it comes to is dropped. Work that writes is waited for, because it ends at once.
+    func result<Value: Sendable>(of work: @escaping @Sendable () async -> Value) async -> Value? {
+        let first = FirstResult<Value?>()
+        return await withCheckedContinuation { continuation in
+            first.wait(continuation)
+            let letGo: @Sendable () -> Void = { [weak self] in
+                guard let self, !isWriting.load(ordering: .acquiring) else { return }
+                first.finish(nil, abandonsWork: true)
+            }
+            onEnd.withLock { $0 = letGo }
+            // It may have come before anybody listened.
+            if hasPassed { letGo() }
+            Task.detached { first.finish(await work()) }
+        }
+    }
+
+    // MARK: Reading
 
     /// Whether a prompt with so many new tokens can be read, and something be written, in the time that is left.
     func allowsReading(_ newTokenCount: Int) -> Bool {
-        let left = end - Self.leastWritingTime - clock.now()
-        guard !hasPassed, left > .zero else { return false }
-        guard let rate, rate > 0, newTokenCount > Self.freeTokenCount else { return true }
-        return .seconds(Double(newTokenCount) / rate) <= left
+        !hasPassed && timeLeft > .zero && readingTime(newTokenCount) <= timeLeft
+    }
+
+    /// How long a prompt with so many new tokens may wait before it is read: half of what is not needed, since waiting
+    /// and reading take longer than they should.
+    func longestWait(beforeReading newTokenCount: Int) -> Duration {
+        max(.zero, (timeLeft - readingTime(newTokenCount)) / 2)
+    }
+
+    /// Until writing must begin.
+    private var timeLeft: Duration { end - Self.leastWritingTime - clock.now() }
+
+    private func readingTime(_ newTokenCount: Int) -> Duration {
+        guard let rate = rate(), rate > 0, newTokenCount > Self.freeTokenCount else { return .zero }
+        return .seconds(Double(newTokenCount) / rate)
     }
 }

@@ -15,6 +15,7 @@ struct CompletionPipeline: Sendable {
         var languageID: String
         var maximumTokens: Int
         var sampling: SamplingParameters
+        /// Raised when nobody wants the answer any more. Time that has run out is the deadline's business.
         var cancellation: CancellationFlag
         /// How the editor indents, for a document that does not show it.
         var indentation: IndentationStyle?
@@ -22,6 +23,8 @@ struct CompletionPipeline: Sendable {
         var debounce: (@Sendable (_ newTokenCount: Int) -> Duration)?
         /// When the answer comes too late; nil for an answer that is waited for.
         var deadline: AnswerDeadline?
+        /// Whether something newer has come, which ends what goes on behind a late answer; nil where nothing does.
+        var isOutdated: (@Sendable () -> Bool)?
     }
 
     /// What the engine reads for a request.
@@ -124,7 +127,10 @@ struct CompletionPipeline: Sendable {
         var asked = GenerationRequest(
             prompt: tokens, maximumTokens: request.maximumTokens,
             sampling: request.sampling, endTokens: engine.controlTokens,
-            shouldStop: { stop.shouldStop(generated: $0) }, cancellation: request.cancellation)
+            shouldStop: { [deadline = request.deadline] in
+                deadline?.noteWriting()
+                return stop.shouldStop(generated: $0)
+            }, cancellation: request.deadline?.stop ?? request.cancellation)
         asked.requiredPrefix = Array(query.text[..<query.cursorOffset].suffix(heldBackByteCount(query)))
         return try await engine.generate(asked)
     }
@@ -141,10 +147,11 @@ struct CompletionPipeline: Sendable {
         ).process(generation.text, isCut: generation.isCut || isOverdue, keepsHalfLine: !isOverdue)
     }
 
-    /// Waits as long as the request wants to before its prompt is read.
+    /// Waits as long as the request wants to before its prompt is read, and as its deadline allows.
     private func wait(for request: Request, _ newTokenCount: Int) async throws -> Duration {
         guard let debounce = request.debounce else { return .zero }
-        let wait = debounce(newTokenCount)
+        let longest = request.deadline?.longestWait(beforeReading: newTokenCount)
+        let wait = min(debounce(newTokenCount), longest ?? .seconds(Int64.max))
         guard wait > .zero else { return .zero }
         try await Task.sleep(for: wait)
         if request.isCancelled { throw RepoContextError.cancelled }
@@ -201,11 +208,12 @@ struct CompletionPipeline: Sendable {
 }
 
 extension CompletionPipeline.Request {
-    /// Whether it was the deadline that raised the flag, or raised it too.
-    fileprivate var isOverdue: Bool { deadline?.hasPassed ?? false }
+    /// Whether the deadline ended it, and nobody else.
+    fileprivate var isOverdue: Bool { !cancellation.isRaised && deadline?.hasPassed ?? false }
 
-    /// Whether nobody waits for what comes of it. Behind an answer that came too early its work goes on.
-    fileprivate var isCancelled: Bool { cancellation.isRaised && !isOverdue }
+    /// Whether nobody waits for what comes of it. Behind an answer that came too early its work goes on until something
+    /// newer comes.
+    fileprivate var isCancelled: Bool { cancellation.isRaised || (isOverdue && isOutdated?() ?? false) }
 }
 
 extension Generation {

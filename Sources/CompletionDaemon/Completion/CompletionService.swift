@@ -40,6 +40,7 @@ final class CompletionService: CompletionProvider {
     private let session = Mutex(Session())
     /// When a document was last changed.
     private let lastChange = Mutex<ContinuousClock.Instant?>(nil)
+    private let requestCount = Atomic<Int>(0)
 
     /// What `initialize` brought, and what is made of it once the model is there.
     private struct Session {
@@ -55,13 +56,9 @@ final class CompletionService: CompletionProvider {
         self.configuration = configuration
         self.logger = logger
         deadline = ContextDeadline(limit: contextTimeLimit)
-        folders = WorkspaceFolders(readsAhead: configuration.includesContext) { rootPaths in
-            RepositoryContext(
-                RepositoryContext.Configuration(
-                    workspaceFolders: rootPaths, cacheFolder: configuration.cacheDirectory,
-                    disabledSignals: configuration.disabledSignals
-                ) { logger.notice("\($0)") })
-        }
+        folders = WorkspaceFolders(
+            includesContext: configuration.includesContext, disabledSignals: configuration.disabledSignals,
+            cacheDirectory: configuration.cacheDirectory, logger: logger)
         let promptSize = PromptSizeEstimate(fixedTokenBudget: configuration.contextTokens)
         self.promptSize = promptSize
         let calibration = Calibration(cacheDirectory: configuration.cacheDirectory)
@@ -102,27 +99,56 @@ final class CompletionService: CompletionProvider {
 
     func complete(_ request: CompletionRequest) async -> CompletionOutcome {
         promptSize.requestArrived()
+        guard let path = request.document.path else { return .none(reason: "the document is not a file") }
+        let flag = CancellationFlag()
+        let number = requestCount.wrappingAdd(1, ordering: .relaxed).newValue
+        guard request.triggerKind == .automatic, let limit = configuration.automaticLimit else {
+            request.cancellation.onCancel { flag.raise() }
+            return await answer(request, path: path, flag: flag, number: number)
+        }
+        let deadline = AnswerDeadline(end: request.arrival + limit, rate: { [promptSize] in promptSize.rate })
+        let stop = deadline.stop
+        request.cancellation.onCancel {
+            flag.raise()
+            stop.raise()
+        }
+        return await deadline.result { [self, deadline] in
+            await answer(request, path: path, flag: flag, number: number, deadline: deadline)
+        } ?? Self.unread
+    }
+
+    /// Of a request whose time was over before its prompt was read.
+    private static let unread = CompletionOutcome.none(reason: "the prompt is not read yet")
+
+    /// - Parameters:
+    ///   - flag: raised when nobody wants the answer any more.
+    ///   - number: which of the session's requests it is.
+    private func answer(
+        _ request: CompletionRequest, path: String, flag: CancellationFlag, number: Int,
+        deadline answerDeadline: AnswerDeadline? = nil
+    ) async -> CompletionOutcome {
         let ready: Ready
         do {
             ready = try await self.ready()
         } catch {
             return .failed(message: "\(error)")
         }
+        // Behind an answer that did not wait for the model only the newest request's work goes on.
+        if answerDeadline?.hasPassed ?? false, requestCount.load(ordering: .relaxed) != number { return .cancelled }
         let activity = ready.keeper.requestArrived()
-        if request.cancellation.isCancelled { return .cancelled }
-        guard let path = request.document.path else { return .none(reason: "the document is not a file") }
-        let flag = CancellationFlag()
-        request.cancellation.onCancel { flag.raise() }
+        if flag.isRaised { return .cancelled }
         do {
             try await deadline.run(path: path) { _ in await ready.keeper.prepare(forFile: path) }
-            let asked = pipelineRequest(request, path: path, tokenBudget: promptSize.tokenBudget, flag: flag)
+            var asked = pipelineRequest(request, path: path, tokenBudget: promptSize.tokenBudget, flag: flag)
+            asked.deadline = answerDeadline
+            asked.isOutdated = { [keeper = ready.keeper] in !keeper.isIdle(since: activity) }
             let result = try await ready.pipeline.complete(asked)
             promptSize.note(result.generation)
             log(result)
             let record = result.record(of: asked)
-            if result.isUnread, !request.cancellation.isCancelled {
+            if result.isUnread, !flag.isRaised {
                 ready.keeper.requestUnread(record, since: activity, isHypothetical: request.isHypothetical)
-                return .none(reason: "the prompt is still being read")
+                return Self.unread
             }
             ready.keeper.requestFinished(
                 record, text: result.text, since: activity, isHypothetical: request.isHypothetical)
@@ -221,8 +247,6 @@ final class CompletionService: CompletionProvider {
         let open = request.openDocuments.compactMap { document in
             document.path.map { OpenDocument(path: $0, text: document.bytes) }
         }
-        let isAutomatic = request.triggerKind == .automatic
-        let deadline = isAutomatic ? configuration.automaticLimit : nil
         return CompletionPipeline.Request(
             query: ContextQuery(
                 filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
@@ -233,10 +257,7 @@ final class CompletionService: CompletionProvider {
             languageID: request.document.languageID,
             maximumTokens: min(configuration.maximumTokens, request.maximumTokens ?? .max),
             sampling: .greedy, cancellation: flag, indentation: request.indentation,
-            debounce: isAutomatic ? debounce : nil,
-            deadline: deadline.map { limit in
-                AnswerDeadline(end: request.arrival + limit, rate: promptSize.rate) { flag.raise() }
-            })
+            debounce: request.triggerKind == .automatic ? debounce : nil)
     }
 
     /// Other texts for a user who asked and may choose. The prompt is the same, so each costs its own tokens alone.

@@ -30,15 +30,15 @@ final class ContextDeadline: Sendable {
     ) async throws -> Value {
         let overdue = RepoContextError.overdue(path: path, limit: limit)
         guard abandonedCount.load(ordering: .relaxed) < Self.maximumAbandonedCount else { throw overdue }
-        let call = Call<Value>()
-        return try await withCheckedThrowingContinuation { continuation in
+        let call = FirstResult<Result<Value, any Error>>()
+        return try await withCheckedContinuation { continuation in
             call.wait(continuation)
             // Not in a task group, which would wait for the body.
             let timer = Task.detached { [self, limit] in
                 // Cancelled when the body was in time.
                 guard (try? await Task.sleep(for: limit)) != nil else { return }
                 abandonedCount.wrappingAdd(1, ordering: .relaxed)
-                if !call.finish(.failure(overdue), isAbandoned: true) {
+                if !call.finish(.failure(overdue), abandonsWork: true) {
                     abandonedCount.wrappingSubtract(1, ordering: .relaxed)
                 }
             }
@@ -50,33 +50,10 @@ final class ContextDeadline: Sendable {
                     result = .failure(error)
                 }
                 timer.cancel()
-                if !call.finish(result, isAbandoned: false) {
+                if !call.finish(result) {
                     abandonedCount.wrappingSubtract(1, ordering: .relaxed)
                 }
             }
-        }
-    }
-
-    /// One call: whoever comes first, the body or the timer, resumes the one that waits.
-    private final class Call<Value: Sendable>: Sendable {
-        private let waiting = Mutex<CheckedContinuation<Value, any Error>?>(nil)
-        private let abandoned = Atomic<Bool>(false)
-
-        var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
-
-        func wait(_ continuation: CheckedContinuation<Value, any Error>) {
-            waiting.withLock { $0 = continuation }
-        }
-
-        /// False when the other was first.
-        func finish(_ result: Result<Value, any Error>, isAbandoned: Bool) -> Bool {
-            let continuation = waiting.withLock { waiting in
-                defer { waiting = nil }
-                if waiting != nil, isAbandoned { abandoned.store(true, ordering: .relaxed) }
-                return waiting
-            }
-            continuation?.resume(with: result)
-            return continuation != nil
-        }
+        }.get()
     }
 }

@@ -46,8 +46,9 @@ final class KeptContext: Sendable {
         /// From a snapshot, and not yet read anew in this session.
         var isRestored = false
 
-        /// Its leading files, those within so many tokens.
-        fileprivate func limited(to tokenCount: Int) -> Entry {
+        /// Its leading files, those within so many tokens. A snapshot may name any ranges, also behind its tokens.
+        func limited(to tokenCount: Int) -> Entry {
+            let tokenCount = min(tokenCount, tokens.count)
             var entry = self
             entry.tokens = Array(tokens[..<tokenCount])
             entry.sources.removeAll { $0.tokenRange.upperBound > tokenCount }
@@ -103,6 +104,17 @@ final class KeptContext: Sendable {
     /// A document's prompt is known to have no context.
     func forget(_ documentPath: String) {
         entries.withLock { $0.removeAll { $0.documentPath == documentPath } }
+    }
+
+    /// Leading tokens of a prompt that a context has which may be taken for other prompts, and that none of `others`
+    /// has: without the prompt they would have to be read again.
+    func neededCount(of tokens: [TokenID], besides others: PromptBranches) -> Int {
+        let contexts = entries.withLock { $0.map(\.tokens) }
+        let needed = contexts.map { context in
+            let shared = PromptBranches.sharedCount(context, tokens)
+            return others.sharedCount(with: context) < shared ? shared : 0
+        }
+        return needed.max() ?? 0
     }
 
     // MARK: Choosing

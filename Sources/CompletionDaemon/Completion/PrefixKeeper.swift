@@ -110,10 +110,16 @@ final class PrefixKeeper: Sendable {
     }
 
     /// A request was answered before its prompt was read. Reading goes on at once, for the next key finds what was read
-    /// by then.
+    /// by then; what ends it and is no request leaves the rest to the next idle moment.
     ///
     /// - Parameter activity: as `requestArrived` gave it: behind a later request there is nothing to go on with.
     func requestUnread(_ record: PromptRecord, since activity: UInt64, isHypothetical: Bool = false) {
+        let isNewest = state.withLock { state in
+            guard state.activity == activity else { return false }
+            state.ahead = (record.request, isHypothetical)
+            return true
+        }
+        guard isNewest else { return }
         Task.detached { [weak self] in
             var record = record
             guard let self, let flag = begin(since: activity) else { return }
@@ -134,7 +140,7 @@ final class PrefixKeeper: Sendable {
     /// A document's text changed.
     func documentChanged(path: String, text: [UInt8]) {
         let record = state.withLock { $0.records.first { $0.path == path } }
-        guard let record, record.request.query.text != text else { return }
+        guard let record, record.lastRequest.query.text != text else { return }
         requestArrived()
         expect(record.request(in: text), isGuess: false)
     }
@@ -143,36 +149,48 @@ final class PrefixKeeper: Sendable {
     ///
     /// - Parameter isDocuments: whether its text is what the user has, and no guess.
     private func note(_ record: PromptRecord, isDocuments: Bool) -> [PromptBranches.Outdated] {
-        if isDocuments {
+        // Context that was not read to its end is none to come back to.
+        if isDocuments, record.readTokenCount >= record.contextTokenCount {
             if let kept = record.keptContext {
                 pipeline.keptContext?.keep(kept)
             } else if record.hasOwnContext {
                 pipeline.keptContext?.forget(record.path)
             }
         }
-        let isWhole = record.readTokenCount == record.tokens.count
         return state.withLock { state in
             if isDocuments { Self.remember(record, in: &state.records) }
             guard record.readTokenCount > 0 else { return [] }
             return state.branches.note(
-                isWhole ? record.tokens : Array(record.tokens[..<record.readTokenCount]), of: record.path,
-                isBorrowed: !record.hasOwnContext || !isWhole,
+                record.isRead ? record.tokens : Array(record.tokens[..<record.readTokenCount]), of: record.path,
+                isBorrowed: !record.hasOwnContext || !record.isRead,
                 keeping: state.records.first { $0.path == record.path }?.tokens)
         }
     }
 
+    /// A prompt that was not read does not take the place of one that was, which can be stored whenever the session
+    /// ends; only its question is newer.
     private static func remember(_ record: PromptRecord, in records: inout [PromptRecord]) {
         var record = record
         if let known = records.firstIndex(where: { $0.path == record.path }) {
-            let old = records.remove(at: known)
-            record.isStored = record.isStored || (old.isStored && old.tokens == record.tokens)
+            var old = records.remove(at: known)
+            if old.isRead, !record.isRead {
+                old.lastRequest = record.request
+                record = old
+            } else {
+                record.isStored = record.isStored || (old.isStored && old.tokens == record.tokens)
+            }
         }
         records.insert(record, at: 0)
         if records.count > documentCount { records.removeLast() }
     }
 
+    /// Frees prompts, but for context that other prompts may borrow and nothing else holds.
     private func forget(_ prompts: [PromptBranches.Outdated]) async {
-        for prompt in prompts { await engine.forget(prompt.tokens, keeping: prompt.sharedCount) }
+        let branches = state.withLock { $0.branches }
+        for prompt in prompts {
+            let neededCount = pipeline.keptContext?.neededCount(of: prompt.tokens, besides: branches) ?? 0
+            await engine.forget(prompt.tokens, keeping: max(prompt.sharedCount, neededCount))
+        }
     }
 
     private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
@@ -197,7 +215,8 @@ final class PrefixKeeper: Sendable {
     /// Whether something is to be read in the next idle moment.
     var expectsReading: Bool { state.withLock { $0.ahead != nil } }
 
-    private func isIdle(since activity: UInt64) -> Bool { state.withLock { $0.activity == activity } }
+    /// Whether nothing has happened since.
+    func isIdle(since activity: UInt64) -> Bool { state.withLock { $0.activity == activity } }
 
     /// A flag for work that ends with the next activity; nil when there was some.
     func begin(since activity: UInt64) -> CancellationFlag? {
@@ -350,7 +369,7 @@ final class PrefixKeeper: Sendable {
         defer { reporter.end() }
         for (index, record) in records.reversed().enumerated() {
             reporter.report(percentage: 100 * index / records.count)
-            guard await read(record.request, flag) else { break }
+            guard await read(record.lastRequest, flag) else { break }
         }
     }
 }

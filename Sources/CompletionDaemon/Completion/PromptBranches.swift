@@ -1,4 +1,4 @@
-// Which prompts of a document the engine holds, as far as they part from each other: the text goes back by undo and
+// Which prompts of each document the engine holds, as far as they part from each other: the text goes back by undo and
 // forth by suggestions, and each way that was taken holds memory. It says which are worth it no more and frees nothing.
 
 import SpecEngine
@@ -8,9 +8,12 @@ struct PromptBranches {
     /// Documents that are followed; of others the cache's own order decides what goes first.
     static let maximumDocumentCount = 16
     /// Prompts of one document that part from each other, beside the one that it must keep: undo and redo over a few
-    /// places, and what a suggestion would lead to. Together they may have as many tokens that no other one has as the
-    /// kept one has in all, so that a document takes twice its prompt at most.
+    /// places, and what a suggestion would lead to.
     static let maximumCount = 6
+    /// What they may take, those of all documents together, beside the prompts that must be kept: this share of the
+    /// newest one's tokens. So what a session holds depends on how many documents it is in, and hardly on what is done
+    /// there.
+    static let maximumShare = 0.75
     /// Ends of fewer tokens are computed again in a moment: a prompt goes for a newer one that it shares all the rest
     /// with.
     static let leastDifference = 16
@@ -28,10 +31,23 @@ struct PromptBranches {
         let isBeside: Bool
         /// Whether it stands behind another prompt's context.
         let isBorrowed: Bool
+        /// Tokens that neither the kept prompt nor a newer one of the document has.
+        var ownCount = 0
     }
 
-    /// The last used document first, of each its last prompt first.
-    private var documents: [(path: String, prompts: [Prompt])] = []
+    private struct Document {
+        let path: String
+        /// The last one first.
+        var prompts: [Prompt]
+        /// The document's own last prompt.
+        let kept: [TokenID]?
+
+        /// What its prompts take beside the one that must be kept.
+        var ownCount: Int { prompts.reduce(0) { $0 + $1.ownCount } }
+    }
+
+    /// The last used first.
+    private var documents: [Document] = []
 
     /// A prompt was read. Returns those that it makes worthless, or that make room for it.
     ///
@@ -63,34 +79,67 @@ struct PromptBranches {
         }
         // Deleted back, or the cursor moved up: the longer one may come again, and counts as used.
         let newest = Prompt(tokens: tokens, isBeside: !near.isEmpty, isBorrowed: isBorrowed)
-        let prompts = Self.limited([newest] + near + others, keeping: kept, &outdated)
-        documents.insert((path, prompts), at: 0)
+        var left = Int(Double(max(tokens.count, kept?.count ?? 0)) * Self.maximumShare)
+        let document = Document(path: path, prompts: [newest] + near + others, kept: kept)
+        let limited = Self.limited(document, isNewest: true, &left, &outdated)
+        documents.insert(limited, at: 0)
         if documents.count > Self.maximumDocumentCount { documents.removeLast() }
-        let staying = prompts.map(\.tokens) + [kept].compactMap(\.self)
-        return outdated.compactMap { Self.outdated($0, besides: staying) }
+        return Self.outdated(outdated, besides: limited) + limitOthers(&left)
     }
 
-    /// As many of a document's prompts, the newest first, as it may have.
+    /// The most leading tokens that one of the prompts shares with these.
+    func sharedCount(with tokens: [TokenID]) -> Int {
+        documents.map { document in
+            Self.sharedCount(tokens, withAnyOf: document.prompts.map(\.tokens) + [document.kept ?? []])
+        }.max() ?? 0
+    }
+
+    /// What of the other documents' prompts finds no room in `left` tokens.
+    private mutating func limitOthers(_ left: inout Int) -> [Outdated] {
+        var result: [Outdated] = []
+        for index in documents.indices.dropFirst() {
+            if documents[index].ownCount <= left {
+                left -= documents[index].ownCount
+                continue
+            }
+            var outdated: [[TokenID]] = []
+            documents[index] = Self.limited(documents[index], isNewest: false, &left, &outdated)
+            result += Self.outdated(outdated, besides: documents[index])
+        }
+        return result
+    }
+
+    /// A document with as many of its prompts as it may have, in `left` tokens. The newest of all stays in any case:
+    /// it was read for something.
     private static func limited(
-        _ prompts: [Prompt], keeping kept: [TokenID]?, _ outdated: inout [[TokenID]]
-    ) -> [Prompt] {
-        let limit = max(prompts[0].tokens.count, kept?.count ?? 0)
-        var staying = [kept ?? prompts[0].tokens]
+        _ document: Document, isNewest: Bool, _ left: inout Int, _ outdated: inout [[TokenID]]
+    ) -> Document {
+        var document = document
+        let kept = document.kept
+        var staying = [kept ?? document.prompts.first?.tokens ?? []]
         var count = 0
-        var tokenCount = 0
-        return prompts.filter { prompt in
-            if prompt.tokens == kept { return true }
-            let newCount = prompt.tokens.count - sharedCount(prompt.tokens, withAnyOf: staying)
-            let isCounted = !prompt.isBeside
-            guard count < maximumCount || !isCounted, tokenCount + newCount <= limit else {
+        var prompts: [Prompt] = []
+        for var prompt in document.prompts {
+            prompt.ownCount =
+                prompt.tokens == kept ? 0 : prompt.tokens.count - sharedCount(prompt.tokens, withAnyOf: staying)
+            let isCounted = !prompt.isBeside && prompt.tokens != kept
+            let fits = (count < maximumCount || !isCounted) && prompt.ownCount <= left
+            guard fits || prompt.tokens == kept || (isNewest && prompts.isEmpty) else {
                 outdated.append(prompt.tokens)
-                return false
+                continue
             }
             count += isCounted ? 1 : 0
-            tokenCount += newCount
-            staying.append(prompt.tokens)
-            return true
+            left = max(0, left - prompt.ownCount)
+            if prompt.tokens != kept { staying.append(prompt.tokens) }
+            prompts.append(prompt)
         }
+        document.prompts = prompts
+        return document
+    }
+
+    private static func outdated(_ prompts: [[TokenID]], besides document: Document) -> [Outdated] {
+        let staying = document.prompts.map(\.tokens) + [document.kept].compactMap(\.self)
+        return prompts.compactMap { outdated($0, besides: staying) }
     }
 
     /// Nil where one that stays holds all of it.
@@ -104,7 +153,8 @@ struct PromptBranches {
         others.map { sharedCount($0, tokens) }.max() ?? 0
     }
 
-    private static func sharedCount(_ one: [TokenID], _ other: [TokenID]) -> Int {
+    /// Leading tokens that both have.
+    static func sharedCount(_ one: [TokenID], _ other: [TokenID]) -> Int {
         zip(one, other).prefix { $0 == $1 }.count
     }
 }

@@ -7,6 +7,8 @@ import SpecEngine
 struct PromptRecord: Sendable {
     /// What was asked; `cancellation` is spent.
     var request: CompletionPipeline.Request
+    /// What was asked last in the document: something newer where that was not read.
+    var lastRequest: CompletionPipeline.Request
     var tokens: [TokenID]
     /// Leading tokens that the engine has read: all, unless the request was given up before.
     var readTokenCount: Int
@@ -22,6 +24,8 @@ struct PromptRecord: Sendable {
     init(_ request: CompletionPipeline.Request, _ prompt: CompletionPipeline.Prompt) {
         self.request = request
         self.request.deadline = nil
+        self.request.isOutdated = nil
+        lastRequest = self.request
         tokens = prompt.tokens
         readTokenCount = prompt.tokens.count
         rootPath = prompt.result.rootPath
@@ -40,18 +44,21 @@ struct PromptRecord: Sendable {
 
     var path: String { request.query.filePath }
 
+    /// Whether the engine has read it to its end.
+    var isRead: Bool { readTokenCount == tokens.count }
+
     /// The path relative to the root; nil where it does not lie beneath it as written.
     var relativePath: String? {
         guard let rootPath, path.hasPrefix(rootPath + "/") else { return nil }
         return String(path.dropFirst(rootPath.count + 1))
     }
 
-    /// The same question in a text that has changed: the cursor stays with the characters around it, or goes to the end
+    /// The last question in a text that has changed: the cursor stays with the characters around it, or goes to the end
     /// of the change.
     func request(in text: [UInt8]) -> CompletionPipeline.Request {
-        var changed = request
-        let old = request.query.text
-        let cursor = request.query.cursorOffset
+        var changed = lastRequest
+        let old = lastRequest.query.text
+        let cursor = lastRequest.query.cursorOffset
         let shared = min(old.count, text.count)
         var head = 0
         while head < shared, old[head] == text[head] { head += 1 }

@@ -53,13 +53,9 @@ final class RemoteCompletionService: CompletionProvider {
     init(configuration: Configuration, logger: Logger = DaemonLog.logger("remote")) {
         self.configuration = configuration
         self.logger = logger
-        folders = WorkspaceFolders(readsAhead: configuration.includesContext) { rootPaths in
-            RepositoryContext(
-                RepositoryContext.Configuration(
-                    workspaceFolders: rootPaths, cacheFolder: configuration.cacheDirectory,
-                    disabledSignals: configuration.disabledSignals
-                ) { logger.notice("\($0)") })
-        }
+        folders = WorkspaceFolders(
+            includesContext: configuration.includesContext, disabledSignals: configuration.disabledSignals,
+            cacheDirectory: configuration.cacheDirectory, logger: logger)
         deadline = ContextDeadline()
         loading = Task.detached { try Self.load(configuration) }
     }

@@ -2,6 +2,7 @@
 // repositories are read before anybody asks. Changes are applied in their order, the newest last, while the session
 // runs. Who completes with the context is not its business.
 
+import Logging
 import RepoContext
 import Synchronization
 
@@ -27,6 +28,18 @@ final class WorkspaceFolders: Sendable {
     init(readsAhead: Bool, makeContext: @escaping @Sendable (_ rootPaths: [String]) -> RepositoryContext) {
         self.readsAhead = readsAhead
         self.makeContext = makeContext
+    }
+
+    /// With the context that completions are made from, whoever makes them.
+    convenience init(
+        includesContext: Bool, disabledSignals: Set<ContextSignal>, cacheDirectory: String?, logger: Logger
+    ) {
+        self.init(readsAhead: includesContext) { rootPaths in
+            RepositoryContext(
+                RepositoryContext.Configuration(
+                    workspaceFolders: rootPaths, cacheFolder: cacheDirectory, disabledSignals: disabledSignals
+                ) { logger.notice("\($0)") })
+        }
     }
 
     var rootPaths: [String] { state.withLock { $0.rootPaths } }

@@ -16,7 +16,7 @@ package struct Snippet: Sendable, Equatable {
     var terms: [UInt32]
     /// Those of them that it defines, rising.
     var defined: [UInt32]
-    /// Distinct pairs of words that follow one another, as `wordPair`, rising.
+    /// Distinct pairs of words that follow one another, as `wordPair`, rising; the first ones of very many.
     var pairs: [UInt32]
 }
 
@@ -28,6 +28,9 @@ struct SnippetOutline {
     static let maximumLineCount = 40
     /// Lines of comments, decorators and attributes that are taken to belong to the definition below.
     static let maximumLeadLineCount = 12
+    /// Pairs of words of one snippet: three times what 40 lines of dense code have. Generated files have lines of any
+    /// length.
+    static let maximumPairCount = 1_024
     /// Lines of a signature at most: more parameters than that say no more.
     static let maximumSignatureLineCount = 8
 
@@ -61,7 +64,7 @@ struct SnippetOutline {
                 let token = tokens[tokenPlace]
                 if token.kind == .identifier {
                     if token.end - token.start >= 2 { terms.append(identifierTerm(token.hash)) }
-                    if let last { pairs.append(wordPair(last, token.hash)) }
+                    if let last, pairs.count < maximumPairCount { pairs.append(wordPair(last, token.hash)) }
                     last = token.hash
                 }
                 tokenPlace += 1

@@ -89,8 +89,13 @@ struct SnippetSelector {
     /// The choice for a budget, in the order of the prompt.
     func selection(from sources: [Source], byteCount: Int, previous: [SelectedFile]) -> [SelectedFile] {
         let pairs = WeightedPairs(
-            cursorPairs, among: signals.contains(.lexical) ? sources.flatMap(\.outline.snippets) : [])
-        let all = sources.indices.flatMap { candidates(of: sources[$0], at: $0, pairs: pairs) }
+            signals.contains(.lexical) ? cursorPairs : CursorPairs(words: []),
+            among: sources.flatMap(\.outline.snippets))
+        var shares = pairs.shares[...]
+        let all = sources.indices.flatMap { file in
+            defer { shares = shares.dropFirst(sources[file].outline.snippets.count) }
+            return candidates(of: sources[file], at: file, pairShares: shares)
+        }
         let fresh = chosen(all, sources: sources, byteCount: byteCount)
         let order = Dictionary(
             sources.enumerated().map { ($1.file.path, $0) }, uniquingKeysWith: { first, _ in first })
@@ -131,13 +136,14 @@ struct SnippetSelector {
 
     // MARK: Scores
 
-    private func candidates(of source: Source, at file: Int, pairs: WeightedPairs) -> [Candidate] {
+    /// - Parameter pairShares: begins with those of the source's snippets.
+    private func candidates(of source: Source, at file: Int, pairShares: ArraySlice<Double>) -> [Candidate] {
         let base = max(0, source.file.score.total) * weights.snippetFile
-        return source.outline.snippets.compactMap { snippet in
+        return zip(source.outline.snippets, pairShares).compactMap { snippet, pairShare in
             let (lexical, definitions) = match(snippet)
             var score = base
             if signals.contains(.lexical) {
-                score += weights.snippetLexical * lexical + weights.snippetPairs * pairs.share(heldBy: snippet)
+                score += weights.snippetLexical * lexical + weights.snippetPairs * pairShare
             }
             if signals.contains(.definitions) {
                 score += min(weights.maximumSnippetDefinitions, weights.snippetDefinition * definitions)

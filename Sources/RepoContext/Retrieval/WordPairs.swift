@@ -31,34 +31,39 @@ struct CursorPairs: Equatable {
         }
         pairs = strengths.map { (term: $0.key, strength: $0.value) }.sorted { $0.term < $1.term }
     }
+
+    /// Where in `pairs` those of the terms stand that are there. Both rise, so one walk finds them.
+    fileprivate func places(of terms: [UInt32]) -> [Int] {
+        var found: [Int] = []
+        var place = 0
+        for term in terms {
+            while place < pairs.count, pairs[place].term < term { place += 1 }
+            guard place < pairs.count else { break }
+            if pairs[place].term == term { found.append(place) }
+        }
+        return found
+    }
 }
 
-/// What the pairs around a cursor weigh among the pieces to choose from: strength times inverse document frequency.
+/// Which share of the weight of the pairs around a cursor each of the pieces to choose from holds. A pair weighs its
+/// strength times its inverse document frequency among the pieces.
 struct WeightedPairs {
-    private let weights: [UInt32: Double]
-    private let total: Double
+    /// One for each piece, in their order.
+    let shares: [Double]
 
     init(_ cursor: CursorPairs, among snippets: [Snippet]) {
-        var counts = Dictionary(uniqueKeysWithValues: cursor.pairs.map { ($0.term, 0) })
-        for snippet in snippets {
-            for pair in snippet.pairs where counts[pair] != nil { counts[pair]! += 1 }
+        let held = snippets.map { cursor.places(of: $0.pairs) }
+        var counts = [Int](repeating: 0, count: cursor.pairs.count)
+        for place in held.joined() { counts[place] += 1 }
+        let weights = zip(cursor.pairs, counts).map { pair, count in
+            count == 0 ? 0 : pair.strength * inverseFrequency(Double(count), of: Double(snippets.count))
         }
-        var weights: [UInt32: Double] = [:]
-        var total = 0.0
-        for pair in cursor.pairs {
-            guard let count = counts[pair.term], count > 0 else { continue }
-            let weight = pair.strength * inverseFrequency(Double(count), of: Double(snippets.count))
-            weights[pair.term] = weight
-            total += weight
+        let total = weights.reduce(0, +)
+        shares = zip(snippets, held).map { snippet, places in
+            guard total > 0 else { return 0 }
+            let weight = places.reduce(0.0) { $0 + weights[$1] }
+            // Long snippets hold more by chance: a snippet of 40 pairs counts as it is.
+            return weight / total / (0.5 + 0.5 * Double(snippet.pairs.count) / 40).squareRoot()
         }
-        (self.weights, self.total) = (weights, total)
-    }
-
-    /// Which share of the pairs' weight a piece holds.
-    func share(heldBy snippet: Snippet) -> Double {
-        guard total > 0 else { return 0 }
-        let held = snippet.pairs.reduce(0.0) { $0 + (weights[$1] ?? 0) }
-        // Long snippets hold more by chance: a snippet of 40 pairs counts as it is.
-        return held / total / (0.5 + 0.5 * Double(snippet.pairs.count) / 40).squareRoot()
     }
 }

@@ -19,6 +19,8 @@ package final class MemoryShare {
     /// Processes that are counted; further ones share what these leave.
     static let maximumProcessCount = 256
     private static let prefix = "share-"
+    /// Files that may be lost to those who look before they are locked.
+    private static let attemptCount = 16
 
     private let folder: String
     private let path: String
@@ -30,17 +32,39 @@ package final class MemoryShare {
     package let byteLimit: Int
 
     /// Nil where the folder cannot be used: then nobody else is counted.
-    package init?(folder: String, byteLimit: Int) {
-        guard (try? SnapshotStore.makePrivateFolder(folder)) != nil else { return nil }
+    package convenience init?(folder: String, byteLimit: Int) {
+        self.init(folder: folder, byteLimit: byteLimit, whileUnlocked: {})
+    }
+
+    /// - Parameter whileUnlocked: what happens between making the file and locking it; tests say what.
+    init?(folder: String, byteLimit: Int, whileUnlocked: () -> Void) {
+        guard (try? SnapshotStore.makePrivateFolder(folder)) != nil,
+            let (path, descriptor) = Self.lockedFile(in: folder, whileUnlocked)
+        else { return nil }
         self.folder = folder
         self.byteLimit = byteLimit
-        path = folder + "/" + Self.prefix + "\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-        descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return nil }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    /// Makes a file and locks it. Whoever looks between the two finds it as a dead process leaves its own, and removes
+    /// it: then there is another.
+    private static func lockedFile(in folder: String, _ whileUnlocked: () -> Void) -> (String, Int32)? {
+        for _ in 0..<attemptCount {
+            let path = "\(folder)/\(prefix)\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+            let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { return nil }
+            whileUnlocked()
+            var locked = stat()
+            var named = stat()
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &locked) == 0, lstat(path, &named) == 0,
+                locked.st_ino == named.st_ino
+            {
+                return (path, descriptor)
+            }
             close(descriptor)
-            return nil
         }
+        return nil
     }
 
     deinit {

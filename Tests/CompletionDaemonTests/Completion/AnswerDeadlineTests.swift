@@ -32,10 +32,16 @@ struct AnswerDeadlineTests {
         }
     }
 
-    private func deadline(
-        _ clock: FakeClock, rate: Double?, onEnd: @escaping @Sendable () -> Void = {}
-    ) -> AnswerDeadline {
-        AnswerDeadline(end: clock.start + .seconds(1), rate: rate, clock: clock.clock, onEnd: onEnd)
+    private func deadline(_ clock: FakeClock, rate: Double?) -> AnswerDeadline {
+        AnswerDeadline(end: clock.start + .seconds(1), rate: { rate }, clock: clock.clock)
+    }
+
+    private func passed() async -> AnswerDeadline {
+        let clock = FakeClock()
+        let deadline = deadline(clock, rate: nil)
+        clock.ring()
+        while !deadline.hasPassed { await Task.yield() }
+        return deadline
     }
 
     @Test("A prompt is begun that the measured rate says is read with time left to write")
@@ -53,20 +59,48 @@ struct AnswerDeadlineTests {
         #expect(self.deadline(FakeClock(), rate: nil).allowsReading(10_000), "nobody knows yet")
     }
 
-    @Test("When the time comes the work ends, once")
-    func ends() async {
+    @Test("The wait before a prompt leaves the time to read it")
+    func waiting() {
         let clock = FakeClock()
-        let ended = Monitor(0)
-        let deadline = deadline(clock, rate: nil) { ended.withLock { $0 += 1 } }
-        #expect(!deadline.hasPassed)
-        clock.ring()
-        _ = await BlockingThread.value { ended.wait { $0 == 1 ? true : nil } }
-        #expect(deadline.hasPassed && !deadline.allowsReading(1))
+        let deadline = deadline(clock, rate: 1_000)
+        #expect(deadline.longestWait(beforeReading: 500) == .milliseconds(200))
+        clock.set(.milliseconds(600))
+        #expect(deadline.longestWait(beforeReading: 500) == .zero)
     }
 
-    @Test("An answer in time leaves nothing behind")
-    func inTime() async {
+    @Test(
+        "When the time comes, work that has written nothing is let go and goes on; work that writes is waited for",
+        .timeLimit(.minutes(1)))
+    func ends() async {
         let clock = FakeClock()
+        let late = deadline(clock, rate: nil)
+        #expect(!late.hasPassed && !late.stop.isRaised)
+        let (gate, opener) = AsyncStream<Void>.makeStream()
+        let (finished, reporter) = AsyncStream<Void>.makeStream()
+        clock.ring()
+        let nothing = await late.result {
+            for await _ in gate { break }
+            reporter.yield()
+            return 1
+        }
+        #expect(nothing == nil && late.hasPassed && late.stop.isRaised && !late.allowsReading(1))
+        opener.yield()
+        for await _ in finished { break }
+
+        let otherClock = FakeClock()
+        let writing = deadline(otherClock, rate: nil)
+        let text = await writing.result {
+            writing.noteWriting()
+            otherClock.ring()
+            while !writing.hasPassed { await Task.yield() }
+            return 2
+        }
+        #expect(text == 2 && writing.stop.isRaised)
+        #expect(await deadline(FakeClock(), rate: nil).result { 3 } == 3)
+    }
+
+    @Test("An answer in time leaves nothing behind", .timeLimit(.minutes(1)))
+    func inTime() async {
         let isReleased = Monitor(false)
         final class Witness: Sendable {
             let isReleased: Monitor<Bool>
@@ -75,10 +109,45 @@ struct AnswerDeadlineTests {
         }
         do {
             let witness = Witness(isReleased)
-            let deadline = deadline(clock, rate: nil) { _ = witness }
-            #expect(!deadline.hasPassed)
+            var clock = FakeClock().clock
+            clock.wait = { [wait = clock.wait] end in
+                _ = witness
+                try await wait(end)
+            }
+            let deadline = AnswerDeadline(end: .now + .seconds(600), rate: { nil }, clock: clock)
+            #expect(await deadline.result { 1 } == 1)
         }
         _ = await BlockingThread.value { isReleased.wait { $0 ? true : nil } }
+    }
+
+    @Test("Behind its deadline a request goes on until it is given up or something newer comes", .timeLimit(.minutes(1)))
+    func goesOn() async throws {
+        let project = try DrawingProject()
+        let pipeline = CompletionPipeline(
+            engine: try EngineConfiguration(modelPath: FixturePaths.defaultModel).load(),
+            context: RepositoryContext(RepositoryContext.Configuration { _ in }))
+        let text = Array(DrawingProject.caller.utf8)
+        func request() async -> CompletionPipeline.Request {
+            var request = CompletionPipeline.Request(
+                query: ContextQuery(
+                    filePath: project.filePath, text: text, cursorOffset: text.count - 40, tokenBudget: 512),
+                languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
+            request.deadline = await passed()
+            return request
+        }
+        #expect(try await pipeline.complete(await request()).isUnread)
+        let givenUp = await request()
+        givenUp.cancellation.raise()
+        await #expect(throws: RepoContextError.cancelled) { _ = try await pipeline.complete(givenUp) }
+        var changing = await request()
+        changing.isOutdated = { true }
+        let outdated = changing
+        await #expect(throws: RepoContextError.cancelled) { _ = try await pipeline.complete(outdated) }
+        // Nor does what it waits for on purpose.
+        var hesitating = await request()
+        hesitating.deadline = AnswerDeadline(end: .now + .milliseconds(400), rate: { nil })
+        hesitating.debounce = { _ in .seconds(600) }
+        _ = try await pipeline.complete(hesitating)
     }
 
     @Test("Of what was written by then whole lines are shown; of a cancelled answer nothing")
@@ -116,7 +185,7 @@ struct AnswerDeadlineTests {
                     document: document, byteOffset: text.count - 40, triggerKind: kind, selectedCompletion: nil,
                     openDocuments: [], recentPaths: [], cancellation: RequestCancellation()))
         }
-        #expect(await ask(.automatic) == .none(reason: "the prompt is still being read"))
+        #expect(await ask(.automatic) == .none(reason: "the prompt is not read yet"))
         guard case .items(let items) = await ask(.invoked) else {
             Issue.record("nothing was suggested")
             return

@@ -92,15 +92,37 @@ struct StuckRepositoryTests {
             let stuck = try DrawingProject()
             let other = try DrawingProject()
             guard mkfifo(home + "/.gitconfig", 0o600) == 0 else { _exit(EXIT_FAILURE) }
+            var configuration = CompletionService.Configuration(
+                engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: 512)
+            configuration.automaticLimit = nil
             let service = CompletionService(
-                configuration: CompletionService.Configuration(
-                    engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: 512),
-                logger: silentLogger, contextTimeLimit: .milliseconds(300))
+                configuration: configuration, logger: silentLogger, contextTimeLimit: .milliseconds(300))
             for project in [stuck, other, stuck, other, other, other, other] {
                 let outcome = await service.complete(Self.request(project))
                 guard case .none(let reason) = outcome, reason.contains("took longer") else {
                     _exit(EXIT_FAILURE)
                 }
+            }
+            _exit(EXIT_SUCCESS)
+        }
+    }
+
+    @Test("An answer that nobody asked for does not wait for a repository that never answers")
+    func answersInTime() async {
+        await #expect(processExitsWith: .success) {
+            alarm(60)
+            let home = try RepositoryFixture.temporaryFolder()
+            setenv("HOME", home, 1)
+            unsetenv("XDG_CONFIG_HOME")
+            let project = try DrawingProject()
+            guard mkfifo(home + "/.gitconfig", 0o600) == 0 else { _exit(EXIT_FAILURE) }
+            var configuration = CompletionService.Configuration(
+                engine: EngineConfiguration(modelPath: FixturePaths.defaultModel), contextTokens: 512)
+            configuration.automaticLimit = .milliseconds(1)
+            let service = CompletionService(
+                configuration: configuration, logger: silentLogger, contextTimeLimit: .seconds(600))
+            guard await service.complete(Self.request(project)) == .none(reason: "the prompt is not read yet") else {
+                _exit(EXIT_FAILURE)
             }
             _exit(EXIT_SUCCESS)
         }

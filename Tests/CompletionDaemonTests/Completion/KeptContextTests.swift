@@ -35,4 +35,18 @@ struct KeptContextTests {
         let wasReplaced = isReplaced.load(ordering: .relaxed)
         #expect(!wasReplaced)
     }
+
+    @Test("A snapshot whose files' places are in no order costs nothing but its context")
+    func disorder() async {
+        // A process of its own, because it would end.
+        await #expect(processExitsWith: .success) {
+            let tokens = (0..<200).map { TokenID(Int32($0)) }
+            let sources = [0..<300, 0..<200].map { SnapshotSource(path: "b.py", blobID: "", tokenRange: $0) }
+            let entry = KeptContext.Entry(
+                rootPath: "/project", documentPath: "/project/a.py", tokens: tokens, sources: sources)
+            let limited = entry.limited(to: 300)
+            guard limited.tokens == tokens, limited.sources == [sources[1]] else { _exit(EXIT_FAILURE) }
+            _exit(EXIT_SUCCESS)
+        }
+    }
 }

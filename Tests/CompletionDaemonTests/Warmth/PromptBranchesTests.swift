@@ -98,7 +98,7 @@ struct PromptBranchesTests {
         #expect(next.contains(own))
     }
 
-    @Test("However few they are, they take no more than the document's last prompt again")
+    @Test("However few they are, they take no more than a share of the document's last prompt")
     func tokenBound() {
         var branches = PromptBranches()
         var dropped: [[TokenID]] = []
@@ -106,8 +106,33 @@ struct PromptBranchesTests {
             let own = prompt(number, length: 200)
             dropped += note(own, of: "a", keeping: own, in: &branches)
         }
-        // 500 tokens each, 300 of them shared: two beside the last.
-        #expect(dropped == [prompt(1, length: 200), prompt(2, length: 200)])
+        // 500 tokens each, 300 of them shared: one beside the last.
+        #expect(dropped == (Int32(1)...3).map { prompt($0, length: 200) })
+    }
+
+    @Test("So do those of all documents together, the document's that was left first; last prompts stay")
+    func commonBound() {
+        var branches = PromptBranches()
+        var dropped: [[TokenID]] = []
+        for (number, path) in [(1, "a"), (2, "a"), (3, "b"), (4, "b")] as [(Int32, String)] {
+            let own = prompt(number, length: 200)
+            dropped += note(own, of: path, keeping: own, in: &branches)
+        }
+        #expect(dropped == [prompt(1, length: 200)])
+        // Back in the first one it is the other's that goes.
+        let own = prompt(5, length: 200)
+        #expect(note(own, of: "a", keeping: own, in: &branches) == [prompt(3, length: 200)])
+    }
+
+    @Test("What was just read stays, whatever it takes, in the place of what may go")
+    func newestStays() {
+        var branches = PromptBranches()
+        let (own, next) = (prompt(1, length: 100), prompt(2, length: 100))
+        #expect(branches.note(own, of: "a", keeping: own).isEmpty)
+        #expect(branches.note(next, of: "a", keeping: next).isEmpty)
+        let guess = (0..<900).map { TokenID(50_000 + $0) }
+        #expect(note(guess, of: "a", keeping: next, in: &branches) == [own])
+        #expect(note(prompt(3), of: "b", in: &branches) == [guess])
     }
 
     @Test("What stands behind borrowed context goes when the document's own is there, and not before")

@@ -100,7 +100,7 @@ struct WarmTests {
         /// A request whose time is over before it begins.
         func askTooLate(_ path: String, _ text: [UInt8], _ cursor: Int) async throws -> CompletionPipeline.Result {
             var request = request(path, text, cursor)
-            request.deadline = AnswerDeadline(end: .now, rate: nil) {}
+            request.deadline = AnswerDeadline(end: .now, rate: { nil })
             let activity = keeper.requestArrived()
             let result = try await pipeline.complete(request)
             keeper.requestUnread(result.record(of: request), since: activity)
@@ -125,6 +125,14 @@ struct WarmTests {
             while await engine.knownPrefixLength(of: tokens) < tokens.count - 1 {
                 try await Task.sleep(for: .milliseconds(5))
             }
+        }
+    }
+
+    /// Until it holds; the bound is there to end a test that fails.
+    private func wait(until isDone: () async -> Bool) async throws {
+        for _ in 0..<6_000 {
+            if await isDone() { return }
+            try await Task.sleep(for: .milliseconds(5))
         }
     }
 
@@ -198,6 +206,58 @@ struct WarmTests {
         #expect(result.generation.reusedTokenCount == result.generation.promptTokenCount - 1)
     }
 
+    @Test("A save does not end for good what is read behind an answer", .timeLimit(.minutes(10)))
+    func saveGoesOnReading() async throws {
+        let session = try Session(cache: folder + "/cache")
+        let text = Array(DrawingProject.caller.utf8)
+        let cursor = text.count - 40
+        await session.context.prepare(file: project.filePath)
+        let late = try await session.askTooLate(project.filePath, text, cursor)
+        session.keeper.documentSaved()
+        try #require(late.isUnread)
+        let tokens = late.prompt.tokens
+        try await wait { await session.engine.knownPrefixLength(of: tokens) == tokens.count - 1 }
+        #expect(await session.engine.knownPrefixLength(of: tokens) == tokens.count - 1)
+    }
+
+    @Test("A prompt that was not read does not cost the document's last one its place on the disk")
+    func unreadPromptIsNotRemembered() async throws {
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        await session.context.prepare(file: project.filePath)
+        let text = Array(DrawingProject.caller.utf8)
+        _ = try await session.ask(project.filePath, text, text.count - 40)
+        var request = session.request(project.filePath, text, 40)
+        request.deadline = AnswerDeadline(end: .now, rate: { nil })
+        let activity = session.keeper.requestArrived()
+        let record = try await session.pipeline.complete(request).record(of: request)
+        try #require(!record.isRead)
+        session.keeper.requestFinished(record, text: nil, since: activity)
+        await session.keeper.storeRecords()
+        let store = SnapshotStore(directory: folder + "/cache/snapshots")
+        #expect(store.entries().contains { $0.origin?.documentPath == "report.py" })
+    }
+
+    @Test("Context that prompts may borrow outlives the prompt that it was read for", .timeLimit(.minutes(10)))
+    func keptContextStays() async throws {
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        await session.context.prepare(file: project.filePath)
+        // Some blocks of its own.
+        let text = Array(String(repeating: DrawingProject.caller, count: 5).utf8)
+        let first = try await session.ask(project.filePath, text, text.count - 40).prompt
+        let contextCount = first.result.contextTokenCount
+        try #require(contextCount >= 128 && first.tokens.count - contextCount > 150)
+        // The engine works on something else; the document's prompt is another one, behind another's context.
+        _ = try await session.engine.prefetch((0..<40).map { TokenID($0) }, cancellation: CancellationFlag())
+        var next = first
+        next.tokens = (0..<200).map { TokenID($0 + 2_000) }
+        next.borrowed = KeptContext.Entry(rootPath: "/", documentPath: "/b", tokens: [], sources: [])
+        let record = PromptRecord(session.request(project.filePath, text, text.count), next)
+        session.keeper.requestFinished(record, text: nil, since: session.keeper.requestArrived())
+        try await wait { await session.engine.knownPrefixLength(of: first.tokens) <= contextCount + 128 }
+        #expect(await session.engine.knownPrefixLength(of: first.tokens) <= contextCount + 128)
+        #expect(await session.engine.knownPrefixLength(of: first.tokens) >= contextCount)
+    }
+
     @Test(
         "A document's oldest prompts take no memory any more, asked for or read ahead", .timeLimit(.minutes(10)),
         arguments: [false, true])
@@ -221,10 +281,8 @@ struct WarmTests {
                 _ = try await session.ask(path, next, next.count)
             }
         }
-        // Forgetting waits for nothing but the engine; the bound is there to end a test that fails.
-        for _ in 0..<12_000 where await session.engine.knownPrefixLength(of: first) > first.count - 128 {
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        // Forgetting waits for nothing but the engine.
+        try await wait { await session.engine.knownPrefixLength(of: first) <= first.count - 128 }
         #expect(await session.engine.knownPrefixLength(of: first) <= first.count - 128)
     }
 
@@ -302,18 +360,13 @@ struct WarmTests {
         #expect(decoded.contains("class Rectangle"), "borrowed from the first file's prompt")
         // Then the prompt's own is read, and taken.
         let wanted = second.prompt.result.prompt.tokens.map { TokenID($0) }
-        for _ in 0..<12_000 where await session.engine.knownPrefixLength(of: wanted) < wanted.count - 1 {
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        try await wait { await session.engine.knownPrefixLength(of: wanted) == wanted.count - 1 }
         #expect(try await session.ask(path, Array((other + "\n").utf8), cursor).prompt.tokens == wanted)
         // What was read behind the other file's context takes no memory any more.
         try #require(ownCount > 16)
         // Both files' own parts begin alike, with a token of structure or two.
         let ownStart = second.prompt.tokens.count - ownCount
-        for _ in 0..<12_000
-        where await session.engine.knownPrefixLength(of: second.prompt.tokens) > ownStart + 8 {
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        try await wait { await session.engine.knownPrefixLength(of: second.prompt.tokens) <= ownStart + 8 }
         #expect(await session.engine.knownPrefixLength(of: second.prompt.tokens) <= ownStart + 8)
     }
 

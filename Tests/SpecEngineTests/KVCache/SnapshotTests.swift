@@ -136,6 +136,21 @@ struct SnapshotTests {
         #expect(throws: SnapshotStore.Failure.self) { try SnapshotStore.makePrivateFolder("/proc/foretoken") }
     }
 
+    @Test("A share that is looked at before its file is locked is counted all the same")
+    func shareBeginsWhileOthersLook() throws {
+        let path = folder.path + "/run"
+        let other = try #require(MemoryShare(folder: path, byteLimit: 1_000))
+        var looks = 0
+        let share = MemoryShare(folder: path, byteLimit: 1_000) {
+            looks += 1
+            if looks < 3 { _ = other.update(usedByteCount: 10) }
+        }
+        #expect(share != nil && looks == 3)
+        _ = other.update(usedByteCount: 10)
+        #expect(other.otherCount == 1)
+        withExtendedLifetime(share) {}
+    }
+
     @Test("Processes share one budget, and what a dead one used is free again")
     func memoryShare() throws {
         let path = folder.path + "/run"
