@@ -70,8 +70,8 @@ final class SnapshotKeeper: Sendable {
         guard isFirst, let key = await key(of: engine) else { return }
         let folder = WeightsFolder(cacheDirectory: cacheDirectory)
         let path = folder.path(modelChecksum: key.modelChecksum, instructionSet: key.instructionSet)
-        // Two that write at once would end with a file each.
-        guard let lock = WeightsLock(path: cacheDirectory + "/weights.lock") else {
+        // Two that write at once would end with a file each. The next look tries again.
+        guard let lock = (try? FileLock.take(file: cacheDirectory + "/weights.lock")) ?? nil else {
             state.withLock { $0.hasSharedWeights = false }
             return
         }

@@ -1,6 +1,7 @@
 // One warm per work tree at a time, and the newest checkout wins: whoever comes while another is at work leaves a mark
 // and goes, and the one at work begins anew when it sees the mark. The lock goes with its process however it ends.
 
+import RepoContext
 import SpecEngine
 
 #if canImport(Glibc)
@@ -9,7 +10,7 @@ import SpecEngine
 
 /// The right to warm a work tree. Any thread.
 final class WarmFlight: Sendable {
-    private let descriptor: Int32
+    private let lock: FileLock
     private let markPath: String
 
     /// Nil when another process is at work, which was told.
@@ -17,27 +18,25 @@ final class WarmFlight: Sendable {
         try SnapshotStore.makePrivateFolder(folder)
         let name = folder + "/warm-" + SnapshotStore.folderName(of: workTreePath)
         markPath = name + ".again"
-        descriptor = open(name + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw CommandError.file(
-                "\(name).lock cannot be opened: \(String(cString: strerror(errno)))",
-                fix: "check XDG_RUNTIME_DIR")
-        }
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
-            unlink(markPath)
-            return
-        }
-        let mark = open(markPath, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        if mark >= 0 { close(mark) }
-        // The other may have ended between the two looks, without seeing the mark.
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            return nil
+        if let lock = try Self.lock(name + ".lock") {
+            self.lock = lock
+        } else {
+            let mark = open(markPath, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            if mark >= 0 { close(mark) }
+            // The other may have ended between the two looks, without seeing the mark.
+            guard let lock = try Self.lock(name + ".lock") else { return nil }
+            self.lock = lock
         }
         unlink(markPath)
     }
 
-    deinit { close(descriptor) }
+    private static func lock(_ path: String) throws -> FileLock? {
+        do {
+            return try FileLock.take(file: path)
+        } catch {
+            throw CommandError.file("\(path) cannot be locked: \(error.reason)", fix: "check XDG_RUNTIME_DIR")
+        }
+    }
 
     /// Whether somebody came meanwhile.
     var isOutdated: Bool { access(markPath, F_OK) == 0 }

@@ -72,20 +72,3 @@ struct WeightsFolder: Sendable {
         return removed
     }
 }
-
-/// The right to write the file of weights; the next look tries again. It goes with its process however it ends.
-final class WeightsLock: Sendable {
-    private let descriptor: Int32
-
-    /// Nil while another process has it, or where there can be none.
-    init?(path: String) {
-        descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return nil }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            return nil
-        }
-    }
-
-    deinit { close(descriptor) }
-}

@@ -4,6 +4,7 @@
 
 import FoundationEssentials
 import Glibc
+import RepoContext
 import SpecEngine
 import Synchronization
 
@@ -128,18 +129,23 @@ struct UsageStore: Sendable {
     private func withLock(_ body: () throws(Failure) -> Void) throws(Failure) {
         try makeFolder()
         let lockPath = folder + "/usage.lock"
-        let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw Failure(path: lockPath, code: errno) }
-        // Closing gives the lock back, also when the process dies.
-        defer { close(descriptor) }
         let end = ContinuousClock.now + lockTimeout
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EINTR || errno == EWOULDBLOCK && ContinuousClock.now < end else {
-                throw Failure(path: lockPath, code: errno)
+        while true {
+            if let lock = try takeLock(lockPath) {
+                defer { withExtendedLifetime(lock) {} }
+                return try body()
             }
+            guard ContinuousClock.now < end else { throw Failure(path: lockPath, code: EWOULDBLOCK) }
             poll(nil, 0, 10)
         }
-        try body()
+    }
+
+    private func takeLock(_ path: String) throws(Failure) -> FileLock? {
+        do {
+            return try FileLock.take(file: path)
+        } catch {
+            throw Failure(path: path, code: error.code)
+        }
     }
 
     private func makeFolder() throws(Failure) {

@@ -1,6 +1,8 @@
 // The folder that a run writes into: made, checked beforehand, kept from a second run, and its files replaced so that a
 // crash leaves the old or the new one. What the files hold is others' business.
 
+import RepoContext
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -37,22 +39,21 @@ package enum RunFolder {
         }
     }
 
-    /// Keeps a second run out of a folder for as long as it lives; the system frees it when the process ends.
-    final class Lock {
-        private let descriptor: Int32
-
-        init(_ folder: String) throws {
-            descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            guard descriptor >= 0 else { throw RunFolder.error("cannot be opened", folder) }
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                close(descriptor)
-                throw EvaluationError(
-                    .data, "\(folder) is being written by another evaluation",
-                    fix: "wait for it or use another --output")
-            }
+    /// Keeps a second run out of a folder for as long as it lives.
+    static func lock(_ folder: String) throws -> FileLock {
+        let lock: FileLock?
+        do {
+            lock = try FileLock.take(folder: folder)
+        } catch {
+            throw EvaluationError(
+                .data, "\(folder) cannot be locked: \(error.reason)", fix: "check the folder and the disk")
         }
-
-        deinit { close(descriptor) }
+        guard let lock else {
+            throw EvaluationError(
+                .data, "\(folder) is being written by another evaluation",
+                fix: "wait for it or use another --output")
+        }
+        return lock
     }
 
     private static func isFolder(_ path: String) -> Bool {

@@ -1,6 +1,8 @@
 // The append-only record of a run: a header line, then one line per answer, each on disk before the next case begins.
 // After a crash or a power cut the journal is read again: a torn last line is cut off, answered cases are not rerun.
 
+import RepoContext
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -16,7 +18,7 @@ package final class RunJournal {
     package static let fileName = "journal.jsonl"
     private let descriptor: Int32
     private let path: String
-    private let lock: RunFolder.Lock
+    private let lock: FileLock
 
     /// Cases that have an answer.
     package private(set) var answered: Set<Key>
@@ -37,7 +39,7 @@ package final class RunJournal {
     /// - Throws: when another run is in the folder, or the same run is writing to it now.
     package init(folder: String, header: RunHeader) throws {
         try RunFolder.make(folder)
-        lock = try RunFolder.Lock(folder)
+        lock = try RunFolder.lock(folder)
         path = folder + "/" + Self.fileName
         descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw RunFolder.error("cannot be opened", path) }

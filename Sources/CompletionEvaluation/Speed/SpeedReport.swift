@@ -1,5 +1,7 @@
 // What was measured for each prompt, kept line by line as it comes, and the figures of a run.
 
+import RepoContext
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -154,7 +156,7 @@ package final class SpeedJournal {
     }
 
     private let path: String
-    private let lock: RunFolder.Lock
+    private let lock: FileLock
     private var content: Content
     package var records: [SpeedRecord] { content.records }
 
@@ -163,7 +165,7 @@ package final class SpeedJournal {
     /// - Throws: when another run is in the folder, or the same run is writing to it now.
     package init(folder: String, settings: [String: String]) throws {
         try RunFolder.make(folder)
-        lock = try RunFolder.Lock(folder)
+        lock = try RunFolder.lock(folder)
         path = folder + "/speed-journal.json"
         content = Content(settings: settings, records: [])
         guard let data = FileManager.default.contents(atPath: path) else { return }
