@@ -78,14 +78,24 @@ final class KeptContext: Sendable {
     /// The last used last.
     private let entries = Mutex<[Entry]>([])
 
-    func keep(_ entry: Entry) {
+    /// Returns the contexts in whose place it comes.
+    @discardableResult
+    func keep(_ entry: Entry) -> [[TokenID]] {
         entries.withLock { Self.keep(entry, in: &$0) }
     }
 
-    private static func keep(_ entry: Entry, in entries: inout [Entry]) {
-        entries.removeAll { $0.documentPath == entry.documentPath }
+    @discardableResult
+    private static func keep(_ entry: Entry, in entries: inout [Entry]) -> [[TokenID]] {
+        var replaced = remove(entry.documentPath, from: &entries)
         entries.append(entry)
-        if entries.count > maximumCount { entries.removeFirst() }
+        if entries.count > maximumCount { replaced.append(entries.removeFirst().tokens) }
+        return replaced.filter { $0 != entry.tokens }
+    }
+
+    private static func remove(_ documentPath: String, from entries: inout [Entry]) -> [[TokenID]] {
+        let removed = entries.filter { $0.documentPath == documentPath }.map(\.tokens)
+        entries.removeAll { $0.documentPath == documentPath }
+        return removed
     }
 
     /// What a snapshot held, for a document of which nothing newer is known.
@@ -101,9 +111,10 @@ final class KeptContext: Sendable {
         entries.withLock { $0.first { $0.documentPath == documentPath && $0.isRestored } }
     }
 
-    /// A document's prompt is known to have no context.
-    func forget(_ documentPath: String) {
-        entries.withLock { $0.removeAll { $0.documentPath == documentPath } }
+    /// A document's prompt is known to have no context. Returns what it had.
+    @discardableResult
+    func forget(_ documentPath: String) -> [[TokenID]] {
+        entries.withLock { Self.remove(documentPath, from: &$0) }
     }
 
     /// Leading tokens of a prompt that a context has which may be taken for other prompts, and that none of `others`

@@ -20,6 +20,8 @@ final class PrefixKeeper: Sendable {
 
     /// Documents whose prompts are remembered and stored.
     static let documentCount = 8
+    /// Prompts that are still to be freed; of more the cache's own order decides what goes.
+    private static let unfreedCount = 32
     /// Folders that are known to be prepared.
     private static let folderCount = 1_024
     /// Looks in a row, two seconds apart, that must find other daemons: one that ends while its editor starts it anew
@@ -32,6 +34,8 @@ final class PrefixKeeper: Sendable {
         /// The last used first.
         var records: [PromptRecord] = []
         var branches = PromptBranches()
+        /// Prompts that were worth their memory no more while the engine worked on them.
+        var unfreed: [PromptBranches.Outdated] = []
         /// What to read next, and whether it is only a guess at what the text will be.
         var ahead: (request: CompletionPipeline.Request, isGuess: Bool)?
         /// Counts whatever the user does.
@@ -99,8 +103,7 @@ final class PrefixKeeper: Sendable {
     func requestFinished(
         _ record: PromptRecord, text: String?, since activity: UInt64, isHypothetical: Bool = false
     ) {
-        let outdated = note(record, isDocuments: !isHypothetical)
-        if !outdated.isEmpty { Task { await forget(outdated) } }
+        forgetSoon(note(record, isDocuments: !isHypothetical))
         guard isIdle(since: activity) else { return }
         guard record.hasOwnContext || isHypothetical else {
             // Answered with what was there: now the document's own context.
@@ -114,6 +117,8 @@ final class PrefixKeeper: Sendable {
     ///
     /// - Parameter activity: as `requestArrived` gave it: behind a later request there is nothing to go on with.
     func requestUnread(_ record: PromptRecord, since activity: UInt64, isHypothetical: Bool = false) {
+        // What there was time for may be all that is ever read of it.
+        forgetSoon(note(record, isDocuments: false))
         let isNewest = state.withLock { state in
             guard state.activity == activity else { return false }
             state.ahead = (record.request, isHypothetical)
@@ -149,21 +154,23 @@ final class PrefixKeeper: Sendable {
     ///
     /// - Parameter isDocuments: whether its text is what the user has, and no guess.
     private func note(_ record: PromptRecord, isDocuments: Bool) -> [PromptBranches.Outdated] {
+        var replaced: [[TokenID]] = []
         // Context that was not read to its end is none to come back to.
         if isDocuments, record.readTokenCount >= record.contextTokenCount {
             if let kept = record.keptContext {
-                pipeline.keptContext?.keep(kept)
+                replaced = pipeline.keptContext?.keep(kept) ?? []
             } else if record.hasOwnContext {
-                pipeline.keptContext?.forget(record.path)
+                replaced = pipeline.keptContext?.forget(record.path) ?? []
             }
         }
+        let contexts = replaced.map { PromptBranches.Outdated(tokens: $0, sharedCount: 0) }
         return state.withLock { state in
             if isDocuments { Self.remember(record, in: &state.records) }
-            guard record.readTokenCount > 0 else { return [] }
+            guard record.readTokenCount > 0 else { return contexts }
             return state.branches.note(
                 record.isRead ? record.tokens : Array(record.tokens[..<record.readTokenCount]), of: record.path,
                 isBorrowed: !record.hasOwnContext || !record.isRead,
-                keeping: state.records.first { $0.path == record.path }?.tokens)
+                keeping: state.records.first { $0.path == record.path }?.tokens) + contexts
         }
     }
 
@@ -184,13 +191,34 @@ final class PrefixKeeper: Sendable {
         if records.count > documentCount { records.removeLast() }
     }
 
-    /// Frees prompts, but for context that other prompts may borrow and nothing else holds.
+    /// Whether there is more to free than could be.
+    var hasUnfreedPrompts: Bool { state.withLock { !$0.unfreed.isEmpty } }
+
+    private func forgetSoon(_ prompts: [PromptBranches.Outdated]) {
+        guard !prompts.isEmpty || hasUnfreedPrompts else { return }
+        Task { await forget(prompts) }
+    }
+
+    /// Frees prompts, but for context that other prompts may borrow and nothing else holds; first those that could not
+    /// be freed before.
     private func forget(_ prompts: [PromptBranches.Outdated]) async {
-        let branches = state.withLock { $0.branches }
-        for prompt in prompts {
-            let neededCount = pipeline.keptContext?.neededCount(of: prompt.tokens, besides: branches) ?? 0
-            await engine.forget(prompt.tokens, keeping: max(prompt.sharedCount, neededCount))
+        let (branches, all) = state.withLock { state in
+            defer { state.unfreed = [] }
+            return (state.branches, state.unfreed + prompts)
         }
+        var unfreed: [PromptBranches.Outdated] = []
+        for prompt in all {
+            let neededCount = pipeline.keptContext?.neededCount(of: prompt.tokens, besides: branches) ?? 0
+            let sharedCount = max(prompt.sharedCount, branches.beginningCount(of: prompt.tokens))
+            await engine.forget(prompt.tokens, keeping: max(sharedCount, neededCount))
+            // The engine frees nothing of what it works on, and requests may have been noted in another order than it
+            // worked on them: what no prompt and no context accounts for is tried again.
+            let accountedCount = max(sharedCount, neededCount, branches.sharedCount(with: prompt.tokens))
+            if await engine.knownPrefixLength(of: prompt.tokens) >= accountedCount + PromptBranches.leastDifference {
+                unfreed.append(PromptBranches.Outdated(tokens: prompt.tokens, sharedCount: 0))
+            }
+        }
+        state.withLock { $0.unfreed = Array(($0.unfreed + unfreed).suffix(Self.unfreedCount)) }
     }
 
     private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
@@ -207,6 +235,7 @@ final class PrefixKeeper: Sendable {
         guard (try? await Task.sleep(for: delays.prefetch)) != nil, await readAhead(since: activity) else {
             return
         }
+        await forget([])
         await shareMemory()
         guard (try? await Task.sleep(for: delays.store)) != nil, isIdle(since: activity) else { return }
         await storeRecords()

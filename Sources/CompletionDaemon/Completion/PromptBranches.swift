@@ -94,6 +94,17 @@ struct PromptBranches {
         }.max() ?? 0
     }
 
+    /// Leading tokens of a prompt that are all of another one, but for a short end that may not be stored.
+    func beginningCount(of tokens: [TokenID]) -> Int {
+        let counts = documents.flatMap { document in
+            (document.prompts.map(\.tokens) + [document.kept ?? []]).map { other in
+                let shared = Self.sharedCount(other, tokens)
+                return other.count - shared < Self.leastDifference ? shared : 0
+            }
+        }
+        return counts.max() ?? 0
+    }
+
     /// What of the other documents' prompts finds no room in `left` tokens.
     private mutating func limitOthers(_ left: inout Int) -> [Outdated] {
         var result: [Outdated] = []

@@ -7,8 +7,8 @@
 final class PrefixCache {
     /// One block of a sequence: the tokens behind its parent's, and their keys and values.
     final class Node {
-        /// 1 to 128; fewer than 128 only in a leaf.
-        let tokens: [TokenID]
+        /// 1 to 128; fewer than 128 only in a leaf, whose block may hold more than is left of them.
+        fileprivate(set) var tokens: [TokenID]
         fileprivate(set) var block: KVBlock
         fileprivate(set) var children: [Node] = []
         fileprivate unowned let parent: Node?
@@ -252,9 +252,22 @@ final class PrefixCache {
             leaf.block.snapshot.map({ !$0.origin.documentPath.isEmpty }) ?? true
         {
             let start = path.count * KVCache.blockPositions
-            guard start >= keptCount, start + leaf.tokens.count > workingCount else { return }
+            guard start + leaf.tokens.count > workingCount else { return }
+            guard start >= keptCount else { return cut(leaf, to: keptCount - start) }
             remove(leaf)
         }
+    }
+
+    /// Takes from a leaf the tokens that nobody needs: with them, what stays would not end where it is said to, and not
+    /// be found when it is forgotten in its turn.
+    private func cut(_ leaf: Node, to count: Int) {
+        guard count < leaf.tokens.count else { return }
+        let left = leaf.tokens[..<count]
+        let siblings = leaf.parent?.children ?? roots
+        if siblings.contains(where: { $0 !== leaf && Self.commonCount($0.tokens, left) == count }) {
+            return remove(leaf)
+        }
+        leaf.tokens = Array(left)
     }
 
     /// Drops every sequence through the blocks of a snapshot.

@@ -148,7 +148,7 @@ struct WarmTests {
         await session.keeper.shareWeights()
         #expect(!FileManager.default.fileExists(atPath: weights), "the other may be going")
         for _ in 1..<PrefixKeeper.leastLooksWithOthers { await session.keeper.look([]) }
-        var lock = WeightsLock(path: folder + "/cache/weights.lock")
+        var lock = try FileLock.take(file: folder + "/cache/weights.lock")
         #expect(lock != nil)
         await session.keeper.shareWeights()
         #expect(!FileManager.default.fileExists(atPath: weights), "the other may be writing")
@@ -218,6 +218,52 @@ struct WarmTests {
         let tokens = late.prompt.tokens
         try await wait { await session.engine.knownPrefixLength(of: tokens) == tokens.count - 1 }
         #expect(await session.engine.knownPrefixLength(of: tokens) == tokens.count - 1)
+    }
+
+    @Test("What was read of a prompt until its answer was due is freed like others", .timeLimit(.minutes(10)))
+    func unreadPartGoes() async throws {
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        await session.context.prepare(file: project.filePath)
+        let text = Array(DrawingProject.caller.utf8)
+        let cursor = text.count - 40
+        var late = try await session.ask(project.filePath, text, cursor).prompt
+        late.tokens = (0..<400).map { TokenID($0 + 2_000) }
+        _ = try await session.engine.prefetch(Array(late.tokens[..<256]), cancellation: CancellationFlag())
+        var record = PromptRecord(session.request(project.filePath, text, cursor), late)
+        record.readTokenCount = 256
+        // The next key is there already, so nothing goes on.
+        let activity = session.keeper.requestArrived()
+        session.keeper.requestArrived()
+        session.keeper.requestUnread(record, since: activity)
+        _ = try await session.ask(project.filePath, text, cursor)
+        let tokens = late.tokens
+        try await wait { await session.engine.knownPrefixLength(of: tokens) == 0 }
+        #expect(await session.engine.knownPrefixLength(of: tokens) == 0)
+    }
+
+    @Test("What cannot be freed while the engine works on it is freed later", .timeLimit(.minutes(10)))
+    func workedOnIsFreedLater() async throws {
+        let session = try Session(cache: folder + "/cache", delays: .init(prefetch: .seconds(600)))
+        await session.context.prepare(file: project.filePath)
+        let text = Array(DrawingProject.caller.utf8)
+        let cursor = text.count - 40
+        let request = session.request(project.filePath, text, cursor)
+        let own = try await session.ask(project.filePath, text, cursor).prompt
+        var late = own
+        late.tokens = (0..<400).map { TokenID($0 + 2_000) }
+        let tokens = late.tokens
+        _ = try await session.engine.prefetch(Array(tokens[..<256]), cancellation: CancellationFlag())
+        var record = PromptRecord(request, late)
+        record.readTokenCount = 256
+        session.keeper.requestFinished(record, text: nil, since: session.keeper.requestArrived())
+        // The document's own prompt, which had been read before, is noted behind it.
+        session.keeper.requestFinished(
+            PromptRecord(request, own), text: nil, since: session.keeper.requestArrived())
+        try await wait { session.keeper.hasUnfreedPrompts }
+        #expect(await session.engine.knownPrefixLength(of: tokens) == 256)
+        _ = try await session.ask(project.filePath, text, cursor)
+        try await wait { await session.engine.knownPrefixLength(of: tokens) == 0 }
+        #expect(await session.engine.knownPrefixLength(of: tokens) == 0)
     }
 
     @Test("A prompt that was not read does not cost the document's last one its place on the disk")

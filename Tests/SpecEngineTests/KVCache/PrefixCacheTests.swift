@@ -75,8 +75,10 @@ struct PrefixCacheTests {
                 naive.cache.makeRoom()
                 isWhole = false
             case 8 where seed.isMultiple(of: 3):
+                let forgotten = naive.prompts.randomElement(using: &random) ?? []
                 naive.cache.prefixes.forget(
-                    naive.prompts.randomElement(using: &random) ?? [], working: naive.cache.tokens)
+                    forgotten, keeping: random.below(2) * random.below(forgotten.count + 1),
+                    working: naive.cache.tokens)
                 isWhole = false
             default: break
             }
@@ -122,9 +124,9 @@ struct PrefixCacheTests {
         prefixes.forget(Array(files[1].dropLast(10)))
         prefixes.forget(files[2], working: naive.cache.tokens)
         #expect(prefixes.longestPrefix(of: files[1]) == 500 && prefixes.longestPrefix(of: files[2]) == 500)
-        // What is needed of it stays, to the end of its block.
+        // What is needed of it stays.
         prefixes.forget(files[1], keeping: 400)
-        #expect(prefixes.longestPrefix(of: files[1]) == 500)
+        #expect(prefixes.longestPrefix(of: files[1]) == 400)
         prefixes.forget(files[1], keeping: 384)
         #expect(prefixes.longestPrefix(of: files[1]) == 384)
         naive.cache.checkInvariants()
@@ -148,6 +150,27 @@ struct PrefixCacheTests {
             #expect(isRight)
             _ = naive.read(context + own, generating: [])
             naive.cache.prefixes.forget(edited, working: naive.cache.tokens)
+        }
+    }
+
+    @Test("What is left of a forgotten sequence goes with the one that it was left for")
+    func forgetsWhatWasLeft() throws {
+        var naive = try Naive()
+        let prefixes = naive.cache.prefixes
+        let prompt = (0..<300).map { TokenID(Int32($0)) }
+        // What a suggestion would lead to ends in the same block; so does a prompt that parts before the end.
+        let longer = prompt + (2_000..<2_040).map { TokenID($0) }
+        for other in [longer, Array(prompt.dropLast(5)) + [TokenID(3_000)]] {
+            _ = naive.read(prompt, generating: [])
+            _ = naive.read(other, generating: [])
+            naive.cache.store()
+            _ = naive.read([TokenID(9_000)], generating: [])
+            prefixes.forget(other, keeping: commonPrefixLength(prompt, other))
+            #expect(prefixes.longestPrefix(of: prompt) >= 295)
+            naive.cache.checkInvariants()
+            prefixes.forget(prompt)
+            #expect(prefixes.longestPrefix(of: prompt) == 0)
+            naive.cache.checkInvariants()
         }
     }
 
