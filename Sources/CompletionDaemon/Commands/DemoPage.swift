@@ -36,7 +36,7 @@ struct DemoPage {
                     + "\(engine.instructionSet.description)"),
             faint(
                 "this machine reads \(Int(prefillRate)) tokens/s, so a prompt has up to \(tokenBudget) tokens "
-                    + "(what \(PromptSizing.coldPromptText) read)"),
+                    + "(what 0.8 s read)"),
         ])
     }
 

@@ -18,15 +18,14 @@ struct Calibration: Sendable {
         path = cacheDirectory.map { $0 + "/calibration" }
     }
 
-    /// What decides the size: the model file, the processor, what is used of it, and how long reading may take.
+    /// What decides the speed: the model file, the processor, what is used of it.
     static func key(of engine: InferenceEngine) -> String {
         var status = stat()
         let isThere = stat(engine.modelPath, &status) == 0
         let identity =
             isThere ? "\(status.st_dev):\(status.st_ino):\(status.st_size):\(status.st_mtim.tv_sec)" : "?"
         let cpu = MachineDescription.cpuName()
-        return "\(identity)|\(cpu)|\(engine.instructionSet)|\(engine.threadCount)|\(PromptSizing.coldPromptText)"
-            .replacing("\n", with: " ")
+        return "\(identity)|\(cpu)|\(engine.instructionSet)|\(engine.threadCount)".replacing("\n", with: " ")
     }
 
     func tokenBudget(for key: String) -> Int? {

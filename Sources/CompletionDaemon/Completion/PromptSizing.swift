@@ -6,15 +6,8 @@ import Synchronization
 
 /// How large prompts are unless told otherwise.
 enum PromptSizing {
-    /// Choosing the context of a cold prompt takes no longer on most machines.
-    static let contextTime = Duration.milliseconds(100)
-    /// A cold prompt may take this long to read: what a suggestion that nobody asked for can wait, less its context and
-    /// its first line, and less the wait before so long a prompt.
-    static let coldPromptSeconds =
-        (AnswerDeadline.standardLimit - AnswerDeadline.leastWritingTime - contextTime) / .seconds(1)
-        / (1 + Debounce.share)
-    /// The same for people.
-    static let coldPromptText = "\((coldPromptSeconds * 100).rounded() / 100) s"
+    /// A cold prompt may take this long to read.
+    static let coldPromptSeconds = 0.8
     static let tokenCounts = 512...4_096
     /// Sizes go in steps, so that small changes of the measured rate do not change prompts.
     static let step = 512
