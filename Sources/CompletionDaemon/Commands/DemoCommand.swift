@@ -170,7 +170,7 @@ struct DemoCommand: AsyncParsableCommand {
         {
             text = inserted
         }
-        return DemoAnswer(text: text, time: time, logged: editor.newestLogValues(having: "prompt_tokens"))
+        return DemoAnswer(text: text, time: time, logged: editor.newLogValues(having: "prompt_tokens"))
     }
 
     private func position(_ line: Int, _ column: Int) -> JSONValue {
@@ -184,7 +184,7 @@ struct DemoAnswer {
     let text: String?
     /// From sending the request to having the answer.
     let time: Duration
-    /// What the server's log says of it.
+    /// What the server's log says of it; empty where the model was not asked.
     let logged: [String: String]
 
     func number(_ key: String) -> Double? { logged[key].flatMap(Double.init) }

@@ -37,6 +37,8 @@ final class DemoEditor {
     private var serverLog: Int32 = -1
     private var framer = MessageFramer(limits: Limits())
     private var log: [UInt8] = []
+    /// What of it `newLogValues` has looked at.
+    private var seenLogCount = 0
     private var lastRequestNumber: Int64 = 0
 
     /// Starts `binary` with `arguments`.
@@ -184,7 +186,10 @@ final class DemoEditor {
             return
         }
         log += bytes
-        if log.count > Self.logByteCount { log.removeFirst(log.count - Self.logByteCount) }
+        let surplus = log.count - Self.logByteCount
+        guard surplus > 0 else { return }
+        log.removeFirst(surplus)
+        seenLogCount = max(0, seenLogCount - surplus)
     }
 
     private func logText() -> String {
@@ -192,11 +197,13 @@ final class DemoEditor {
         return String(decoding: log, as: UTF8.self)
     }
 
-    /// The NAME=VALUE words of the newest log line that has `key` among them. The server writes a completion's line
-    /// before its answer, so after an answer the line is there.
-    func newestLogValues(having key: String) -> [String: String] {
+    /// The NAME=VALUE words of the newest log line that has `key` among them, of those that came since the last call;
+    /// empty where there is none. The server writes a completion's line before its answer, so after an answer the line is
+    /// there.
+    func newLogValues(having key: String) -> [String: String] {
         while serverLog >= 0, waitForServer(milliseconds: 0).log { readLog() }
-        for line in String(decoding: log, as: UTF8.self).split(separator: "\n").reversed() {
+        defer { seenLogCount = log.count }
+        for line in String(decoding: log[seenLogCount...], as: UTF8.self).split(separator: "\n").reversed() {
             var values: [String: String] = [:]
             for word in line.split(separator: " ") {
                 let parts = word.split(separator: "=", maxSplits: 1)
