@@ -75,8 +75,8 @@ static TARGET void softmax(work *w) {
 
 static TARGET void values(work *w) {
     for (int32_t r = 0; r < ROWS; r += VALUE_ROWS)
-        value_tile(w->p + r * SPEC_CHUNK, w->result.unit + r, ROWS - r < VALUE_ROWS ? ROWS - r : VALUE_ROWS, &w->view, 0,
-                   SPEC_CHUNK / 4, D, 0, w->out + r * D);
+        value_tile(w->p + r * SPEC_CHUNK, w->result.unit + r, ROWS - r < VALUE_ROWS ? ROWS - r : VALUE_ROWS, &w->view,
+                   0, SPEC_CHUNK / 4, D, 0, w->out + r * D);
 }
 
 static TARGET void whole(work *w) {

@@ -147,23 +147,27 @@ INLINE void hide(float *scores, int32_t first, int32_t last, int32_t low, int32_
     }
 }
 
-INLINE __m512 either(const bool adds, __m512 a, __m512 b) { return adds ? _mm512_add_ps(a, b) : _mm512_max_ps(a, b); }
+INLINE __m512 combine(const bool adds, __m512 a, __m512 b) {
+    return adds ? _mm512_add_ps(a, b) : _mm512_max_ps(a, b);
+}
 
-// Lane r of the result is the sum, or the greatest, of the lanes of v[r]: all rows are reduced at once, in the order of
-// a single one's reduction, lane i with lane i + 8, then + 4, + 2 and + 1.
+_Static_assert(SCORE_ROWS == 8, "reduce_rows halves eight rows three times");
+
+// Lane r < 8 of the result is the sum, or the greatest, of the lanes of v[r]: all rows are reduced at once, in the
+// order of a single one's reduction, lane i with lane i + 8, then + 4, + 2 and + 1.
 INLINE __m512 reduce_rows(const bool adds, const __m512 *v) {
     __m512 eights[4], fours[2];
     UNROLL
     for (int i = 0; i < 4; i++)
-        eights[i] = either(adds, _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44),
+        eights[i] = combine(adds, _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44),
                            _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0xee));
     UNROLL
     for (int i = 0; i < 2; i++)
-        fours[i] = either(adds, _mm512_shuffle_f32x4(eights[2 * i], eights[2 * i + 1], 0x88),
+        fours[i] = combine(adds, _mm512_shuffle_f32x4(eights[2 * i], eights[2 * i + 1], 0x88),
                           _mm512_shuffle_f32x4(eights[2 * i], eights[2 * i + 1], 0xdd));
-    const __m512 twos = either(adds, _mm512_shuffle_ps(fours[0], fours[1], 0x44),
+    const __m512 twos = combine(adds, _mm512_shuffle_ps(fours[0], fours[1], 0x44),
                                _mm512_shuffle_ps(fours[0], fours[1], 0xee));
-    const __m512 ones = either(adds, _mm512_shuffle_ps(twos, twos, 0x88), _mm512_shuffle_ps(twos, twos, 0xdd));
+    const __m512 ones = combine(adds, _mm512_shuffle_ps(twos, twos, 0x88), _mm512_shuffle_ps(twos, twos, 0xdd));
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13);
     return _mm512_permutexvar_ps(order, ones);
 }
@@ -189,7 +193,7 @@ INLINE void write_bytes(const float *weights, __m512 steps, const __m512 *offset
         _mm_store_si128((__m128i *)(p + g * 16), _mm512_cvtepi32_epi8(cut_off(weights + g * 16, steps, offsets[g])));
 }
 
-// What `soften` leaves beside the bytes, a lane per row.
+// What `soften` leaves beside the bytes: lane r < SCORE_ROWS is row r's.
 typedef struct softened {
     _Alignas(64) float maximum[16], sum[16], unit[16];
 } softened;

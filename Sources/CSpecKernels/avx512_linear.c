@@ -127,6 +127,8 @@ INLINE __m512 add_block(const spec_weight_type type, const block *w, const int32
 #define ROWS_THAT_FETCH 3
 #define FETCH_AHEAD 4096
 
+// The lines of a block of 4-bit codes; wider ones are fetched by half, which was not measured. Behind the last panel it
+// is nobody's memory: a prefetch does not fault.
 INLINE void fetch_ahead(const uint8_t *codes, const int rows) {
     if (rows < ROWS_THAT_FETCH) return;
     UNROLL

@@ -74,10 +74,16 @@ static int32_t rows_per_ticket(const spec_pool *pool, int32_t m) {
 
 static uint32_t ticket_count(int32_t m, int32_t rows) { return (uint32_t)((m + rows - 1) / rows); }
 
+// One past the last row of ticket `index`.
+static int32_t ticket_end(uint32_t index, int32_t rows, int32_t m) {
+    const int32_t end = ((int32_t)index + 1) * rows;
+    return end < m ? end : m;
+}
+
 static void add_norm_ticket(void *context, uint32_t index) {
     const rows_job *job = context;
     const int32_t begin = (int32_t)index * job->rows_per_ticket;
-    const int32_t end = begin + job->rows_per_ticket < job->m ? begin + job->rows_per_ticket : job->m;
+    const int32_t end = ticket_end(index, job->rows_per_ticket, job->m);
     const size_t k = (size_t)job->k, out_bytes = spec_q8_row_bytes(job->k);
     for (int32_t r = begin; r < end; r++)
         job->isa->add_norm_quantize(job->residual + (size_t)r * k, job->addend ? job->addend + (size_t)r * k : NULL,
@@ -87,7 +93,7 @@ static void add_norm_ticket(void *context, uint32_t index) {
 static void quantize_ticket(void *context, uint32_t index) {
     const rows_job *job = context;
     const int32_t begin = (int32_t)index * job->rows_per_ticket;
-    const int32_t end = begin + job->rows_per_ticket < job->m ? begin + job->rows_per_ticket : job->m;
+    const int32_t end = ticket_end(index, job->rows_per_ticket, job->m);
     for (int32_t r = begin; r < end; r++)
         job->isa->quantize_row(job->x + (size_t)r * job->x_stride, job->out + (size_t)r * spec_q8_row_bytes(job->k),
                                job->k);
@@ -129,7 +135,7 @@ static void qkv_ticket(void *context, uint32_t index) {
     const int32_t d = a->head_dimension, heads = a->head_count, kv_heads = a->kv_head_count;
     const int32_t rotated = a->rotated_dimension;
     const int32_t begin = (int32_t)index * job->rows_per_ticket;
-    const int32_t end = begin + job->rows_per_ticket < a->m ? begin + job->rows_per_ticket : a->m;
+    const int32_t end = ticket_end(index, job->rows_per_ticket, a->m);
     for (int32_t r = begin; r < end; r++) {
         float *row = a->qkv + (size_t)r * a->stride;
         const float *cosines = a->cosines + (size_t)r * (size_t)(rotated / 2);
