@@ -19,8 +19,10 @@ package final class MemoryShare {
     /// Processes that are counted; further ones share what these leave.
     static let maximumProcessCount = 256
     private static let prefix = "share-"
-    /// Files that may be lost to those who look before they are locked.
-    private static let attemptCount = 16
+    /// Of a file that is not locked yet, which nobody else counts.
+    private static let beginningPrefix = "new-"
+    /// Seconds after which such a file is one that its process did not come to name.
+    private static let beginningLifetime = 60
 
     private let folder: String
     private let path: String
@@ -32,14 +34,9 @@ package final class MemoryShare {
     package let byteLimit: Int
 
     /// Nil where the folder cannot be used: then nobody else is counted.
-    package convenience init?(folder: String, byteLimit: Int) {
-        self.init(folder: folder, byteLimit: byteLimit, whileUnlocked: {})
-    }
-
-    /// - Parameter whileUnlocked: what happens between making the file and locking it; tests say what.
-    init?(folder: String, byteLimit: Int, whileUnlocked: () -> Void) {
+    package init?(folder: String, byteLimit: Int) {
         guard (try? SnapshotStore.makePrivateFolder(folder)) != nil,
-            let (path, descriptor) = Self.lockedFile(in: folder, whileUnlocked)
+            let (path, descriptor) = Self.lockedFile(in: folder)
         else { return nil }
         self.folder = folder
         self.byteLimit = byteLimit
@@ -47,24 +44,18 @@ package final class MemoryShare {
         self.descriptor = descriptor
     }
 
-    /// Makes a file and locks it. Whoever looks between the two finds it as a dead process leaves its own, and removes
-    /// it: then there is another.
-    private static func lockedFile(in folder: String, _ whileUnlocked: () -> Void) -> (String, Int32)? {
-        for _ in 0..<attemptCount {
-            let path = "\(folder)/\(prefix)\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-            let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-            guard descriptor >= 0 else { return nil }
-            whileUnlocked()
-            var locked = stat()
-            var named = stat()
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &locked) == 0, lstat(path, &named) == 0,
-                locked.st_ino == named.st_ino
-            {
-                return (path, descriptor)
-            }
+    /// Makes a file, locks it and only then gives it its name: under that one, an unlocked file is a dead process's.
+    private static func lockedFile(in folder: String) -> (String, Int32)? {
+        let name = "\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let (beginning, path) = ("\(folder)/\(beginningPrefix)\(name)", "\(folder)/\(prefix)\(name)")
+        let descriptor = open(beginning, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return nil }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, rename(beginning, path) == 0 else {
+            unlink(beginning)
             close(descriptor)
+            return nil
         }
-        return nil
+        return (path, descriptor)
     }
 
     deinit {
@@ -97,12 +88,19 @@ package final class MemoryShare {
                 String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
             let other = folder + "/" + name
+            if name.hasPrefix(Self.beginningPrefix) { Self.removeAbandonedBeginning(other) }
             guard name.hasPrefix(Self.prefix), other != path, let count = Self.liveByteCount(other) else {
                 continue
             }
             counts.append(count)
         }
         return counts
+    }
+
+    /// Removes a file that has not got its name in time.
+    private static func removeAbandonedBeginning(_ path: String) {
+        var status = stat()
+        if lstat(path, &status) == 0, time(nil) - status.st_mtim.tv_sec > beginningLifetime { unlink(path) }
     }
 
     /// What a process published; nil where it has ended, whose file is removed then.

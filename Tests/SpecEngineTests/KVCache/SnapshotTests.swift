@@ -136,19 +136,20 @@ struct SnapshotTests {
         #expect(throws: SnapshotStore.Failure.self) { try SnapshotStore.makePrivateFolder("/proc/foretoken") }
     }
 
-    @Test("A share that is looked at before its file is locked is counted all the same")
-    func shareBeginsWhileOthersLook() throws {
+    @Test("A share's file is locked as soon as it has its name; one that never got its own is removed, but not at once")
+    func shareBegins() throws {
         let path = folder.path + "/run"
-        let other = try #require(MemoryShare(folder: path, byteLimit: 1_000))
-        var looks = 0
-        let share = MemoryShare(folder: path, byteLimit: 1_000) {
-            looks += 1
-            if looks < 3 { _ = other.update(usedByteCount: 10) }
-        }
-        #expect(share != nil && looks == 3)
-        _ = other.update(usedByteCount: 10)
-        #expect(other.otherCount == 1)
-        withExtendedLifetime(share) {}
+        let share = try #require(MemoryShare(folder: path, byteLimit: 1_000))
+        let names = try FileManager.default.contentsOfDirectory(atPath: path)
+        #expect(names.count == 1 && names.allSatisfy { $0.hasPrefix("share-") })
+        let lock = open(path + "/" + (names.first ?? ""), O_RDONLY)
+        defer { close(lock) }
+        #expect(lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) != 0)
+        let (beginning, left) = (path + "/new-1-2", path + "/new-1-3")
+        for path in [beginning, left] { try Data().write(to: URL(fileURLWithPath: path)) }
+        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -120)], ofItemAtPath: left)
+        #expect(share.update(usedByteCount: 10) == 1_000 && share.otherCount == 0)
+        #expect(FileManager.default.fileExists(atPath: beginning) && !FileManager.default.fileExists(atPath: left))
     }
 
     @Test("Processes share one budget, and what a dead one used is free again")
