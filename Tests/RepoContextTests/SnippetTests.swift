@@ -233,7 +233,7 @@ import Testing
             if count > 0 { weights[pair.term] = pair.strength * inverseFrequency(Double(count), of: 20) }
         }
         let total = weights.values.reduce(0, +)
-        for (snippet, share) in zip(snippets, WeightedPairs(cursor, among: snippets).shares) {
+        for (snippet, share) in zip(snippets, cursor.shares(of: snippets)) {
             let held = snippet.pairs.reduce(0) { $0 + (weights[$1] ?? 0) }
             let wanted = held / total / (0.5 + 0.5 * Double(snippet.pairs.count) / 40).squareRoot()
             #expect(abs(share - wanted) < 1e-9)

@@ -88,14 +88,7 @@ struct SnippetSelector {
 
     /// The choice for a budget, in the order of the prompt.
     func selection(from sources: [Source], byteCount: Int, previous: [SelectedFile]) -> [SelectedFile] {
-        let pairs = WeightedPairs(
-            signals.contains(.lexical) ? cursorPairs : CursorPairs(words: []),
-            among: sources.flatMap(\.outline.snippets))
-        var shares = pairs.shares[...]
-        let all = sources.indices.flatMap { file in
-            defer { shares = shares.dropFirst(sources[file].outline.snippets.count) }
-            return candidates(of: sources[file], at: file, pairShares: shares)
-        }
+        let all = candidates(of: sources)
         let fresh = chosen(all, sources: sources, byteCount: byteCount)
         let order = Dictionary(
             sources.enumerated().map { ($1.file.path, $0) }, uniquingKeysWith: { first, _ in first })
@@ -135,6 +128,18 @@ struct SnippetSelector {
     }
 
     // MARK: Scores
+
+    private func candidates(of sources: [Source]) -> [Candidate] {
+        let pairs = signals.contains(.lexical) ? cursorPairs : CursorPairs(words: [])
+        let pairShares = pairs.shares(of: sources.flatMap(\.outline.snippets))
+        var all: [Candidate] = []
+        var firstSnippet = 0
+        for (file, source) in sources.enumerated() {
+            all += candidates(of: source, at: file, pairShares: pairShares[firstSnippet...])
+            firstSnippet += source.outline.snippets.count
+        }
+        return all
+    }
 
     /// - Parameter pairShares: begins with those of the source's snippets.
     private func candidates(of source: Source, at file: Int, pairShares: ArraySlice<Double>) -> [Candidate] {

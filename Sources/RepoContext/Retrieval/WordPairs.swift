@@ -33,7 +33,7 @@ struct CursorPairs: Equatable {
     }
 
     /// Where in `pairs` those of the terms stand that are there. Both rise, so one walk finds them.
-    fileprivate func places(of terms: [UInt32]) -> [Int] {
+    private func places(of terms: [UInt32]) -> [Int] {
         var found: [Int] = []
         var place = 0
         for term in terms {
@@ -43,23 +43,18 @@ struct CursorPairs: Equatable {
         }
         return found
     }
-}
 
-/// Which share of the weight of the pairs around a cursor each of the pieces to choose from holds. A pair weighs its
-/// strength times its inverse document frequency among the pieces.
-struct WeightedPairs {
-    /// One for each piece, in their order.
-    let shares: [Double]
-
-    init(_ cursor: CursorPairs, among snippets: [Snippet]) {
-        let held = snippets.map { cursor.places(of: $0.pairs) }
-        var counts = [Int](repeating: 0, count: cursor.pairs.count)
+    /// Which share of the pairs' weight each of the pieces to choose from holds, in their order. A pair weighs its
+    /// strength times its inverse document frequency among the pieces.
+    func shares(of snippets: [Snippet]) -> [Double] {
+        let held = snippets.map { places(of: $0.pairs) }
+        var counts = [Int](repeating: 0, count: pairs.count)
         for place in held.joined() { counts[place] += 1 }
-        let weights = zip(cursor.pairs, counts).map { pair, count in
+        let weights = zip(pairs, counts).map { pair, count in
             count == 0 ? 0 : pair.strength * inverseFrequency(Double(count), of: Double(snippets.count))
         }
         let total = weights.reduce(0, +)
-        shares = zip(snippets, held).map { snippet, places in
+        return zip(snippets, held).map { snippet, places in
             guard total > 0 else { return 0 }
             let weight = places.reduce(0.0) { $0 + weights[$1] }
             // Long snippets hold more by chance: a snippet of 40 pairs counts as it is.
