@@ -198,8 +198,8 @@ final class DemoEditor {
     }
 
     /// The NAME=VALUE words of the newest log line that has `key` among them, of those that came since the last call;
-    /// empty where there is none. The server writes a completion's line before its answer, so after an answer the line is
-    /// there.
+    /// empty where there is none. The server writes a completion's line before its answer, so after an answer the line
+    /// is there.
     func newLogValues(having key: String) -> [String: String] {
         while serverLog >= 0, waitForServer(milliseconds: 0).log { readLog() }
         defer { seenLogCount = log.count }

@@ -119,7 +119,7 @@ struct DemoPage {
         guard let context = answer.number("context_ms"), let prefill = answer.number("prefill_ms"),
             let decode = answer.number("decode_ms"), let prompt = answer.number("prompt_tokens"),
             let reused = answer.number("reused_tokens"), let tokens = answer.number("tokens")
-        else { return bold(milliseconds(answer.time)) + ", out of the first answer, without the model" }
+        else { return bold(milliseconds(answer.time)) + (answer.logged.isEmpty ? " (the model was not asked)" : "") }
         let rest = max(0, total - context - prefill - decode)
         return bold(milliseconds(answer.time))
             + " = context \(rounded(context))"

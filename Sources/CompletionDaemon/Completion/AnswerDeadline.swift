@@ -73,7 +73,7 @@ final class AnswerDeadline: Sendable {
             first.wait(continuation)
             let letGo: @Sendable () -> Void = { [weak self] in
                 guard let self, !isWriting.load(ordering: .acquiring) else { return }
-                first.finish(nil, abandonsWork: true)
+                first.finish(nil)
             }
             onEnd.withLock { $0 = letGo }
             // It may have come before anybody listened.

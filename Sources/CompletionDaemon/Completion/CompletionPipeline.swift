@@ -68,19 +68,19 @@ struct CompletionPipeline: Sendable {
 
     let engine: InferenceEngine
     let context: RepositoryContext
-    private let deadline: ContextDeadline
+    private let contextDeadline: ContextDeadline
     let keptContext: KeptContext?
 
     /// - Parameters:
-    ///   - deadline: shared by the pipelines of a session, since it counts what is stuck.
+    ///   - contextDeadline: shared by the pipelines of a session, since it counts what is stuck.
     ///   - keptContext: context that has been read and may stand in for one that would have to be.
     init(
-        engine: InferenceEngine, context: RepositoryContext, deadline: ContextDeadline = ContextDeadline(),
-        keptContext: KeptContext? = nil
+        engine: InferenceEngine, context: RepositoryContext,
+        contextDeadline: ContextDeadline = ContextDeadline(), keptContext: KeptContext? = nil
     ) {
         self.engine = engine
         self.context = context
-        self.deadline = deadline
+        self.contextDeadline = contextDeadline
         self.keptContext = keptContext
     }
 
@@ -150,8 +150,8 @@ struct CompletionPipeline: Sendable {
     /// Waits as long as the request wants to before its prompt is read, and as its deadline allows.
     private func wait(for request: Request, _ newTokenCount: Int) async throws -> Duration {
         guard let debounce = request.debounce else { return .zero }
-        let longest = request.deadline?.longestWait(beforeReading: newTokenCount)
-        let wait = min(debounce(newTokenCount), longest ?? .seconds(Int64.max))
+        var wait = debounce(newTokenCount)
+        if let deadline = request.deadline { wait = min(wait, deadline.longestWait(beforeReading: newTokenCount)) }
         guard wait > .zero else { return .zero }
         try await Task.sleep(for: wait)
         if request.isCancelled { throw RepoContextError.cancelled }
@@ -183,8 +183,8 @@ struct CompletionPipeline: Sendable {
         let tokens = prompt.prompt.tokens.map { TokenID($0) }
         guard usesKeptContext, let keptContext else { return Prompt(result: prompt, tokens: tokens) }
         let candidate = KeptContext.Candidate(tokens: tokens, prompt: prompt, query: query)
-        let chosen = try await keptContext.choose(candidate, engine: engine) { [context, deadline] entry in
-            try await deadline.run(path: query.filePath) { _ in
+        let chosen = try await keptContext.choose(candidate, engine: engine) { [context, contextDeadline] entry in
+            try await contextDeadline.run(path: query.filePath) { _ in
                 await context.blobIDs(
                     of: entry.sources.map(\.path), beneath: entry.rootPath,
                     openDocuments: query.openDocuments)
@@ -198,7 +198,7 @@ struct CompletionPipeline: Sendable {
     ) async throws -> PromptResult {
         let tokenizer = EnginePromptTokenizer(tokenizer: engine.tokenizer)
         let restored = keptContext?.restored(for: query.filePath)
-        return try await deadline.run(path: query.filePath) { [context] isAbandoned in
+        return try await contextDeadline.run(path: query.filePath) { [context] isAbandoned in
             if let restored { await context.recall(restored.texts(tokenizer), with: query.filePath) }
             var query = query
             query.isCancelled = { isCancelled() || isAbandoned() }

@@ -35,7 +35,7 @@ final class CompletionService: CompletionProvider {
     /// Starts with the session, so that the model is there when the first request is.
     private let loading: Task<InferenceEngine, any Error>
     private let promptSize: PromptSizeEstimate
-    private let deadline: ContextDeadline
+    private let contextDeadline: ContextDeadline
     private let folders: WorkspaceFolders
     private let session = Mutex(Session())
     /// When a document was last changed.
@@ -55,7 +55,7 @@ final class CompletionService: CompletionProvider {
     ) {
         self.configuration = configuration
         self.logger = logger
-        deadline = ContextDeadline(limit: contextTimeLimit)
+        contextDeadline = ContextDeadline(limit: contextTimeLimit)
         folders = WorkspaceFolders(
             includesContext: configuration.includesContext, disabledSignals: configuration.disabledSignals,
             cacheDirectory: configuration.cacheDirectory, logger: logger)
@@ -100,20 +100,13 @@ final class CompletionService: CompletionProvider {
     func complete(_ request: CompletionRequest) async -> CompletionOutcome {
         promptSize.requestArrived()
         guard let path = request.document.path else { return .none(reason: "the document is not a file") }
-        let flag = CancellationFlag()
-        let number = requestCount.wrappingAdd(1, ordering: .relaxed).newValue
+        let requestNumber = requestCount.wrappingAdd(1, ordering: .relaxed).newValue
         guard request.triggerKind == .automatic, let limit = configuration.automaticLimit else {
-            request.cancellation.onCancel { flag.raise() }
-            return await answer(request, path: path, flag: flag, number: number)
+            return await answer(request, path: path, requestNumber: requestNumber)
         }
         let deadline = AnswerDeadline(end: request.arrival + limit, rate: { [promptSize] in promptSize.rate })
-        let stop = deadline.stop
-        request.cancellation.onCancel {
-            flag.raise()
-            stop.raise()
-        }
         return await deadline.result { [self, deadline] in
-            await answer(request, path: path, flag: flag, number: number, deadline: deadline)
+            await answer(request, path: path, requestNumber: requestNumber, deadline: deadline)
         } ?? Self.unread
     }
 
@@ -121,12 +114,17 @@ final class CompletionService: CompletionProvider {
     private static let unread = CompletionOutcome.none(reason: "the prompt is not read yet")
 
     /// - Parameters:
-    ///   - flag: raised when nobody wants the answer any more.
-    ///   - number: which of the session's requests it is.
+    ///   - requestNumber: which of the session's requests it is.
+    ///   - deadline: nil for an answer that is waited for.
     private func answer(
-        _ request: CompletionRequest, path: String, flag: CancellationFlag, number: Int,
-        deadline answerDeadline: AnswerDeadline? = nil
+        _ request: CompletionRequest, path: String, requestNumber: Int, deadline: AnswerDeadline? = nil
     ) async -> CompletionOutcome {
+        // Raised when nobody wants the answer any more.
+        let flag = CancellationFlag()
+        request.cancellation.onCancel { [stop = deadline?.stop] in
+            flag.raise()
+            stop?.raise()
+        }
         let ready: Ready
         do {
             ready = try await self.ready()
@@ -134,13 +132,13 @@ final class CompletionService: CompletionProvider {
             return .failed(message: "\(error)")
         }
         // Behind an answer that did not wait for the model only the newest request's work goes on.
-        if answerDeadline?.hasPassed ?? false, requestCount.load(ordering: .relaxed) != number { return .cancelled }
+        if deadline?.hasPassed ?? false, requestCount.load(ordering: .relaxed) != requestNumber { return .cancelled }
         let activity = ready.keeper.requestArrived()
         if flag.isRaised { return .cancelled }
         do {
-            try await deadline.run(path: path) { _ in await ready.keeper.prepare(forFile: path) }
+            try await contextDeadline.run(path: path) { _ in await ready.keeper.prepare(forFile: path) }
             var asked = pipelineRequest(request, path: path, tokenBudget: promptSize.tokenBudget, flag: flag)
-            asked.deadline = answerDeadline
+            asked.deadline = deadline
             asked.isOutdated = { [keeper = ready.keeper] in !keeper.isIdle(since: activity) }
             let result = try await ready.pipeline.complete(asked)
             promptSize.note(result.generation)
@@ -230,7 +228,8 @@ final class CompletionService: CompletionProvider {
     ) -> Ready {
         let disk = configuration.cacheDirectory.map { SnapshotKeeper(cacheDirectory: $0) }
         let pipeline = CompletionPipeline(
-            engine: engine, context: context, deadline: deadline, keptContext: disk?.kept ?? KeptContext())
+            engine: engine, context: context, contextDeadline: contextDeadline,
+            keptContext: disk?.kept ?? KeptContext())
         let share = configuration.runtimeDirectory.flatMap {
             MemoryShare(
                 folder: $0, byteLimit: configuration.engine.cacheByteLimit ?? MemoryShare.standardByteLimit)

@@ -38,14 +38,14 @@ final class ContextDeadline: Sendable {
                 // Cancelled when the body was in time.
                 guard (try? await Task.sleep(for: limit)) != nil else { return }
                 abandonedCount.wrappingAdd(1, ordering: .relaxed)
-                if !call.finish(.failure(overdue), abandonsWork: true) {
+                if !call.finish(.failure(overdue)) {
                     abandonedCount.wrappingSubtract(1, ordering: .relaxed)
                 }
             }
             Task.detached { [self] in
                 let result: Result<Value, any Error>
                 do {
-                    result = .success(try await body { call.isAbandoned })
+                    result = .success(try await body { call.isFinished })
                 } catch {
                     result = .failure(error)
                 }

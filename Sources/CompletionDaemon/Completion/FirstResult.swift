@@ -6,10 +6,10 @@ import Synchronization
 /// Resumes whoever waits with what comes first. Any thread.
 final class FirstResult<Value: Sendable>: Sendable {
     private let waiting = Mutex<CheckedContinuation<Value, Never>?>(nil)
-    private let abandoned = Atomic<Bool>(false)
+    private let finished = Atomic<Bool>(false)
 
-    /// Whether nobody waits for the work any more.
-    var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
+    /// Whether there is a result: work that goes on then works for nobody.
+    var isFinished: Bool { finished.load(ordering: .relaxed) }
 
     /// Before anybody may finish.
     func wait(_ continuation: CheckedContinuation<Value, Never>) {
@@ -17,15 +17,13 @@ final class FirstResult<Value: Sendable>: Sendable {
     }
 
     /// False when another was first.
-    ///
-    /// - Parameter abandonsWork: whether this is not the work's own result.
     @discardableResult
-    func finish(_ value: Value, abandonsWork: Bool = false) -> Bool {
+    func finish(_ value: Value) -> Bool {
         let continuation = waiting.withLock { waiting in
             defer { waiting = nil }
-            if waiting != nil, abandonsWork { abandoned.store(true, ordering: .relaxed) }
             return waiting
         }
+        finished.store(true, ordering: .relaxed)
         continuation?.resume(returning: value)
         return continuation != nil
     }

@@ -122,7 +122,7 @@ final class KeptContext: Sendable {
     func neededCount(of tokens: [TokenID], besides others: PromptBranches) -> Int {
         let contexts = entries.withLock { $0.map(\.tokens) }
         let needed = contexts.map { context in
-            let shared = PromptBranches.sharedCount(context, tokens)
+            let shared = commonPrefixLength(context, tokens)
             return others.sharedCount(with: context) < shared ? shared : 0
         }
         return needed.max() ?? 0

@@ -1,7 +1,8 @@
 // Work between requests, so that the next one finds its prompt read: after a completion the prompt that follows when it
 // is accepted, after an edit the prompt of the last cursor in that document, after a checkout the prompts of the files
 // that are worked in; and, when nothing has happened for a while, what is worth keeping goes to the disk. Any request
-// ends all of it within a ticket of work, and what was read by then is kept.
+// ends all of it within a ticket of work, and what was read by then is kept. What prompts hold that are worth their
+// memory no more is freed here, too.
 
 import Logging
 import RepoContext
@@ -117,14 +118,11 @@ final class PrefixKeeper: Sendable {
     ///
     /// - Parameter activity: as `requestArrived` gave it: behind a later request there is nothing to go on with.
     func requestUnread(_ record: PromptRecord, since activity: UInt64, isHypothetical: Bool = false) {
-        // What there was time for may be all that is ever read of it.
+        // What there was time for, and may be all that is ever read of it, is known so that it can be freed.
         forgetSoon(note(record, isDocuments: false))
-        let isNewest = state.withLock { state in
-            guard state.activity == activity else { return false }
-            state.ahead = (record.request, isHypothetical)
-            return true
+        state.withLock { state in
+            if state.activity == activity { state.ahead = (record.request, isHypothetical) }
         }
-        guard isNewest else { return }
         Task.detached { [weak self] in
             var record = record
             guard let self, let flag = begin(since: activity) else { return }
@@ -150,7 +148,7 @@ final class PrefixKeeper: Sendable {
         expect(record.request(in: text), isGuess: false)
     }
 
-    /// Remembers a prompt that was read. Returns those that are worth their memory no more.
+    /// Remembers a prompt as far as it was read. Returns those that are worth their memory no more.
     ///
     /// - Parameter isDocuments: whether its text is what the user has, and no guess.
     private func note(_ record: PromptRecord, isDocuments: Bool) -> [PromptBranches.Outdated] {
@@ -169,7 +167,7 @@ final class PrefixKeeper: Sendable {
             guard record.readTokenCount > 0 else { return contexts }
             return state.branches.note(
                 record.isRead ? record.tokens : Array(record.tokens[..<record.readTokenCount]), of: record.path,
-                isBorrowed: !record.hasOwnContext || !record.isRead,
+                isPassing: !record.hasOwnContext || !record.isRead,
                 keeping: state.records.first { $0.path == record.path }?.tokens) + contexts
         }
     }
@@ -190,6 +188,8 @@ final class PrefixKeeper: Sendable {
         records.insert(record, at: 0)
         if records.count > documentCount { records.removeLast() }
     }
+
+    // MARK: Freeing
 
     /// Whether there is more to free than could be.
     var hasUnfreedPrompts: Bool { state.withLock { !$0.unfreed.isEmpty } }
@@ -221,6 +221,8 @@ final class PrefixKeeper: Sendable {
         state.withLock { $0.unfreed = Array(($0.unfreed + unfreed).suffix(Self.unfreedCount)) }
     }
 
+    // MARK: Idle
+
     private func expect(_ request: CompletionPipeline.Request?, isGuess: Bool) {
         let activity = state.withLock { state in
             state.ahead = request.map { ($0, isGuess) }
@@ -228,8 +230,6 @@ final class PrefixKeeper: Sendable {
         }
         Task.detached(priority: .low) { [weak self] in await self?.idle(since: activity) }
     }
-
-    // MARK: Idle
 
     private func idle(since activity: UInt64) async {
         guard (try? await Task.sleep(for: delays.prefetch)) != nil, await readAhead(since: activity) else {
@@ -276,7 +276,6 @@ final class PrefixKeeper: Sendable {
     ) async -> Bool {
         var request = request
         request.cancellation = flag
-        request.deadline = nil
         // A prompt that cannot be made now is the next request's business.
         guard let prompt = try? await pipeline.prompt(for: request, usesKeptContext: isGuess) else {
             return !flag.isRaised

@@ -11,8 +11,8 @@ struct PromptBranches {
     /// places, and what a suggestion would lead to.
     static let maximumCount = 6
     /// What they may take, those of all documents together, beside the prompts that must be kept: this share of the
-    /// newest one's tokens. So what a session holds depends on how many documents it is in, and hardly on what is done
-    /// there.
+    /// newest prompt's tokens, or of its document's last prompt where that is longer. So what a session holds depends
+    /// on how many documents it is in, and hardly on what is done there.
     static let maximumShare = 0.75
     /// Ends of fewer tokens are computed again in a moment: a prompt goes for a newer one that it shares all the rest
     /// with.
@@ -29,8 +29,8 @@ struct PromptBranches {
         let tokens: [TokenID]
         /// Whether a longer one has all but its end.
         let isBeside: Bool
-        /// Whether it stands behind another prompt's context.
-        let isBorrowed: Bool
+        /// Whether nobody comes back to it once the document's own prompt is there.
+        let isPassing: Bool
         /// Tokens that neither the kept prompt nor a newer one of the document has.
         var ownCount = 0
     }
@@ -52,11 +52,11 @@ struct PromptBranches {
     /// A prompt was read. Returns those that it makes worthless, or that make room for it.
     ///
     /// - Parameters:
-    ///   - isBorrowed: whether it stands behind another prompt's context: such ones go as soon as the document's own
-    ///     context is there, because nobody comes back to them then.
+    ///   - isPassing: whether nobody comes back to it once the document's own prompt is there: it stands behind
+    ///     another's context, or was not read to its end.
     ///   - kept: the document's own last prompt, which stays whatever else was read.
     mutating func note(
-        _ tokens: [TokenID], of path: String, isBorrowed: Bool = false, keeping kept: [TokenID]? = nil
+        _ tokens: [TokenID], of path: String, isPassing: Bool = false, keeping kept: [TokenID]? = nil
     ) -> [Outdated] {
         let place = documents.firstIndex { $0.path == path }
         let known = place.map { documents.remove(at: $0).prompts } ?? []
@@ -64,11 +64,11 @@ struct PromptBranches {
         var near: [Prompt] = []
         var others: [Prompt] = []
         for prompt in known {
-            let shared = Self.sharedCount(prompt.tokens, tokens)
+            let shared = commonPrefixLength(prompt.tokens, tokens)
             let endCount = prompt.tokens.count - shared
             if endCount == 0, prompt.tokens != kept || tokens == kept { continue }  // the new one holds all of it
             let hasShortEnd = endCount < Self.leastDifference && shared < tokens.count
-            let isUseless = prompt.isBeside || hasShortEnd || (prompt.isBorrowed && !isBorrowed)
+            let isUseless = prompt.isBeside || hasShortEnd || (prompt.isPassing && !isPassing)
             if isUseless, prompt.tokens != kept {
                 outdated.append(prompt.tokens)
             } else if tokens.count - shared < Self.leastDifference {
@@ -78,7 +78,7 @@ struct PromptBranches {
             }
         }
         // Deleted back, or the cursor moved up: the longer one may come again, and counts as used.
-        let newest = Prompt(tokens: tokens, isBeside: !near.isEmpty, isBorrowed: isBorrowed)
+        let newest = Prompt(tokens: tokens, isBeside: !near.isEmpty, isPassing: isPassing)
         var left = Int(Double(max(tokens.count, kept?.count ?? 0)) * Self.maximumShare)
         let document = Document(path: path, prompts: [newest] + near + others, kept: kept)
         let limited = Self.limited(document, isNewest: true, &left, &outdated)
@@ -98,7 +98,7 @@ struct PromptBranches {
     func beginningCount(of tokens: [TokenID]) -> Int {
         let counts = documents.flatMap { document in
             (document.prompts.map(\.tokens) + [document.kept ?? []]).map { other in
-                let shared = Self.sharedCount(other, tokens)
+                let shared = commonPrefixLength(other, tokens)
                 return other.count - shared < Self.leastDifference ? shared : 0
             }
         }
@@ -156,16 +156,11 @@ struct PromptBranches {
     /// Nil where one that stays holds all of it.
     private static func outdated(_ tokens: [TokenID], besides staying: [[TokenID]]) -> Outdated? {
         if sharedCount(tokens, withAnyOf: staying) == tokens.count { return nil }
-        let beginnings = staying.filter { $0.count - sharedCount($0, tokens) < leastDifference }
+        let beginnings = staying.filter { $0.count - commonPrefixLength($0, tokens) < leastDifference }
         return Outdated(tokens: tokens, sharedCount: sharedCount(tokens, withAnyOf: beginnings))
     }
 
     private static func sharedCount(_ tokens: [TokenID], withAnyOf others: [[TokenID]]) -> Int {
-        others.map { sharedCount($0, tokens) }.max() ?? 0
-    }
-
-    /// Leading tokens that both have.
-    static func sharedCount(_ one: [TokenID], _ other: [TokenID]) -> Int {
-        zip(one, other).prefix { $0 == $1 }.count
+        others.map { commonPrefixLength($0, tokens) }.max() ?? 0
     }
 }

@@ -3,11 +3,12 @@
 import RepoContext
 import SpecEngine
 
-/// A prompt that the engine has read.
+/// A prompt that the engine was given; `isRead` says whether it got to the end.
 struct PromptRecord: Sendable {
     /// What was asked; `cancellation` is spent.
     var request: CompletionPipeline.Request
-    /// What was asked last in the document: something newer where that was not read.
+    /// What was asked last in the document: `request`, or a newer one whose prompt was not read and so has not taken
+    /// this one's place.
     var lastRequest: CompletionPipeline.Request
     var tokens: [TokenID]
     /// Leading tokens that the engine has read: all, unless the request was given up before.

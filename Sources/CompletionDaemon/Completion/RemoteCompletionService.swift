@@ -46,7 +46,7 @@ final class RemoteCompletionService: CompletionProvider {
     private let configuration: Configuration
     private let logger: Logger
     private let loading: Task<Model, any Error>
-    private let deadline: ContextDeadline
+    private let contextDeadline: ContextDeadline
     private let state = Mutex(State())
     private let folders: WorkspaceFolders
 
@@ -56,7 +56,7 @@ final class RemoteCompletionService: CompletionProvider {
         folders = WorkspaceFolders(
             includesContext: configuration.includesContext, disabledSignals: configuration.disabledSignals,
             cacheDirectory: configuration.cacheDirectory, logger: logger)
-        deadline = ContextDeadline()
+        contextDeadline = ContextDeadline()
         loading = Task.detached { try Self.load(configuration) }
     }
 
@@ -151,7 +151,7 @@ final class RemoteCompletionService: CompletionProvider {
         let tokenizer = EnginePromptTokenizer(tokenizer: model.tokenizer)
         let cancellation = request.cancellation
         let includesContext = configuration.includesContext
-        return try await deadline.run(path: path) { isAbandoned in
+        return try await contextDeadline.run(path: path) { isAbandoned in
             let query = ContextQuery(
                 filePath: path, text: request.document.bytes, cursorOffset: request.byteOffset,
                 openDocuments: open, recentPaths: request.recentPaths, recentEdits: request.recentEdits,

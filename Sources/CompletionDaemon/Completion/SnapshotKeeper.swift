@@ -71,7 +71,7 @@ final class SnapshotKeeper: Sendable {
         let folder = WeightsFolder(cacheDirectory: cacheDirectory)
         let path = folder.path(modelChecksum: key.modelChecksum, instructionSet: key.instructionSet)
         // Two that write at once would end with a file each. The next look tries again.
-        guard let lock = (try? FileLock.take(file: cacheDirectory + "/weights.lock")) ?? nil else {
+        guard let lock = try? FileLock.take(file: cacheDirectory + "/weights.lock") else {
             state.withLock { $0.hasSharedWeights = false }
             return
         }

@@ -45,8 +45,7 @@ package enum RunFolder {
         do {
             lock = try FileLock.take(folder: folder)
         } catch {
-            throw EvaluationError(
-                .data, "\(folder) cannot be locked: \(error.reason)", fix: "check the folder and the disk")
+            throw Self.error("cannot be locked", folder, code: error.code)
         }
         guard let lock else {
             throw EvaluationError(
@@ -73,9 +72,10 @@ package enum RunFolder {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    static func error(_ what: String, _ path: String) -> EvaluationError {
+    /// - Parameter code: as `errno` gives it.
+    static func error(_ what: String, _ path: String, code: Int32 = errno) -> EvaluationError {
         EvaluationError(
-            .data, "\(path) \(what): \(String(cString: strerror(errno)))",
+            .data, "\(path) \(what): \(String(cString: strerror(code)))",
             fix: "check the folder and the disk")
     }
 

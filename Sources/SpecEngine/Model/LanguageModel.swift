@@ -53,7 +53,7 @@ extension LanguageModel {
 }
 
 /// How many leading tokens two sequences share.
-func commonPrefixLength(_ a: [TokenID], _ b: [TokenID]) -> Int {
+package func commonPrefixLength(_ a: [TokenID], _ b: [TokenID]) -> Int {
     var length = 0
     let limit = min(a.count, b.count)
     while length < limit, a[length] == b[length] { length += 1 }

@@ -68,10 +68,8 @@ struct AnswerDeadlineTests {
         #expect(deadline.longestWait(beforeReading: 500) == .zero)
     }
 
-    @Test(
-        "When the time comes, work that has written nothing is let go and goes on; work that writes is waited for",
-        .timeLimit(.minutes(10)))
-    func ends() async {
+    @Test("When the time comes, work that has written nothing is let go and goes on", .timeLimit(.minutes(10)))
+    func letsGo() async {
         let clock = FakeClock()
         let late = deadline(clock, rate: nil)
         #expect(!late.hasPassed && !late.stop.isRaised)
@@ -86,17 +84,19 @@ struct AnswerDeadlineTests {
         #expect(nothing == nil && late.hasPassed && late.stop.isRaised && !late.allowsReading(1))
         opener.yield()
         for await _ in finished { break }
+    }
 
-        let otherClock = FakeClock()
-        let writing = deadline(otherClock, rate: nil)
+    @Test("When the time comes, work that writes is told to stop and waited for", .timeLimit(.minutes(10)))
+    func waitsForWriting() async {
+        let clock = FakeClock()
+        let writing = deadline(clock, rate: nil)
         let text = await writing.result {
             writing.noteWriting()
-            otherClock.ring()
+            clock.ring()
             while !writing.hasPassed { await Task.yield() }
             return 2
         }
         #expect(text == 2 && writing.stop.isRaised)
-        #expect(await deadline(FakeClock(), rate: nil).result { 3 } == 3)
     }
 
     @Test("An answer in time leaves nothing behind", .timeLimit(.minutes(10)))
@@ -120,36 +120,61 @@ struct AnswerDeadlineTests {
         _ = await BlockingThread.value { isReleased.wait { $0 ? true : nil } }
     }
 
-    @Test(
-        "Behind its deadline a request goes on until it is given up or something newer comes",
-        .timeLimit(.minutes(10)))
-    func goesOn() async throws {
-        let project = try DrawingProject()
-        let pipeline = CompletionPipeline(
-            engine: try EngineConfiguration(modelPath: FixturePaths.defaultModel).load(),
-            context: RepositoryContext(RepositoryContext.Configuration { _ in }))
-        let text = Array(DrawingProject.caller.utf8)
-        func request() async -> CompletionPipeline.Request {
+    /// A pipeline and what it is asked in a small project.
+    private struct Asking {
+        let project: DrawingProject
+        let pipeline: CompletionPipeline
+
+        init() throws {
+            project = try DrawingProject()
+            pipeline = CompletionPipeline(
+                engine: try EngineConfiguration(modelPath: FixturePaths.defaultModel).load(),
+                context: RepositoryContext(RepositoryContext.Configuration { _ in }))
+        }
+
+        func request(deadline: AnswerDeadline) -> CompletionPipeline.Request {
+            let text = Array(DrawingProject.caller.utf8)
             var request = CompletionPipeline.Request(
                 query: ContextQuery(
                     filePath: project.filePath, text: text, cursorOffset: text.count - 40, tokenBudget: 512),
                 languageID: "python", maximumTokens: 16, sampling: .greedy, cancellation: CancellationFlag())
-            request.deadline = await passed()
+            request.deadline = deadline
             return request
         }
-        #expect(try await pipeline.complete(await request()).isUnread)
-        let givenUp = await request()
-        givenUp.cancellation.raise()
-        await #expect(throws: RepoContextError.cancelled) { _ = try await pipeline.complete(givenUp) }
-        var changing = await request()
+    }
+
+    @Test("Behind its deadline a request gets its prompt, to be read later", .timeLimit(.minutes(10)))
+    func goesOn() async throws {
+        let asking = try Asking()
+        let result = try await asking.pipeline.complete(asking.request(deadline: await passed()))
+        #expect(result.isUnread && !result.prompt.tokens.isEmpty)
+    }
+
+    @Test("Behind its deadline a request ends when it is given up", .timeLimit(.minutes(10)))
+    func endsGivenUp() async throws {
+        let asking = try Asking()
+        let request = asking.request(deadline: await passed())
+        request.cancellation.raise()
+        await #expect(throws: RepoContextError.cancelled) { _ = try await asking.pipeline.complete(request) }
+    }
+
+    @Test("Behind its deadline a request ends when something newer comes", .timeLimit(.minutes(10)))
+    func endsOutdated() async throws {
+        let asking = try Asking()
+        var changing = asking.request(deadline: await passed())
         changing.isOutdated = { true }
-        let outdated = changing
-        await #expect(throws: RepoContextError.cancelled) { _ = try await pipeline.complete(outdated) }
-        // Nor does what it waits for on purpose.
-        var hesitating = await request()
-        hesitating.deadline = AnswerDeadline(end: .now + .milliseconds(400), rate: { nil })
-        hesitating.debounce = { _ in .seconds(6_000) }
-        _ = try await pipeline.complete(hesitating)
+        let request = changing
+        await #expect(throws: RepoContextError.cancelled) { _ = try await asking.pipeline.complete(request) }
+    }
+
+    @Test("A wait on purpose ends for the deadline", .timeLimit(.minutes(10)))
+    func shortensWait() async throws {
+        let asking = try Asking()
+        var request = asking.request(
+            deadline: AnswerDeadline(end: .now + .milliseconds(400), rate: { nil }))
+        request.debounce = { _ in .seconds(6_000) }
+        let result = try await asking.pipeline.complete(request)
+        #expect(result.waitingTime < .milliseconds(400))
     }
 
     @Test("Of what was written by then whole lines are shown; of a cancelled answer nothing")

@@ -138,8 +138,8 @@ struct PromptBranchesTests {
     @Test("What stands behind borrowed context goes when the document's own is there, and not before")
     func borrowedContext() {
         var branches = PromptBranches()
-        #expect(branches.note(prompt(1), of: "a", isBorrowed: true, keeping: prompt(1)).isEmpty)
-        #expect(branches.note(prompt(2), of: "a", isBorrowed: true, keeping: prompt(2)).isEmpty)
+        #expect(branches.note(prompt(1), of: "a", isPassing: true, keeping: prompt(1)).isEmpty)
+        #expect(branches.note(prompt(2), of: "a", isPassing: true, keeping: prompt(2)).isEmpty)
         #expect(branches.note(prompt(9), of: "b").isEmpty)
         // A guess behind the own context: the document's last prompt is the borrowed one still.
         #expect(branches.note(prompt(3), of: "a", keeping: prompt(2)).map(\.tokens) == [prompt(1)])
