@@ -41,6 +41,10 @@ final class CompletionService: CompletionProvider {
     /// When a document was last changed.
     private let lastChange = Mutex<ContinuousClock.Instant?>(nil)
     private let requestCount = Atomic<Int>(0)
+    /// Requests with a deadline that are worked on, also behind their answers.
+    private let workCount = Atomic<Int>(0)
+    /// Such requests at once. The server's own bound counts answers, and theirs is out before the work ends.
+    static let maximumWorkCount = 64
 
     /// What `initialize` brought, and what is made of it once the model is there.
     private struct Session {
@@ -104,10 +108,19 @@ final class CompletionService: CompletionProvider {
         guard request.triggerKind == .automatic, let limit = configuration.automaticLimit else {
             return await answer(request, path: path, requestNumber: requestNumber)
         }
+        guard startWork() else { return Self.unread }
         let deadline = AnswerDeadline(end: request.arrival + limit, rate: { [promptSize] in promptSize.rate })
         return await deadline.result { [self, deadline] in
-            await answer(request, path: path, requestNumber: requestNumber, deadline: deadline)
+            defer { workCount.wrappingSubtract(1, ordering: .relaxed) }
+            return await answer(request, path: path, requestNumber: requestNumber, deadline: deadline)
         } ?? Self.unread
+    }
+
+    /// False where as many requests are worked on as may be, because what they wait for never comes.
+    private func startWork() -> Bool {
+        guard workCount.wrappingAdd(1, ordering: .relaxed).newValue > Self.maximumWorkCount else { return true }
+        workCount.wrappingSubtract(1, ordering: .relaxed)
+        return false
     }
 
     /// Of a request whose time was over before its prompt was read.
@@ -131,10 +144,11 @@ final class CompletionService: CompletionProvider {
         } catch {
             return .failed(message: "\(error)")
         }
+        // Who waited for the model and is wanted no more is no activity: that would end what the newest request does.
+        if flag.isRaised { return .cancelled }
         // Behind an answer that did not wait for the model only the newest request's work goes on.
         if deadline?.hasPassed ?? false, requestCount.load(ordering: .relaxed) != requestNumber { return .cancelled }
         let activity = ready.keeper.requestArrived()
-        if flag.isRaised { return .cancelled }
         do {
             try await contextDeadline.run(path: path) { _ in await ready.keeper.prepare(forFile: path) }
             var asked = pipelineRequest(request, path: path, tokenBudget: promptSize.tokenBudget, flag: flag)

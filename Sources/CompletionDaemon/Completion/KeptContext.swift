@@ -123,7 +123,7 @@ final class KeptContext: Sendable {
         let contexts = entries.withLock { $0.map(\.tokens) }
         let needed = contexts.map { context in
             let shared = commonPrefixLength(context, tokens)
-            return others.sharedCount(with: context) < shared ? shared : 0
+            return shared > 0 && others.sharedCount(with: context) < shared ? shared : 0
         }
         return needed.max() ?? 0
     }

@@ -121,7 +121,13 @@ final class PrefixKeeper: Sendable {
         // What there was time for, and may be all that is ever read of it, is known so that it can be freed.
         forgetSoon(note(record, isDocuments: false))
         state.withLock { state in
-            if state.activity == activity { state.ahead = (record.request, isHypothetical) }
+            guard state.activity == activity else { return }
+            state.ahead = (record.request, isHypothetical)
+            guard !isHypothetical, let known = state.records.firstIndex(where: { $0.path == record.path }) else {
+                return
+            }
+            // The next key goes on from this cursor, not from that of the prompt that was read last.
+            state.records[known].lastRequest = record.request
         }
         Task.detached { [weak self] in
             var record = record
@@ -133,17 +139,22 @@ final class PrefixKeeper: Sendable {
         }
     }
 
-    /// A document was saved: what is remembered of it may now be stored.
+    /// A document was saved: what is remembered of it may now be stored, once nothing happens for a while. It ends
+    /// nothing: the next key needs what is being read as it did before.
     func documentSaved() {
-        let ahead = state.withLock { $0.ahead }
-        requestArrived()
-        expect(ahead?.request, isGuess: ahead?.isGuess ?? true)
+        let activity = state.withLock { $0.activity }
+        Task.detached(priority: .low) { [weak self] in await self?.storeWhenIdle(since: activity) }
     }
 
     /// A document's text changed.
     func documentChanged(path: String, text: [UInt8]) {
         let record = state.withLock { $0.records.first { $0.path == path } }
-        guard let record, record.lastRequest.query.text != text else { return }
+        guard let record else {
+            // Its first prompt may still be read, behind an answer that came before: the text is no longer that.
+            if state.withLock({ $0.ahead?.request.query.filePath == path }) { requestArrived() }
+            return
+        }
+        guard record.lastRequest.query.text != text else { return }
         requestArrived()
         expect(record.request(in: text), isGuess: false)
     }
@@ -212,9 +223,10 @@ final class PrefixKeeper: Sendable {
             let sharedCount = max(prompt.sharedCount, branches.beginningCount(of: prompt.tokens))
             await engine.forget(prompt.tokens, keeping: max(sharedCount, neededCount))
             // The engine frees nothing of what it works on, and requests may have been noted in another order than it
-            // worked on them: what no prompt and no context accounts for is tried again.
+            // worked on them: what no prompt and no context accounts for there is tried again.
             let accountedCount = max(sharedCount, neededCount, branches.sharedCount(with: prompt.tokens))
-            if await engine.knownPrefixLength(of: prompt.tokens) >= accountedCount + PromptBranches.leastDifference {
+            let workingCount = await engine.workingPrefixLength(of: prompt.tokens)
+            if workingCount >= accountedCount + PromptBranches.leastDifference {
                 unfreed.append(PromptBranches.Outdated(tokens: prompt.tokens, sharedCount: 0))
             }
         }
@@ -237,6 +249,10 @@ final class PrefixKeeper: Sendable {
         }
         await forget([])
         await shareMemory()
+        await storeWhenIdle(since: activity)
+    }
+
+    private func storeWhenIdle(since activity: UInt64) async {
         guard (try? await Task.sleep(for: delays.store)) != nil, isIdle(since: activity) else { return }
         await storeRecords()
     }

@@ -218,6 +218,12 @@ struct WarmTests {
         let tokens = late.prompt.tokens
         try await wait { await session.engine.knownPrefixLength(of: tokens) == tokens.count - 1 }
         #expect(await session.engine.knownPrefixLength(of: tokens) == tokens.count - 1)
+        // Nor does a save end what is not read yet; an edit does.
+        let activity = session.keeper.requestArrived()
+        session.keeper.documentSaved()
+        #expect(session.keeper.isIdle(since: activity))
+        session.keeper.documentChanged(path: project.filePath, text: text + [10])
+        #expect(!session.keeper.isIdle(since: activity))
     }
 
     @Test("What was read of a prompt until its answer was due is freed like others", .timeLimit(.minutes(10)))
