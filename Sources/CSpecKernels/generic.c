@@ -17,12 +17,16 @@ const spec_isa spec_isa_portable = SPEC_GENERIC_TABLE("portable");
 
 #if defined(__x86_64__)
 
+#include <immintrin.h>
+
 #define SPEC_TARGET __attribute__((target("avx2,fma,f16c")))
 #define SPEC_SUFFIX avx2
+#define SPEC_WORD_PRODUCTS
 #include "generic.inc"
 const spec_isa spec_isa_generic_avx2 = SPEC_GENERIC_TABLE("avx2");
 #undef SPEC_TARGET
 #undef SPEC_SUFFIX
+#undef SPEC_WORD_PRODUCTS
 
 #define SPEC_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c")))
 #define SPEC_SUFFIX avx512
