@@ -23,6 +23,9 @@ final class PrefixKeeper: Sendable {
     static let documentCount = 8
     /// Prompts that are still to be freed; of more the cache's own order decides what goes.
     private static let unfreedCount = 32
+    /// Attempts at freeing a prompt. The engine soon works on another one; what a context's snapshot holds stays
+    /// whatever is tried.
+    private static let freeingAttemptCount = 8
     /// Folders that are known to be prepared.
     private static let folderCount = 1_024
     /// Looks in a row, two seconds apart, that must find other daemons: one that ends while its editor starts it anew
@@ -36,7 +39,7 @@ final class PrefixKeeper: Sendable {
         var records: [PromptRecord] = []
         var branches = PromptBranches()
         /// Prompts that were worth their memory no more while the engine worked on them.
-        var unfreed: [PromptBranches.Outdated] = []
+        var unfreed: [(prompt: PromptBranches.Outdated, attemptsLeft: Int)] = []
         /// What to read next, and whether it is only a guess at what the text will be.
         var ahead: (request: CompletionPipeline.Request, isGuess: Bool)?
         /// Counts whatever the user does.
@@ -215,19 +218,19 @@ final class PrefixKeeper: Sendable {
     private func forget(_ prompts: [PromptBranches.Outdated]) async {
         let (branches, all) = state.withLock { state in
             defer { state.unfreed = [] }
-            return (state.branches, state.unfreed + prompts)
+            return (state.branches, state.unfreed + prompts.map { ($0, Self.freeingAttemptCount) })
         }
-        var unfreed: [PromptBranches.Outdated] = []
-        for prompt in all {
+        var unfreed: [(prompt: PromptBranches.Outdated, attemptsLeft: Int)] = []
+        for (prompt, attemptsLeft) in all {
             let neededCount = pipeline.keptContext?.neededCount(of: prompt.tokens, besides: branches) ?? 0
             let sharedCount = max(prompt.sharedCount, branches.beginningCount(of: prompt.tokens))
             await engine.forget(prompt.tokens, keeping: max(sharedCount, neededCount))
             // The engine frees nothing of what it works on, and requests may have been noted in another order than it
-            // worked on them: what no prompt and no context accounts for there is tried again.
+            // worked on them: what no prompt and no context accounts for is tried again.
             let accountedCount = max(sharedCount, neededCount, branches.sharedCount(with: prompt.tokens))
-            let workingCount = await engine.workingPrefixLength(of: prompt.tokens)
-            if workingCount >= accountedCount + PromptBranches.leastDifference {
-                unfreed.append(PromptBranches.Outdated(tokens: prompt.tokens, sharedCount: 0))
+            let knownCount = await engine.knownPrefixLength(of: prompt.tokens)
+            if attemptsLeft > 1, knownCount >= accountedCount + PromptBranches.leastDifference {
+                unfreed.append((PromptBranches.Outdated(tokens: prompt.tokens, sharedCount: 0), attemptsLeft - 1))
             }
         }
         state.withLock { $0.unfreed = Array(($0.unfreed + unfreed).suffix(Self.unfreedCount)) }

@@ -93,11 +93,6 @@ extension InferenceEngine {
         return min(longest, prompt.count - 1)
     }
 
-    /// Leading tokens of a prompt that the sequence at work has: `forget` frees nothing of them.
-    package func workingPrefixLength(of prompt: [TokenID]) -> Int {
-        keyValueCache.map { commonPrefixLength($0.tokens, prompt) } ?? 0
-    }
-
     /// Frees the memory of a prompt that nobody will come back to, behind its first `keptCount` tokens and as far as no
     /// other stored prompt begins with it.
     package func forget(_ prompt: [TokenID], keeping keptCount: Int = 0) {
