@@ -78,24 +78,15 @@ final class KeptContext: Sendable {
     /// The last used last.
     private let entries = Mutex<[Entry]>([])
 
-    /// Returns the contexts in whose place it comes.
-    @discardableResult
-    func keep(_ entry: Entry) -> [[TokenID]] {
+    /// In the place of what was known of its document.
+    func keep(_ entry: Entry) {
         entries.withLock { Self.keep(entry, in: &$0) }
     }
 
-    @discardableResult
-    private static func keep(_ entry: Entry, in entries: inout [Entry]) -> [[TokenID]] {
-        var replaced = remove(entry.documentPath, from: &entries)
+    private static func keep(_ entry: Entry, in entries: inout [Entry]) {
+        entries.removeAll { $0.documentPath == entry.documentPath }
         entries.append(entry)
-        if entries.count > maximumCount { replaced.append(entries.removeFirst().tokens) }
-        return replaced.filter { $0 != entry.tokens }
-    }
-
-    private static func remove(_ documentPath: String, from entries: inout [Entry]) -> [[TokenID]] {
-        let removed = entries.filter { $0.documentPath == documentPath }.map(\.tokens)
-        entries.removeAll { $0.documentPath == documentPath }
-        return removed
+        if entries.count > maximumCount { entries.removeFirst() }
     }
 
     /// What a snapshot held, for a document of which nothing newer is known.
@@ -111,22 +102,13 @@ final class KeptContext: Sendable {
         entries.withLock { $0.first { $0.documentPath == documentPath && $0.isRestored } }
     }
 
-    /// A document's prompt is known to have no context. Returns what it had.
-    @discardableResult
-    func forget(_ documentPath: String) -> [[TokenID]] {
-        entries.withLock { Self.remove(documentPath, from: &$0) }
+    /// A document's prompt is known to have no context.
+    func forget(_ documentPath: String) {
+        entries.withLock { $0.removeAll { $0.documentPath == documentPath } }
     }
 
-    /// Leading tokens of a prompt that a context has which may be taken for other prompts, and that none of `others`
-    /// has: without the prompt they would have to be read again.
-    func neededCount(of tokens: [TokenID], besides others: PromptBranches) -> Int {
-        let contexts = entries.withLock { $0.map(\.tokens) }
-        let needed = contexts.map { context in
-            let shared = commonPrefixLength(context, tokens)
-            return shared > 0 && others.sharedCount(with: context) < shared ? shared : 0
-        }
-        return needed.max() ?? 0
-    }
+    /// All contexts.
+    var sequences: [[TokenID]] { entries.withLock { $0.map(\.tokens) } }
 
     // MARK: Choosing
 

@@ -21,11 +21,6 @@ final class PrefixKeeper: Sendable {
 
     /// Documents whose prompts are remembered and stored.
     static let documentCount = 8
-    /// Prompts that are still to be freed; of more the cache's own order decides what goes.
-    private static let unfreedCount = 32
-    /// Attempts at freeing a prompt. The engine soon works on another one; what a context's snapshot holds stays
-    /// whatever is tried.
-    private static let freeingAttemptCount = 8
     /// Folders that are known to be prepared.
     private static let folderCount = 1_024
     /// Looks in a row, two seconds apart, that must find other daemons: one that ends while its editor starts it anew
@@ -38,8 +33,6 @@ final class PrefixKeeper: Sendable {
         /// The last used first.
         var records: [PromptRecord] = []
         var branches = PromptBranches()
-        /// Prompts that were worth their memory no more while the engine worked on them.
-        var unfreed: [(prompt: PromptBranches.Outdated, attemptsLeft: Int)] = []
         /// What to read next, and whether it is only a guess at what the text will be.
         var ahead: (request: CompletionPipeline.Request, isGuess: Bool)?
         /// Counts whatever the user does.
@@ -107,7 +100,7 @@ final class PrefixKeeper: Sendable {
     func requestFinished(
         _ record: PromptRecord, text: String?, since activity: UInt64, isHypothetical: Bool = false
     ) {
-        forgetSoon(note(record, isDocuments: !isHypothetical))
+        note(record, isDocuments: !isHypothetical)
         guard isIdle(since: activity) else { return }
         guard record.hasOwnContext || isHypothetical else {
             // Answered with what was there: now the document's own context.
@@ -122,7 +115,7 @@ final class PrefixKeeper: Sendable {
     /// - Parameter activity: as `requestArrived` gave it: behind a later request there is nothing to go on with.
     func requestUnread(_ record: PromptRecord, since activity: UInt64, isHypothetical: Bool = false) {
         // What there was time for, and may be all that is ever read of it, is known so that it can be freed.
-        forgetSoon(note(record, isDocuments: false))
+        note(record, isDocuments: false)
         state.withLock { state in
             guard state.activity == activity else { return }
             state.ahead = (record.request, isHypothetical)
@@ -162,28 +155,27 @@ final class PrefixKeeper: Sendable {
         expect(record.request(in: text), isGuess: false)
     }
 
-    /// Remembers a prompt as far as it was read. Returns those that are worth their memory no more.
+    /// Remembers a prompt as far as it was read, and frees what is worth its memory no more.
     ///
     /// - Parameter isDocuments: whether its text is what the user has, and no guess.
-    private func note(_ record: PromptRecord, isDocuments: Bool) -> [PromptBranches.Outdated] {
-        var replaced: [[TokenID]] = []
+    private func note(_ record: PromptRecord, isDocuments: Bool) {
         // Context that was not read to its end is none to come back to.
         if isDocuments, record.readTokenCount >= record.contextTokenCount {
             if let kept = record.keptContext {
-                replaced = pipeline.keptContext?.keep(kept) ?? []
+                pipeline.keptContext?.keep(kept)
             } else if record.hasOwnContext {
-                replaced = pipeline.keptContext?.forget(record.path) ?? []
+                pipeline.keptContext?.forget(record.path)
             }
         }
-        let contexts = replaced.map { PromptBranches.Outdated(tokens: $0, sharedCount: 0) }
-        return state.withLock { state in
+        state.withLock { state in
             if isDocuments { Self.remember(record, in: &state.records) }
-            guard record.readTokenCount > 0 else { return contexts }
-            return state.branches.note(
+            guard record.readTokenCount > 0 else { return }
+            state.branches.note(
                 record.isRead ? record.tokens : Array(record.tokens[..<record.readTokenCount]), of: record.path,
                 isPassing: !record.hasOwnContext || !record.isRead,
-                keeping: state.records.first { $0.path == record.path }?.tokens) + contexts
+                keeping: state.records.first { $0.path == record.path }?.tokens)
         }
+        Task { await freeUnused() }
     }
 
     /// A prompt that was not read does not take the place of one that was, which can be stored whenever the session
@@ -203,37 +195,13 @@ final class PrefixKeeper: Sendable {
         if records.count > documentCount { records.removeLast() }
     }
 
-    // MARK: Freeing
-
-    /// Whether there is more to free than could be.
-    var hasUnfreedPrompts: Bool { state.withLock { !$0.unfreed.isEmpty } }
-
-    private func forgetSoon(_ prompts: [PromptBranches.Outdated]) {
-        guard !prompts.isEmpty || hasUnfreedPrompts else { return }
-        Task { await forget(prompts) }
-    }
-
-    /// Frees prompts, but for context that other prompts may borrow and nothing else holds; first those that could not
-    /// be freed before.
-    private func forget(_ prompts: [PromptBranches.Outdated]) async {
-        let (branches, all) = state.withLock { state in
-            defer { state.unfreed = [] }
-            return (state.branches, state.unfreed + prompts.map { ($0, Self.freeingAttemptCount) })
+    /// Frees what the engine holds beyond the prompts that may come back, and beyond context that other prompts may
+    /// borrow.
+    private func freeUnused() async {
+        let (prompts, documents) = state.withLock { state in
+            (state.branches.sequences + state.records.map(\.tokens), state.branches.documentPaths)
         }
-        var unfreed: [(prompt: PromptBranches.Outdated, attemptsLeft: Int)] = []
-        for (prompt, attemptsLeft) in all {
-            let neededCount = pipeline.keptContext?.neededCount(of: prompt.tokens, besides: branches) ?? 0
-            let sharedCount = max(prompt.sharedCount, branches.beginningCount(of: prompt.tokens))
-            await engine.forget(prompt.tokens, keeping: max(sharedCount, neededCount))
-            // The engine frees nothing of what it works on, and requests may have been noted in another order than it
-            // worked on them: what no prompt and no context accounts for is tried again.
-            let accountedCount = max(sharedCount, neededCount, branches.sharedCount(with: prompt.tokens))
-            let knownCount = await engine.knownPrefixLength(of: prompt.tokens)
-            if attemptsLeft > 1, knownCount >= accountedCount + PromptBranches.leastDifference {
-                unfreed.append((PromptBranches.Outdated(tokens: prompt.tokens, sharedCount: 0), attemptsLeft - 1))
-            }
-        }
-        state.withLock { $0.unfreed = Array(($0.unfreed + unfreed).suffix(Self.unfreedCount)) }
+        await engine.retain(prompts + (pipeline.keptContext?.sequences ?? []), ofDocuments: documents)
     }
 
     // MARK: Idle
@@ -250,7 +218,7 @@ final class PrefixKeeper: Sendable {
         guard (try? await Task.sleep(for: delays.prefetch)) != nil, await readAhead(since: activity) else {
             return
         }
-        await forget([])
+        await freeUnused()
         await shareMemory()
         await storeWhenIdle(since: activity)
     }
@@ -302,7 +270,7 @@ final class PrefixKeeper: Sendable {
         var record = PromptRecord(request, prompt)
         guard let isRead = await read(&record, flag) else { return !flag.isRaised }
         // What is remembered, and stored, is what the user has.
-        if isRead { await forget(note(record, isDocuments: !isGuess)) }
+        if isRead { note(record, isDocuments: !isGuess) }
         return isRead
     }
 
@@ -318,7 +286,7 @@ final class PrefixKeeper: Sendable {
                 "computed": "\(done.computedTokenCount)", "read_ms": "\(done.time.milliseconds)",
             ])
         record.readTokenCount = done.isComplete ? record.tokens.count : done.reusedTokenCount + done.computedTokenCount
-        if !done.isComplete { await forget(note(record, isDocuments: false)) }
+        if !done.isComplete { note(record, isDocuments: false) }
         return done.isComplete
     }
 

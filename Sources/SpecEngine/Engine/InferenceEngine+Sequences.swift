@@ -93,11 +93,13 @@ extension InferenceEngine {
         return min(longest, prompt.count - 1)
     }
 
-    /// Frees the memory of a prompt that nobody will come back to, behind its first `keptCount` tokens and as far as no
-    /// other stored prompt begins with it.
-    package func forget(_ prompt: [TokenID], keeping keptCount: Int = 0) {
+    /// Frees what of stored prompts belongs to none of these, nor to what is worked on, nor to what was used since the
+    /// last call.
+    ///
+    /// - Parameter documents: absolute paths of documents of which nothing else is wanted, whatever a snapshot holds.
+    package func retain(_ prompts: [[TokenID]], ofDocuments documents: Set<String>) {
         guard let cache = keyValueCache else { return }
-        cache.prefixes.forget(prompt, keeping: keptCount, working: cache.tokens)
+        cache.prefixes.retain(prompts + [cache.tokens]) { documents.contains($0.rootPath + "/" + $0.documentPath) }
     }
 
     // MARK: Memory

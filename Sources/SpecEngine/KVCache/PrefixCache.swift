@@ -7,8 +7,8 @@
 final class PrefixCache {
     /// One block of a sequence: the tokens behind its parent's, and their keys and values.
     final class Node {
-        /// 1 to 128; fewer than 128 only in a leaf, whose block may hold more than is left of them.
-        fileprivate(set) var tokens: [TokenID]
+        /// 1 to 128; fewer than 128 only in a leaf.
+        let tokens: [TokenID]
         fileprivate(set) var block: KVBlock
         fileprivate(set) var children: [Node] = []
         fileprivate unowned let parent: Node?
@@ -54,6 +54,8 @@ final class PrefixCache {
 
     private var roots: [Node] = []
     private var clock: UInt64 = 0
+    /// The last use before the last call of `retain`.
+    private var retainedUse: UInt64 = 0
     private let blockByteCount: Int
 
     init(blockByteCount: Int) {
@@ -150,10 +152,10 @@ final class PrefixCache {
 
     /// Keeps a sequence. `blocks` hold its keys and values from position 0; from now on they are shared, and nobody may
     /// write to the part of them that `tokens` stand for.
-    /// Returns the blocks that are stored for them: some of `blocks`, or others with the same contents.
+    /// Returns the blocks that are stored for them: some of `blocks`, or others with the same contents. No use of its
+    /// own: it was used when work on it began.
     @discardableResult
     func commit(_ tokens: ArraySlice<TokenID>, blocks: [KVBlock]) -> [KVBlock] {
-        clock += 1
         var stored: [KVBlock] = []
         var parent: Node?
         var rest = tokens
@@ -201,6 +203,7 @@ final class PrefixCache {
             let before = start == 0 ? [] : blocks(of: Array(file.header.tokens[..<start]))
         else { return false }
         let own = file.header.checksums.indices.map { KVBlock(file, index: $0) }
+        clock += 1
         commit(file.header.tokens[...], blocks: before + own)
         return true
     }
@@ -231,43 +234,29 @@ final class PrefixCache {
         return oldest
     }
 
-    /// Drops what is stored of a sequence, its end first, as far as no other stored one needs it: of one that was not
-    /// read to its end, or whose short end was not worth storing, what there is. Context from a snapshot stays, because
-    /// snapshots of documents continue it.
+    /// Drops what belongs to none of these sequences and was not used since the last call: whoever used it may not have
+    /// said yet what is to stay. Pages of a snapshot take no memory of ours and stay, context first of all, which
+    /// snapshots of documents continue; they go where the sequences are all that is wanted of their document.
     ///
-    /// - Parameters:
-    ///   - keptCount: leading tokens that stay.
-    ///   - working: the sequence that is worked on. Blocks that are all its stay; one in which it parts does not, since
-    ///     it has, or will have before it writes, a block of its own there.
-    func forget(_ tokens: [TokenID], keeping keptCount: Int = 0, working: [TokenID] = []) {
-        let workingCount = Self.commonCount(working, tokens[...])
-        let match = match(tokens[...])
-        var path = match.path
-        if let tail = match.tail {
-            // Where another sequence goes on in the same block, the end is not stored.
-            guard tail.tokens.count == match.tailCount else { return }
-            path.append(tail)
+    /// - Parameter isKnown: whether the sequences are all that is wanted of a document, by its snapshot's origin.
+    func retain(_ sequences: [[TokenID]], whereKnown isKnown: (SnapshotOrigin) -> Bool) {
+        var wanted: Set<ObjectIdentifier> = []
+        for sequence in sequences {
+            let match = match(sequence[...])
+            wanted.formUnion(match.path.map(ObjectIdentifier.init))
+            // A few tokens in a block of another sequence are computed again in a moment.
+            guard let tail = match.tail, match.tailCount >= KVCache.leastStoredTokenCount else { continue }
+            wanted.insert(ObjectIdentifier(tail))
         }
-        while let leaf = path.popLast(), leaf.children.isEmpty,
-            leaf.block.snapshot.map({ !$0.origin.documentPath.isEmpty }) ?? true
-        {
-            let start = path.count * KVCache.blockPositions
-            guard start + leaf.tokens.count > workingCount else { return }
-            guard start >= keptCount else { return cut(leaf, to: keptCount - start) }
-            remove(leaf)
+        var nodes: [Node] = []
+        forEachNode { nodes.append($0) }
+        // Children before their parents.
+        for node in nodes.reversed()
+        where node.children.isEmpty && node.lastUse <= retainedUse && !wanted.contains(ObjectIdentifier(node)) {
+            let origin = node.block.snapshot?.origin
+            if origin.map({ !$0.documentPath.isEmpty && isKnown($0) }) ?? true { remove(node) }
         }
-    }
-
-    /// Takes from a leaf the tokens that nobody needs: with them, what stays would not end where it is said to, and not
-    /// be found when it is forgotten in its turn.
-    private func cut(_ leaf: Node, to count: Int) {
-        guard count < leaf.tokens.count else { return }
-        let left = leaf.tokens[..<count]
-        let siblings = leaf.parent?.children ?? roots
-        if siblings.contains(where: { $0 !== leaf && Self.commonCount($0.tokens, left) == count }) {
-            return remove(leaf)
-        }
-        leaf.tokens = Array(left)
+        retainedUse = clock
     }
 
     /// Drops every sequence through the blocks of a snapshot.

@@ -265,7 +265,6 @@ struct WarmTests {
         // The document's own prompt, which had been read before, is noted behind it.
         session.keeper.requestFinished(
             PromptRecord(request, own), text: nil, since: session.keeper.requestArrived())
-        try await wait { session.keeper.hasUnfreedPrompts }
         #expect(await session.engine.knownPrefixLength(of: tokens) == 256)
         _ = try await session.ask(project.filePath, text, cursor)
         try await wait { await session.engine.knownPrefixLength(of: tokens) == 0 }

@@ -75,10 +75,10 @@ struct PrefixCacheTests {
                 naive.cache.makeRoom()
                 isWhole = false
             case 8 where seed.isMultiple(of: 3):
-                let forgotten = naive.prompts.randomElement(using: &random) ?? []
-                naive.cache.prefixes.forget(
-                    forgotten, keeping: random.below(2) * random.below(forgotten.count + 1),
-                    working: naive.cache.tokens)
+                let kept = naive.prompts.filter { _ in random.below(2) == 0 }.map { prompt in
+                    Array(prompt.prefix(random.below(2 * prompt.count)))
+                }
+                naive.cache.prefixes.retain(kept + [naive.cache.tokens]) { _ in false }
                 isWhole = false
             default: break
             }
@@ -107,92 +107,55 @@ struct PrefixCacheTests {
         #expect(first == 512)
     }
 
-    @Test("A forgotten sequence leaves what others need, and what was used last")
-    func forgets() throws {
+    @Test("What is not wanted goes, once nobody has used it since the last time, and nothing of what is wanted")
+    func retains() throws {
         var naive = try Naive()
         let context = (0..<300).map { TokenID(Int32($0)) }
         let files = (1...3).map { file in context + (0..<200).map { TokenID(Int32(1_000 * file) + $0) } }
         for file in files { _ = naive.read(file, generating: []) }
         naive.cache.store()
         let prefixes = naive.cache.prefixes
+        func lengths() -> [Int] { files.map { prefixes.longestPrefix(of: $0) } }
+        func retain(_ sequences: [[TokenID]]) {
+            prefixes.retain(sequences) { _ in false }
+            naive.cache.checkInvariants()
+        }
         let before = prefixes.byteCount
-        prefixes.forget(files[0])
-        // Of 500 tokens two whole blocks of context are shared.
-        #expect(prefixes.longestPrefix(of: files[0]) == 300)
-        #expect(prefixes.byteCount == before - 2 * naive.cache.blockByteCount)
-        // The beginning of another one; used last.
-        prefixes.forget(Array(files[1].dropLast(10)))
-        prefixes.forget(files[2], working: naive.cache.tokens)
-        #expect(prefixes.longestPrefix(of: files[1]) == 500 && prefixes.longestPrefix(of: files[2]) == 500)
-        // What is needed of it stays.
-        prefixes.forget(files[1], keeping: 400)
-        #expect(prefixes.longestPrefix(of: files[1]) == 400)
-        prefixes.forget(files[1], keeping: 384)
-        #expect(prefixes.longestPrefix(of: files[1]) == 384)
-        naive.cache.checkInvariants()
+        retain([files[1]])
+        #expect(lengths() == [500, 500, 500] && prefixes.byteCount == before, "who used them may want them")
+        prefixes.touch(files[0][...])
+        // Of 500 tokens two whole blocks of context are shared, and a part of the third one.
+        retain([files[1]])
+        #expect(lengths() == [500, 500, 300] && prefixes.byteCount == before - 2 * naive.cache.blockByteCount)
+        retain([files[1]])
+        #expect(lengths() == [300, 500, 300])
+        // As far as it is wanted, by blocks.
+        retain([Array(files[1][..<400])])
+        #expect(lengths() == [300, 500, 300])
+        retain([Array(files[1][..<390])])
+        #expect(lengths() == [300, 384, 300], "six tokens of a block are computed again")
+        retain([])
+        #expect(prefixes.byteCount == 0 && prefixes.nodeCount == 0)
     }
 
-    @Test("Where the working sequence has just parted from a forgotten one, no block of that stays behind")
-    func forgetsUpToTheFork() throws {
+    @Test("Where a wanted sequence has parted from one that goes, no block of that stays behind")
+    func retainsUpToTheFork() throws {
         var naive = try Naive()
         let context = (0..<300).map { TokenID(Int32($0)) }
         let own = (0..<200).map { TokenID(1_000 + $0) }
-        _ = naive.read(context + own, generating: [])
         // Parts in the third block, then in the last.
-        for (shared, left) in [(300, 2), (480, 3)] {
+        for (shared, left) in [(300, 4), (480, 5)] {
+            _ = naive.read(context + own, generating: [])
             let edited = Array((context + own)[..<shared]) + (0..<150).map { TokenID(5_000 + $0) }
             _ = naive.read(edited, generating: [])
-            naive.cache.prefixes.forget(context + own, working: naive.cache.tokens)
+            naive.cache.store()
+            for _ in 0..<2 { naive.cache.prefixes.retain([edited]) { _ in false } }
             let nodeCount = naive.cache.prefixes.nodeCount
             #expect(nodeCount == left)
             naive.cache.checkInvariants()
             let isRight = naive.isRight
             #expect(isRight)
-            _ = naive.read(context + own, generating: [])
-            naive.cache.prefixes.forget(edited, working: naive.cache.tokens)
         }
-    }
-
-    @Test("What is left of a forgotten sequence goes with the one that it was left for")
-    func forgetsWhatWasLeft() throws {
-        var naive = try Naive()
-        let prefixes = naive.cache.prefixes
-        let prompt = (0..<300).map { TokenID(Int32($0)) }
-        // What a suggestion would lead to ends in the same block; so does a prompt that parts before the end.
-        let longer = prompt + (2_000..<2_040).map { TokenID($0) }
-        for other in [longer, Array(prompt.dropLast(5)) + [TokenID(3_000)]] {
-            _ = naive.read(prompt, generating: [])
-            _ = naive.read(other, generating: [])
-            naive.cache.store()
-            _ = naive.read([TokenID(9_000)], generating: [])
-            prefixes.forget(other, keeping: commonPrefixLength(prompt, other))
-            #expect(prefixes.longestPrefix(of: prompt) >= 295)
-            naive.cache.checkInvariants()
-            prefixes.forget(prompt)
-            #expect(prefixes.longestPrefix(of: prompt) == 0)
-            naive.cache.checkInvariants()
-        }
-    }
-
-    @Test("A sequence that is not stored to its end is forgotten like others")
-    func forgetsBeginnings() throws {
-        var naive = try Naive()
-        let first = (0..<300).map { TokenID(Int32($0)) }
-        _ = naive.read(first, generating: [])
-        // Typed on, and then elsewhere: the short end is not stored.
-        _ = naive.read(first + [TokenID(3_000)], generating: [])
-        let other = (0..<200).map { TokenID(5_000 + $0) }
-        _ = naive.read(other, generating: [])
-        naive.cache.store()
-        let prefixes = naive.cache.prefixes
-        let typed = first + (0..<10).map { TokenID(2_000 + $0) }
-        prefixes.forget(typed)
-        #expect(prefixes.longestPrefix(of: typed) == 300, "another one goes on in its last block")
-        // As of one whose reading was ended.
-        prefixes.forget(first + (3_000..<3_200).map { TokenID($0) })
-        #expect(prefixes.longestPrefix(of: typed) == 0)
-        #expect(prefixes.longestPrefix(of: other) == 200)
-        naive.cache.checkInvariants()
     }
 
     @Test("Coming back to a file costs less than a sixteenth of a block; typing in place stores nothing")

@@ -196,7 +196,7 @@ struct SnapshotTests {
         #expect(last == UInt8(truncatingIfNeeded: 69_999 + 2))
     }
 
-    @Test("An outdated prompt's pages go, those of a context that others continue stay")
+    @Test("An outdated prompt's pages go; those of a context and of documents that nobody knows stay")
     func forgetting() throws {
         let cache = PrefixCache(blockByteCount: key.blockByteCount)
         var origin = Self.origin
@@ -204,10 +204,10 @@ struct SnapshotTests {
         let context = try #require(try write(tokens(256), origin: origin))
         let document = try #require(try write(tokens(400)))
         let other = tokens(200, from: 1_000)
-        for file in [context, document, try #require(try write(other))] { #expect(cache.attach(file)) }
-        cache.forget(tokens(400))
-        #expect(cache.longestPrefix(of: tokens(400)) == 256)
-        cache.forget(tokens(256))
+        var another = Self.origin
+        another.documentPath = "another.swift"
+        for file in [context, document, try #require(try write(other, origin: another))] { #expect(cache.attach(file)) }
+        for _ in 0..<2 { cache.retain([]) { $0.documentPath == Self.origin.documentPath } }
         #expect(cache.longestPrefix(of: tokens(400)) == 256 && cache.longestPrefix(of: other) == 200)
         cache.checkInvariants()
     }
