@@ -15,7 +15,11 @@ struct SpeculationBench {
     static let plain = Kind(name: "plain", alternative: nil)
     static let passRowCounts = [1, 2, 3, 4, 6, 8, 9, 12, 16, 24, 32]
     static let levelRowCounts = [1, 2, 4, 8, 16]
-    private static let costRepeats = 5
+    /// Repetitions from one measurement of the costs to the next.
+    private static let costInterval = 3
+    /// A median over few tokens is noise: of shorter texts there are more repetitions, up to so many times as many.
+    private static let fullLength = 16
+    private static let greatestRepetition = 5
 
     let engine: InferenceEngine
     let kinds: [Kind]
@@ -31,15 +35,9 @@ struct SpeculationBench {
 
     /// All cases of one prompt size that are not in the file yet.
     func run(_ cases: [SpeculationWorkload.Case], file: inout SpeculationCaseFile) async throws {
-        var costs: (SpeculationCosts, SpeculationCaseRecord.Costs)?
         for (index, each) in cases.enumerated() {
             guard !file.contains(name: each.name, promptTokenCount: each.prompt.count) else { continue }
-            if costs == nil {
-                _ = try await generate(each.prompt, kind: Self.plain)  // the prompt's keys and values
-                costs = try await measureCosts()
-            }
-            guard let costs else { return }
-            let record = try await run(each, costs: costs)
+            let record = try await run(each)
             try file.append(record)
             if !isQuiet { progress(record, "\(index + 1)/\(cases.count)") }
         }
@@ -53,16 +51,16 @@ struct SpeculationBench {
             "\(place) \(record.promptTokenCount) \(record.name): \(gains.joined(separator: ", "))")
     }
 
-    private func run(
-        _ each: SpeculationWorkload.Case, costs: (SpeculationCosts, SpeculationCaseRecord.Costs)
-    ) async throws -> SpeculationCaseRecord {
+    private func run(_ each: SpeculationWorkload.Case) async throws -> SpeculationCaseRecord {
         let expected = try await generate(each.prompt, kind: Self.plain).tokens
         var record = SpeculationCaseRecord(
             settings: settings, name: each.name, promptTokenCount: each.prompt.count,
-            tokenCount: max(0, expected.count - 1), costs: costs.1)
-        guard expected.count > 1 else { return record }
+            tokenCount: max(0, expected.count - 1),
+            plainRounds: expected.count - (expected.count == maximumTokens ? 1 : 0))
+        var samples = SpeculationCostSamples()
         let learned = await learned()
-        for repetition in 0...pairCount {
+        for repetition in 0...repetitionCount(tokenCount: record.tokenCount) {
+            if repetition % Self.costInterval == 0 { try await measureCosts(into: &samples) }
             // The first one warms up and is profiled. All begin with what was known before this text.
             await engine.setProfiling(repetition == 0)
             for (alternative, learned) in learned { await engine.restore(learned, alternative: alternative) }
@@ -76,15 +74,22 @@ struct SpeculationBench {
                 add(generation, kind: kind, isProfile: repetition == 0, to: &record)
             }
         }
+        record.costs = samples.medians
         for kind in kinds where kind.isRecorded {
             guard let alternative = kind.alternative else { continue }
             let seconds = ShapeSearch.seconds(
                 await engine.recordDrafts(
                     alternative: alternative, prompt: each.prompt, continuation: expected,
-                    nodeCount: ShapeSearch.nodeCounts.last ?? 0), costs: costs.0)
+                    nodeCount: ShapeSearch.nodeCounts.last ?? 0), costs: record.costs.curve)
             record.shapeSeconds[kind.name] = ShapeSearch.shapes.map { seconds[$0] ?? 0 }
         }
         return record
+    }
+
+    /// None beside the warm-up for a text that has no speed.
+    private func repetitionCount(tokenCount: Int) -> Int {
+        guard tokenCount > 0 else { return 0 }
+        return pairCount * max(1, min(Self.greatestRepetition, Self.fullLength / tokenCount))
     }
 
     private func learned() async -> [(alternative: Int, SpeculationLearning)] {
@@ -119,27 +124,21 @@ struct SpeculationBench {
         record.profiles[kind.name] = profile
     }
 
-    private func measureCosts() async throws -> (SpeculationCosts, SpeculationCaseRecord.Costs)? {
+    private func measureCosts(into samples: inout SpeculationCostSamples) async throws {
         let recorded = kinds.first { $0.isRecorded }?.alternative
         guard let alternative = recorded ?? kinds.compactMap(\.alternative).last,
-            let costs = await engine.measuredCosts(
-                alternative: alternative, rowCounts: Self.passRowCounts, levelRowCounts: Self.levelRowCounts,
-                repeats: Self.costRepeats)
-        else { return nil }
+            let (passes, levels) = await engine.measureCosts(
+                alternative: alternative, rowCounts: Self.passRowCounts, levelRowCounts: Self.levelRowCounts)
+        else {
+            throw CommandError.usage("--depths leaves no room to measure passes", fix: "choose smaller ones")
+        }
         var fullHead: [Double] = []
         if let fullHeadAlternative {
             fullHead =
-                await engine.measuredCosts(
-                    alternative: fullHeadAlternative, rowCounts: [], levelRowCounts: Self.levelRowCounts,
-                    repeats: Self.costRepeats)?.levels.map(\.seconds) ?? []
+                await engine.measureCosts(
+                    alternative: fullHeadAlternative, rowCounts: [], levelRowCounts: Self.levelRowCounts)?.levels ?? []
         }
-        return (
-            costs,
-            SpeculationCaseRecord.Costs(
-                passRows: costs.passes.map(\.rows), passSeconds: costs.passes.map(\.seconds),
-                levelRows: costs.levels.map(\.rows), levelSeconds: costs.levels.map(\.seconds),
-                fullHeadLevelSeconds: fullHead)
-        )
+        samples.add(passes: passes, levels: levels, fullHeadLevels: fullHead)
     }
 
     private func generate(_ prompt: [TokenID], kind: Kind) async throws -> Generation {
@@ -161,7 +160,33 @@ extension SpeculationCaseRecord.Profile {
         emitted = telemetry.emitted
         passesByRowCount = telemetry.passesByRowCount
         levelsByRowCount = telemetry.levelsByRowCount
+        passSecondsByRowCount = telemetry.targetTimeByRowCount.map { $0 / .seconds(1) }
         drafted = telemetry.draftedBySourceAndDepth.map { Array($0.prefix(Self.depthCount)) }
         accepted = telemetry.acceptedBySourceAndDepth.map { Array($0.prefix(Self.depthCount)) }
+    }
+}
+
+/// Costs as they were measured between the repetitions of a case.
+struct SpeculationCostSamples {
+    private var passes: [[Double]] = []
+    private var levels: [[Double]] = []
+    private var fullHeadLevels: [[Double]] = []
+
+    mutating func add(passes: [Double], levels: [Double], fullHeadLevels: [Double]) {
+        self.passes.append(passes)
+        self.levels.append(levels)
+        self.fullHeadLevels.append(fullHeadLevels)
+    }
+
+    var medians: SpeculationCaseRecord.Costs {
+        let levelRows = levels.first?.isEmpty ?? true ? [] : SpeculationBench.levelRowCounts
+        return SpeculationCaseRecord.Costs(
+            passRows: passes.isEmpty ? [] : SpeculationBench.passRowCounts, passSeconds: Self.medians(passes),
+            levelRows: levelRows, levelSeconds: Self.medians(levels),
+            fullHeadLevelSeconds: Self.medians(fullHeadLevels))
+    }
+
+    private static func medians(_ samples: [[Double]]) -> [Double] {
+        (samples.first ?? []).indices.map { index in BenchStatistics.median(samples.map { $0[index] }) }
     }
 }

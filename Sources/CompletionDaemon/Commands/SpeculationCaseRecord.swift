@@ -19,6 +19,8 @@ struct SpeculationCaseRecord: Codable {
         var emitted = 0
         var passesByRowCount: [Int] = []
         var levelsByRowCount: [Int] = []
+        /// Of the timed runs.
+        var passSecondsByRowCount: [Double] = []
         /// [source][depth]
         var drafted: [[Int]] = []
         var accepted: [[Int]] = []
@@ -28,13 +30,14 @@ struct SpeculationCaseRecord: Codable {
         var verificationSeconds = 0.0
     }
 
+    /// Medians of what was measured between the repetitions.
     struct Costs: Codable {
-        let passRows: [Int]
-        let passSeconds: [Double]
-        let levelRows: [Int]
-        let levelSeconds: [Double]
+        var passRows: [Int] = []
+        var passSeconds: [Double] = []
+        var levelRows: [Int] = []
+        var levelSeconds: [Double] = []
         /// With the LM head over the whole vocabulary.
-        let fullHeadLevelSeconds: [Double]
+        var fullHeadLevelSeconds: [Double] = []
     }
 
     /// What must be equal for two runs to be one.
@@ -43,18 +46,21 @@ struct SpeculationCaseRecord: Codable {
     let promptTokenCount: Int
     /// Tokens after the first, which the prompt's pass gives.
     let tokenCount: Int
+    /// Passes of plain decoding after the prompt's: one for each token, and one more that draws what ends a text.
+    let plainRounds: Int
     /// Tokens per second, by kind, one for each repetition; repetitions stand side by side.
     var rates: [String: [Double]] = [:]
     var profiles: [String: Profile] = [:]
     /// Of `ShapeSearch.shapes`, by kind; infinite where a shape is not possible.
     var shapeSeconds: [String: [Double]] = [:]
-    let costs: Costs
+    var costs = Costs()
 
     /// Whether its lists fit each other and the shapes of this build, and its counts are small enough to be added up:
     /// a line may have been written by anything.
     var isWellFormed: Bool {
         let seconds = costs.passSeconds + costs.levelSeconds + costs.fullHeadLevelSeconds
         return promptTokenCount > 0 && Self.counts.contains(tokenCount)
+            && (tokenCount...tokenCount + 1).contains(plainRounds)
             && costs.passRows.first == 1 && Self.ascends(costs.passRows) && Self.ascends(costs.levelRows)
             && costs.passRows.count == costs.passSeconds.count
             && costs.levelRows.count == costs.levelSeconds.count
@@ -85,6 +91,7 @@ extension SpeculationCaseRecord.Profile {
     fileprivate var isWellFormed: Bool {
         let counts = [rounds, emitted] + passesByRowCount + levelsByRowCount + (drafted + accepted).flatMap { $0 }
         return counts.allSatisfy(SpeculationCaseRecord.counts.contains)
+            && passSecondsByRowCount.allSatisfy { $0 >= 0 && $0.isFinite }
             && drafted.map(\.count) == accepted.map(\.count)
     }
 }

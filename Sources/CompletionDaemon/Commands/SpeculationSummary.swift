@@ -48,6 +48,7 @@ struct SpeculationSummary {
             single("\(kind)_tau", "tokens/pass", Double(profile.emitted) / rounds),
             summary("\(kind)_relative_cost", "passes/round", records.compactMap { relativeCost($0, kind) }),
             summary("\(kind)_efficiency", "x", records.compactMap { efficiency($0, kind) }),
+            summary("\(kind)_passes_in_rounds", "x", records.compactMap { passesInRounds($0, kind) }),
             single(
                 "\(kind)_nodes_per_round", "nodes",
                 Double(profile.drafted.reduce(0) { $0 + $1.reduce(0, +) }) / rounds),
@@ -86,35 +87,67 @@ struct SpeculationSummary {
         return total
     }
 
-    /// What a round cost in passes of one row, draft included, by the case's own curve.
-    private func relativeCost(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
-        guard let profile = record.profiles[kind], profile.rounds > 0 else { return nil }
-        let costs = record.costs.curve
-        let passes = profile.passesByRowCount.enumerated().reduce(0.0) { sum, entry in
-            entry.element == 0 ? sum : sum + Double(entry.element) * costs.passSeconds(rows: entry.offset)
-        }
-        let levels = profile.levelsByRowCount.enumerated().reduce(0.0) { sum, entry in
-            entry.element == 0 ? sum : sum + Double(entry.element) * costs.levelSeconds(rows: entry.offset)
-        }
-        return (passes + levels) / (Double(profile.rounds) * costs.passSeconds(rows: 1))
+    /// Seconds of a text by the case's own curve, draft included; one kind's rounds of one repetition.
+    private func curveSeconds(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
+        guard let profile = record.profiles[kind], profile.rounds > 0, let repetitions = record.rates[kind]?.count
+        else { return nil }
+        return (passSeconds(record, profile) + levelSeconds(record, profile)) / Double(max(1, repetitions))
     }
 
-    /// Measured speed-up ÷ (τ ÷ relative cost): what is lost to everything but passes and levels.
+    private func passSeconds(_ record: SpeculationCaseRecord, _ profile: SpeculationCaseRecord.Profile) -> Double {
+        let costs = record.costs.curve
+        return profile.passesByRowCount.enumerated().reduce(0.0) { sum, entry in
+            entry.element == 0 ? sum : sum + Double(entry.element) * costs.passSeconds(rows: entry.offset)
+        }
+    }
+
+    private func levelSeconds(_ record: SpeculationCaseRecord, _ profile: SpeculationCaseRecord.Profile) -> Double {
+        let costs = record.costs.curve
+        return profile.levelsByRowCount.enumerated().reduce(0.0) { sum, entry in
+            entry.element == 0 ? sum : sum + Double(entry.element) * costs.levelSeconds(rows: entry.offset)
+        }
+    }
+
+    private func plainSeconds(_ record: SpeculationCaseRecord) -> Double {
+        Double(record.plainRounds) * record.costs.curve.passSeconds(rows: 1)
+    }
+
+    /// What a round cost in passes of one row.
+    private func relativeCost(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
+        guard let profile = record.profiles[kind], profile.rounds > 0 else { return nil }
+        return (passSeconds(record, profile) + levelSeconds(record, profile))
+            / (Double(profile.rounds) * record.costs.curve.passSeconds(rows: 1))
+    }
+
+    /// Measured speed-up ÷ (τ ÷ relative cost), with τ against plain decoding's, whose last pass may emit nothing: what
+    /// is lost to everything but passes and levels.
     private func efficiency(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
-        guard let profile = record.profiles[kind], profile.emitted > 0, let speedup = record.speedup(kind),
-            let cost = relativeCost(record, kind)
-        else { return nil }
-        return speedup / (Double(profile.emitted) / Double(profile.rounds) / cost)
+        guard let speedup = record.speedup(kind), let seconds = curveSeconds(record, kind) else { return nil }
+        return speedup / (plainSeconds(record) / seconds)
+    }
+
+    /// Seconds that the target's passes took in rounds, in those of the same passes by the curve.
+    private func passesInRounds(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
+        guard let profile = record.profiles[kind], profile.rounds > 0 else { return nil }
+        return profile.passSecondsByRowCount.reduce(0, +) / passSeconds(record, profile)
+    }
+
+    /// Seconds of a round of plain decoding in passes of one row.
+    private func plainRound(_ record: SpeculationCaseRecord) -> Double {
+        Double(record.tokenCount) / rate(record, "plain") / plainSeconds(record)
     }
 
     // MARK: Costs and bounds
 
     private var costResults: [BenchResult] {
-        guard let costs = records.first?.costs, let one = costs.passSeconds.first, one > 0 else { return [] }
+        guard let costs = records.first?.costs else { return [] }
         func median(_ values: (SpeculationCaseRecord.Costs) -> Double) -> Double {
             BenchStatistics.median(records.map { values($0.costs) })
         }
-        var results = [single("pass_of_1_row", "ms", 1e3 * median { $0.passSeconds[0] })]
+        var results = [
+            single("pass_of_1_row", "ms", 1e3 * median { $0.passSeconds[0] }),
+            summary("plain_round", "passes", records.map(plainRound)),
+        ]
         for (index, rows) in costs.passRows.enumerated().dropFirst() {
             results.append(
                 single("pass_of_\(rows)_rows", "passes", median { $0.passSeconds[index] / $0.passSeconds[0] })
@@ -131,10 +164,7 @@ struct SpeculationSummary {
                     "draft_level_of_\(rows)_full_head", "passes",
                     median { $0.fullHeadLevelSeconds[index] / $0.passSeconds[0] }))
         }
-        let curve = costs.curve
-        let bound =
-            (1...(costs.passRows.last ?? 1)).map { Double($0) * one / curve.passSeconds(rows: $0) }.max() ?? 1
-        results.append(single("bound_perfect_acceptance", "x", bound))
+        results.append(single("bound_perfect_acceptance", "x", median(\.bound)))
         return results
     }
 
@@ -152,12 +182,14 @@ struct SpeculationSummary {
             }
         }
         guard let best, kindNames.contains("all") else { return [] }
-        let policySeconds = records.reduce(0.0) { $0 + Double($1.tokenCount) / rate($1, "all") }
+        // By the same curve: what is lost to anything but the choice of shapes is `efficiency`'s.
+        let policyRate = tokens / records.reduce(0.0) { $0 + (curveSeconds($1, "all") ?? 0) }
         return [
             single("best_fixed_shape_rate", "tok/s", best.rate),
             single("best_fixed_shape_levels", "levels", Double(best.shape.levelCount)),
             single("best_fixed_shape_nodes", "nodes", Double(best.shape.nodeCount)),
-            single("policy_to_best_fixed_shape", "x", tokens / policySeconds / best.rate),
+            single("policy_rate", "tok/s", policyRate),
+            single("policy_to_best_fixed_shape", "x", policyRate / best.rate),
         ]
     }
 
@@ -183,12 +215,19 @@ extension SpeculationCaseRecord.Costs {
             depth: 0, passes: zip(passRows, passSeconds).map { ($0, $1) },
             levels: zip(levelRows, levelSeconds).map { ($0, $1) })
     }
+
+    /// What a draft that is free and always right would give.
+    fileprivate var bound: Double {
+        let curve = curve
+        return (1...(passRows.last ?? 1)).map { Double($0) * curve.passSeconds(rows: 1) / curve.passSeconds(rows: $0) }
+            .max() ?? 1
+    }
 }
 
 extension SpeculationCaseRecord.Profile {
     mutating func add(_ other: Self) {
-        func sum(_ a: [Int], _ b: [Int]) -> [Int] {
-            (0..<max(a.count, b.count)).map { ($0 < a.count ? a[$0] : 0) + ($0 < b.count ? b[$0] : 0) }
+        func sum<Value: AdditiveArithmetic>(_ a: [Value], _ b: [Value]) -> [Value] {
+            (0..<max(a.count, b.count)).map { ($0 < a.count ? a[$0] : .zero) + ($0 < b.count ? b[$0] : .zero) }
         }
         func sum(_ a: [[Int]], _ b: [[Int]]) -> [[Int]] {
             (0..<max(a.count, b.count)).map { sum($0 < a.count ? a[$0] : [], $0 < b.count ? b[$0] : []) }
@@ -197,6 +236,7 @@ extension SpeculationCaseRecord.Profile {
         emitted += other.emitted
         passesByRowCount = sum(passesByRowCount, other.passesByRowCount)
         levelsByRowCount = sum(levelsByRowCount, other.levelsByRowCount)
+        passSecondsByRowCount = sum(passSecondsByRowCount, other.passSecondsByRowCount)
         drafted = sum(drafted, other.drafted)
         accepted = sum(accepted, other.accepted)
         draftSeconds += other.draftSeconds

@@ -48,39 +48,28 @@ extension InferenceEngine {
         if case .quantized(let model) = model { model.timesAttention = isOn }
     }
 
-    /// Measured behind the resident sequence: medians of `repeats` rounds over all row counts.
-    package func measuredCosts(
-        alternative: Int, rowCounts: [Int], levelRowCounts: [Int], repeats: Int
-    ) -> SpeculationCosts? {
-        guard case .quantized(let model) = model, model.tokens.count + (rowCounts.max() ?? 0) <= positionLimit
+    /// Seconds of one pass and of one level of each width, behind the resident sequence; row counts ascend. Nil where
+    /// there is no room for them.
+    package func measureCosts(
+        alternative: Int, rowCounts: [Int], levelRowCounts: [Int]
+    ) -> (passes: [Double], levels: [Double])? {
+        guard case .quantized(let model) = model, let speculator = alternatives[alternative],
+            model.tokens.count + (rowCounts + levelRowCounts).reduce(0, max) <= positionLimit
         else { return nil }
         let depth = model.tokens.count
-        let draft = alternatives[alternative]?.longSpec
-        var passes = [[Double]](repeating: [], count: rowCounts.count)
-        var levels = [[Double]](repeating: [], count: levelRowCounts.count)
-        team.withLiveRequest(cancellation: nil) {
-            // The first pass of a kind finds the caches full of another's data and is not counted.
-            for _ in 0..<repeats {
-                for (index, rows) in rowCounts.enumerated() {
-                    _ = model.measurePass(rowCount: rows, depth: depth)
-                    passes[index].append(model.measurePass(rowCount: rows, depth: depth))
-                }
-                for (index, rows) in levelRowCounts.enumerated() {
-                    guard let draft else { break }
-                    // Between two levels the target's pass runs, as in a round.
-                    _ = draft.measureLevel(rowCount: rows, depth: depth)
-                    _ = model.measurePass(rowCount: rows, depth: depth)
-                    levels[index].append(draft.measureLevel(rowCount: rows, depth: depth))
-                }
+        return team.withLiveRequest(cancellation: nil) {
+            // The first ones find the caches full of something else's data and are not counted.
+            for _ in 0..<2 { _ = model.measurePass(rowCount: 1, depth: depth) }
+            let passes = rowCounts.map { model.measurePass(rowCount: $0, depth: depth) }
+            guard let draft = speculator.longSpec else { return (passes, []) }
+            let levels = levelRowCounts.map { rows in
+                // Between two levels the target's pass runs, as in a round.
+                _ = draft.measureLevel(rowCount: rows, depth: depth)
+                _ = model.measurePass(rowCount: rows, depth: depth)
+                return draft.measureLevel(rowCount: rows, depth: depth)
             }
+            return (passes, levels)
         }
-        func medians(_ rowCounts: [Int], _ times: [[Double]]) -> [(rows: Int, seconds: Double)] {
-            zip(rowCounts, times).compactMap { rows, times in
-                times.isEmpty ? nil : (rows, times.sorted()[times.count / 2])
-            }
-        }
-        return SpeculationCosts(
-            depth: depth, passes: medians(rowCounts, passes), levels: medians(levelRowCounts, levels))
     }
 
     /// Seconds of passes behind `depth` positions whose keys and values are whatever is there. Empties the sequence.

@@ -73,19 +73,21 @@ struct SpeculationBenchTests {
 
     private func record(_ name: String, size: Int = 100, tokenCount: Int = 60) -> SpeculationCaseRecord {
         var record = SpeculationCaseRecord(
-            settings: "s", name: name, promptTokenCount: size, tokenCount: tokenCount,
-            costs: SpeculationCaseRecord.Costs(
-                passRows: [1, 8], passSeconds: [1, 2], levelRows: [1, 4], levelSeconds: [0.2, 0.3],
-                fullHeadLevelSeconds: [0.3, 0.6]))
+            settings: "s", name: name, promptTokenCount: size, tokenCount: tokenCount, plainRounds: tokenCount)
+        record.costs = SpeculationCaseRecord.Costs(
+            passRows: [1, 8], passSeconds: [1, 2], levelRows: [1, 4], levelSeconds: [0.2, 0.3],
+            fullHeadLevelSeconds: [0.3, 0.6])
         record.rates = ["plain": [1, 2, 1], "all": [1.5, 3, 1.5]]
         var profile = SpeculationCaseRecord.Profile()
-        // 30 rounds for 60 tokens: half of them a pass of one row, half one of eight with a level of the draft.
-        profile.rounds = 30
-        profile.emitted = 60
-        profile.passesByRowCount = [0, 15, 0, 0, 0, 0, 0, 0, 15]
-        profile.levelsByRowCount = [0, 15]
-        profile.drafted = [[15], [90]]
-        profile.accepted = [[10], [20]]
+        // Three times 30 rounds for 60 tokens: half of them a pass of one row, half one of eight with a level of the
+        // draft.
+        profile.rounds = 90
+        profile.emitted = 180
+        profile.passesByRowCount = [0, 45, 0, 0, 0, 0, 0, 0, 45]
+        profile.levelsByRowCount = [0, 45]
+        profile.passSecondsByRowCount = [0, 54, 0, 0, 0, 0, 0, 0, 108]
+        profile.drafted = [[45], [270]]
+        profile.accepted = [[30], [60]]
         (profile.draftSeconds, profile.attentionSeconds) = (1, 2)
         (profile.linearSeconds, profile.verificationSeconds) = (6, 1)
         record.profiles = ["all": profile]
@@ -105,15 +107,40 @@ struct SpeculationBenchTests {
         }
         #expect(try value("all_speedup_geometric_mean") == 1.5)
         #expect(try value("all_tau") == 2)
-        #expect(try value("all_relative_cost") == 1.6)  // (15 · 1 + 15 · 2 + 15 · 0.2) ÷ 30
-        #expect(try value("all_efficiency") == 1.2)
+        #expect(try value("all_relative_cost") == 1.6)  // (45 · 1 + 45 · 2 + 45 · 0.2) ÷ 90
+        #expect(try value("all_efficiency") == 1.2)  // 1.5 ÷ (2 ÷ 1.6)
+        #expect(try value("all_passes_in_rounds") == 1.2)  // 162 ÷ 135
+        #expect(try value("plain_round") == 1)
         #expect(try value("all_share_target_linear") == 60)
         #expect(try value("all_longspec_accepted_at_depth_1") == 66.667)
         #expect(try value("all_prompt_lookup_share_of_tokens") == 33.333)
         #expect(try value("draft_level_of_4_full_head") == 0.6)
         #expect(try value("bound_perfect_acceptance") == 4)
         #expect(try value("best_fixed_shape_rate") == 2)
-        #expect(try value("policy_to_best_fixed_shape") == 0.75)  // 60 tokens in 40 seconds against 30
+        #expect(try value("policy_to_best_fixed_shape") == 0.625)  // 60 tokens in 48 seconds against 30
+    }
+
+    @Test("The pass that draws a text's end is plain decoding's, too")
+    func endRound() throws {
+        var ended = SpeculationCaseRecord(
+            settings: "s", name: "short", promptTokenCount: 100, tokenCount: 3, plainRounds: 4)
+        ended.costs = record("a").costs
+        ended.rates = ["plain": [1], "all": [1]]
+        var profile = SpeculationCaseRecord.Profile()
+        (profile.rounds, profile.emitted, profile.passesByRowCount) = (4, 3, [0, 4])
+        ended.profiles = ["all": profile]
+        let results = SpeculationSummary(records: [ended], kindNames: ["all"], label: "100").results
+        #expect(results.first { $0.name == "all_efficiency@100" }?.median == 1)
+    }
+
+    @Test("Costs are the medians of what was measured between the repetitions")
+    func costSamples() {
+        var samples = SpeculationCostSamples()
+        let passes = SpeculationBench.passRowCounts.map { Double($0) }
+        for factor in [1.0, 5, 2] {
+            samples.add(passes: passes.map { $0 * factor }, levels: [], fullHeadLevels: [])
+        }
+        #expect(samples.medians.passSeconds == passes.map { $0 * 2 } && samples.medians.levelRows.isEmpty)
     }
 
     @Test("Cases are chosen by how many or by which")
