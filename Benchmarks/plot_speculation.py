@@ -48,6 +48,7 @@ def print_tables(results, depths):
             (f"{label}: worst case", f"{kind}_speedup_worst_case"), (f"{label}: τ", f"{kind}_tau"),
             (f"{label}: relative cost of a round", f"{kind}_relative_cost"),
             (f"{label}: efficiency", f"{kind}_efficiency"), (f"{label}: tokens/s", f"{kind}_rate"),
+            (f"{label}: passes in rounds", f"{kind}_passes_in_rounds"),
         ]
         for share in ("draft", "target_attention", "target_linear", "verification"):
             rows.append((f"{label}: time in {share.replace('_', ' ')}, %", f"{kind}_share_{share}"))
@@ -56,8 +57,9 @@ def print_tables(results, depths):
     rows += [
         ("best fixed shape, tokens/s", "best_fixed_shape_rate"),
         ("its draft levels", "best_fixed_shape_levels"), ("its nodes", "best_fixed_shape_nodes"),
-        ("policy ÷ best fixed shape", "policy_to_best_fixed_shape"),
+        ("policy by the same costs, tokens/s", "policy_rate"), ("policy ÷ best fixed shape", "policy_to_best_fixed_shape"),
         ("bound: perfect acceptance", "bound_perfect_acceptance"), ("pass of one row, ms", "pass_of_1_row"),
+        ("a plain round, passes", "plain_round"),
     ]
     rows += [(f"pass of {count} rows, passes", f"pass_of_{count}_rows") for count in (2, 4, 8, 16, 32)]
     for count in (1, 4, 16):

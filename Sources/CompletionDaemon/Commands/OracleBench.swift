@@ -65,7 +65,7 @@ struct OracleBench {
             return []
         }
         let one = costs.passSeconds(rows: 1)
-        let perfect = Self.boundRowCounts.map { Double($0) * one / costs.passSeconds(rows: $0) }.max() ?? 1
+        let perfect = costs.bound(maximumRows: Self.boundRowCounts.upperBound)
         let fewest = Int(Self.meanAcceptedLength.rounded(.up))
         let atTau = Self.meanAcceptedLength * one / costs.passSeconds(rows: fewest)
         return [

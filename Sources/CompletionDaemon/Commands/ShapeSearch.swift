@@ -19,14 +19,16 @@ enum ShapeSearch {
     }
 
     /// Seconds that a text would have taken with each shape. `records[i]` stands at the text's token i; the first token
-    /// comes from the prompt's pass.
-    static func seconds(_ records: [DraftRecord], costs: SpeculationCosts) -> [Shape: Double] {
+    /// comes from the prompt's pass. `endsText`: the text ends in a token that is drawn after its last one.
+    static func seconds(
+        _ records: [DraftRecord], endsText: Bool, costs: SpeculationCosts
+    ) -> [Shape: Double] {
         let hasDraft = records.contains { !$0.levelRowCounts.isEmpty }
         var result: [Shape: Double] = [:]
         for levelCount in levelCounts where levelCount == 0 || hasDraft {
             let ranked = records.map { rightRanks($0, levelCount: levelCount) }
             for shape in shapes where shape.levelCount == levelCount {
-                result[shape] = replay(records, ranked, shape: shape, costs: costs)
+                result[shape] = replay(records, ranked, shape: shape, endsText: endsText, costs: costs)
             }
         }
         return result
@@ -42,7 +44,7 @@ enum ShapeSearch {
     }
 
     private static func replay(
-        _ records: [DraftRecord], _ ranked: [(ranks: [Int], count: Int)], shape: Shape,
+        _ records: [DraftRecord], _ ranked: [(ranks: [Int], count: Int)], shape: Shape, endsText: Bool,
         costs: SpeculationCosts
     ) -> Double {
         var seconds = 0.0
@@ -56,6 +58,7 @@ enum ShapeSearch {
             }
             position += accepted + 1
         }
-        return seconds
+        // Where all that was left was accepted, the same pass has drawn the end.
+        return endsText && position == records.count ? seconds + costs.passSeconds(rows: 1) : seconds
     }
 }

@@ -16,10 +16,10 @@ struct SpeculationBench {
     static let passRowCounts = [1, 2, 3, 4, 6, 8, 9, 12, 16, 24, 32]
     static let levelRowCounts = [1, 2, 4, 8, 16]
     /// Repetitions from one measurement of the costs to the next.
-    private static let costInterval = 3
-    /// A median over few tokens is noise: of shorter texts there are more repetitions, up to so many times as many.
-    private static let fullLength = 16
-    private static let greatestRepetition = 5
+    private static let costInterval = 2
+    /// A median over few tokens is noise: shorter texts are repeated more often, up to so many times as often.
+    private static let fullTokenCount = 16
+    private static let maximumRepetitionFactor = 5
 
     let engine: InferenceEngine
     let kinds: [Kind]
@@ -57,14 +57,16 @@ struct SpeculationBench {
             settings: settings, name: each.name, promptTokenCount: each.prompt.count,
             tokenCount: max(0, expected.count - 1),
             plainRounds: expected.count - (expected.count == maximumTokens ? 1 : 0))
-        var samples = SpeculationCostSamples()
+        var costs: [SpeculationCaseRecord.Costs] = []
         let learned = await learned()
         for repetition in 0...repetitionCount(tokenCount: record.tokenCount) {
-            if repetition % Self.costInterval == 0 { try await measureCosts(into: &samples) }
+            if repetition % Self.costInterval == 0 { costs.append(try await measureCosts()) }
             // The first one warms up and is profiled. All begin with what was known before this text.
             await engine.setProfiling(repetition == 0)
             for (alternative, learned) in learned { await engine.restore(learned, alternative: alternative) }
             for kind in shuffledKinds(repetition) {
+                // As a key follows a key: the prompt is read, by the draft layer too, and nothing behind it.
+                _ = try await generate(each.prompt, kind: kind, maximumTokens: 1)
                 let generation = try await generate(each.prompt, kind: kind)
                 guard generation.tokens == expected else {
                     throw CommandError.file(
@@ -74,22 +76,32 @@ struct SpeculationBench {
                 add(generation, kind: kind, isProfile: repetition == 0, to: &record)
             }
         }
-        record.costs = samples.medians
-        for kind in kinds where kind.isRecorded {
-            guard let alternative = kind.alternative else { continue }
-            let seconds = ShapeSearch.seconds(
-                await engine.recordDrafts(
-                    alternative: alternative, prompt: each.prompt, continuation: expected,
-                    nodeCount: ShapeSearch.nodeCounts.last ?? 0), costs: record.costs.curve)
-            record.shapeSeconds[kind.name] = ShapeSearch.shapes.map { seconds[$0] ?? 0 }
-        }
+        await engine.setProfiling(false)
+        record.costs = SpeculationCaseRecord.Costs(mediansOf: costs)
+        await searchShapes(prompt: each.prompt, continuation: expected, of: &record)
         return record
     }
 
-    /// None beside the warm-up for a text that has no speed.
+    /// Timed repetitions; none of a text that has no speed.
     private func repetitionCount(tokenCount: Int) -> Int {
         guard tokenCount > 0 else { return 0 }
-        return pairCount * max(1, min(Self.greatestRepetition, Self.fullLength / tokenCount))
+        let factor = (Self.fullTokenCount + tokenCount - 1) / tokenCount
+        return pairCount * min(Self.maximumRepetitionFactor, factor)
+    }
+
+    /// What every fixed shape would have taken.
+    private func searchShapes(
+        prompt: [TokenID], continuation: [TokenID], of record: inout SpeculationCaseRecord
+    ) async {
+        for kind in kinds where kind.isRecorded && record.tokenCount > 0 {
+            guard let alternative = kind.alternative else { continue }
+            let drafts = await engine.recordDrafts(
+                alternative: alternative, prompt: prompt, continuation: continuation,
+                nodeCount: ShapeSearch.nodeCounts.last ?? 0)
+            let seconds = ShapeSearch.seconds(
+                drafts, endsText: record.plainRounds > record.tokenCount, costs: record.costs.curve)
+            record.shapeSeconds[kind.name] = ShapeSearch.shapes.map { seconds[$0] ?? 0 }
+        }
     }
 
     private func learned() async -> [(alternative: Int, SpeculationLearning)] {
@@ -124,10 +136,11 @@ struct SpeculationBench {
         record.profiles[kind.name] = profile
     }
 
-    private func measureCosts(into samples: inout SpeculationCostSamples) async throws {
+    /// Of every width once, behind the prompt that was read last.
+    private func measureCosts() async throws -> SpeculationCaseRecord.Costs {
         let recorded = kinds.first { $0.isRecorded }?.alternative
         guard let alternative = recorded ?? kinds.compactMap(\.alternative).last,
-            let (passes, levels) = await engine.measureCosts(
+            let (passes, levels) = await engine.measurePassesAndLevels(
                 alternative: alternative, rowCounts: Self.passRowCounts, levelRowCounts: Self.levelRowCounts)
         else {
             throw CommandError.usage("--depths leaves no room to measure passes", fix: "choose smaller ones")
@@ -135,16 +148,20 @@ struct SpeculationBench {
         var fullHead: [Double] = []
         if let fullHeadAlternative {
             fullHead =
-                await engine.measureCosts(
+                await engine.measurePassesAndLevels(
                     alternative: fullHeadAlternative, rowCounts: [], levelRowCounts: Self.levelRowCounts)?.levels ?? []
         }
-        samples.add(passes: passes, levels: levels, fullHeadLevels: fullHead)
+        return SpeculationCaseRecord.Costs(
+            passRows: Self.passRowCounts, passSeconds: passes,
+            levelRows: levels.isEmpty ? [] : Self.levelRowCounts, levelSeconds: levels, fullHeadLevelSeconds: fullHead)
     }
 
-    private func generate(_ prompt: [TokenID], kind: Kind) async throws -> Generation {
+    private func generate(
+        _ prompt: [TokenID], kind: Kind, maximumTokens: Int? = nil
+    ) async throws -> Generation {
         if InterruptFlag.isRaised { throw InterruptFlag.error }
         let request = GenerationRequest(
-            prompt: prompt, maximumTokens: maximumTokens, sampling: .greedy,
+            prompt: prompt, maximumTokens: maximumTokens ?? self.maximumTokens, sampling: .greedy,
             endTokens: stopsAtEnd ? engine.tokenizer.specialTokens.endOfText : [], cancellation: CancellationFlag())
         guard let alternative = kind.alternative else { return try await engine.generate(request) }
         return try await engine.generate(request, alternative: alternative)
@@ -160,33 +177,8 @@ extension SpeculationCaseRecord.Profile {
         emitted = telemetry.emitted
         passesByRowCount = telemetry.passesByRowCount
         levelsByRowCount = telemetry.levelsByRowCount
-        passSecondsByRowCount = telemetry.targetTimeByRowCount.map { $0 / .seconds(1) }
+        passSeconds = telemetry.targetTime / .seconds(1)
         drafted = telemetry.draftedBySourceAndDepth.map { Array($0.prefix(Self.depthCount)) }
         accepted = telemetry.acceptedBySourceAndDepth.map { Array($0.prefix(Self.depthCount)) }
-    }
-}
-
-/// Costs as they were measured between the repetitions of a case.
-struct SpeculationCostSamples {
-    private var passes: [[Double]] = []
-    private var levels: [[Double]] = []
-    private var fullHeadLevels: [[Double]] = []
-
-    mutating func add(passes: [Double], levels: [Double], fullHeadLevels: [Double]) {
-        self.passes.append(passes)
-        self.levels.append(levels)
-        self.fullHeadLevels.append(fullHeadLevels)
-    }
-
-    var medians: SpeculationCaseRecord.Costs {
-        let levelRows = levels.first?.isEmpty ?? true ? [] : SpeculationBench.levelRowCounts
-        return SpeculationCaseRecord.Costs(
-            passRows: passes.isEmpty ? [] : SpeculationBench.passRowCounts, passSeconds: Self.medians(passes),
-            levelRows: levelRows, levelSeconds: Self.medians(levels),
-            fullHeadLevelSeconds: Self.medians(fullHeadLevels))
-    }
-
-    private static func medians(_ samples: [[Double]]) -> [Double] {
-        (samples.first ?? []).indices.map { index in BenchStatistics.median(samples.map { $0[index] }) }
     }
 }

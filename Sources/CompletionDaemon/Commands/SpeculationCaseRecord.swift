@@ -19,8 +19,8 @@ struct SpeculationCaseRecord: Codable {
         var emitted = 0
         var passesByRowCount: [Int] = []
         var levelsByRowCount: [Int] = []
-        /// Of the timed runs.
-        var passSecondsByRowCount: [Double] = []
+        /// What the target's passes took in the timed runs.
+        var passSeconds = 0.0
         /// [source][depth]
         var drafted: [[Int]] = []
         var accepted: [[Int]] = []
@@ -30,7 +30,7 @@ struct SpeculationCaseRecord: Codable {
         var verificationSeconds = 0.0
     }
 
-    /// Medians of what was measured between the repetitions.
+    /// What passes and levels cost, measured between the repetitions of a case.
     struct Costs: Codable {
         var passRows: [Int] = []
         var passSeconds: [Double] = []
@@ -38,6 +38,12 @@ struct SpeculationCaseRecord: Codable {
         var levelSeconds: [Double] = []
         /// With the LM head over the whole vocabulary.
         var fullHeadLevelSeconds: [Double] = []
+
+        var curve: SpeculationCosts {
+            SpeculationCosts(
+                passes: zip(passRows, passSeconds).map { ($0, $1) },
+                levels: zip(levelRows, levelSeconds).map { ($0, $1) })
+        }
     }
 
     /// What must be equal for two runs to be one.
@@ -87,11 +93,27 @@ struct SpeculationCaseRecord: Codable {
     }
 }
 
+extension SpeculationCaseRecord.Costs {
+    /// Medians of measurements of the same row counts, one by one.
+    init(mediansOf samples: [Self]) {
+        func medians(_ seconds: KeyPath<Self, [Double]>) -> [Double] {
+            (samples.first?[keyPath: seconds] ?? []).indices.map { index in
+                BenchStatistics.median(samples.map { $0[keyPath: seconds][index] })
+            }
+        }
+        passRows = samples.first?.passRows ?? []
+        passSeconds = medians(\.passSeconds)
+        levelRows = samples.first?.levelRows ?? []
+        levelSeconds = medians(\.levelSeconds)
+        fullHeadLevelSeconds = medians(\.fullHeadLevelSeconds)
+    }
+}
+
 extension SpeculationCaseRecord.Profile {
     fileprivate var isWellFormed: Bool {
         let counts = [rounds, emitted] + passesByRowCount + levelsByRowCount + (drafted + accepted).flatMap { $0 }
         return counts.allSatisfy(SpeculationCaseRecord.counts.contains)
-            && passSecondsByRowCount.allSatisfy { $0 >= 0 && $0.isFinite }
+            && passSeconds >= 0 && passSeconds.isFinite
             && drafted.map(\.count) == accepted.map(\.count)
     }
 }

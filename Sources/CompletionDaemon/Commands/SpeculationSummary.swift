@@ -87,54 +87,40 @@ struct SpeculationSummary {
         return total
     }
 
-    /// Seconds of a text by the case's own curve, draft included; one kind's rounds of one repetition.
-    private func curveSeconds(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
-        guard let profile = record.profiles[kind], profile.rounds > 0, let repetitions = record.rates[kind]?.count
+    /// Seconds of one repetition of a text by the case's own costs, draft included.
+    private func predictedSeconds(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
+        guard let profile = record.profiles[kind], let repetitions = record.rates[kind]?.count, repetitions > 0
         else { return nil }
-        return (passSeconds(record, profile) + levelSeconds(record, profile)) / Double(max(1, repetitions))
+        return record.costs.predictedSeconds(profile) / Double(repetitions)
     }
 
-    private func passSeconds(_ record: SpeculationCaseRecord, _ profile: SpeculationCaseRecord.Profile) -> Double {
-        let costs = record.costs.curve
-        return profile.passesByRowCount.enumerated().reduce(0.0) { sum, entry in
-            entry.element == 0 ? sum : sum + Double(entry.element) * costs.passSeconds(rows: entry.offset)
-        }
-    }
-
-    private func levelSeconds(_ record: SpeculationCaseRecord, _ profile: SpeculationCaseRecord.Profile) -> Double {
-        let costs = record.costs.curve
-        return profile.levelsByRowCount.enumerated().reduce(0.0) { sum, entry in
-            entry.element == 0 ? sum : sum + Double(entry.element) * costs.levelSeconds(rows: entry.offset)
-        }
-    }
-
-    private func plainSeconds(_ record: SpeculationCaseRecord) -> Double {
+    private func predictedPlainSeconds(_ record: SpeculationCaseRecord) -> Double {
         Double(record.plainRounds) * record.costs.curve.passSeconds(rows: 1)
     }
 
     /// What a round cost in passes of one row.
     private func relativeCost(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
         guard let profile = record.profiles[kind], profile.rounds > 0 else { return nil }
-        return (passSeconds(record, profile) + levelSeconds(record, profile))
+        return record.costs.predictedSeconds(profile)
             / (Double(profile.rounds) * record.costs.curve.passSeconds(rows: 1))
     }
 
     /// Measured speed-up ÷ (τ ÷ relative cost), with τ against plain decoding's, whose last pass may emit nothing: what
-    /// is lost to everything but passes and levels.
+    /// is not lost to anything but passes and levels.
     private func efficiency(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
-        guard let speedup = record.speedup(kind), let seconds = curveSeconds(record, kind) else { return nil }
-        return speedup / (plainSeconds(record) / seconds)
+        guard let speedup = record.speedup(kind), let seconds = predictedSeconds(record, kind) else { return nil }
+        return speedup / (predictedPlainSeconds(record) / seconds)
     }
 
-    /// Seconds that the target's passes took in rounds, in those of the same passes by the curve.
+    /// Seconds that the target's passes took in rounds, in those of the same passes by the costs.
     private func passesInRounds(_ record: SpeculationCaseRecord, _ kind: String) -> Double? {
         guard let profile = record.profiles[kind], profile.rounds > 0 else { return nil }
-        return profile.passSecondsByRowCount.reduce(0, +) / passSeconds(record, profile)
+        return profile.passSeconds / record.costs.predictedPassSeconds(profile)
     }
 
     /// Seconds of a round of plain decoding in passes of one row.
     private func plainRound(_ record: SpeculationCaseRecord) -> Double {
-        Double(record.tokenCount) / rate(record, "plain") / plainSeconds(record)
+        Double(record.tokenCount) / rate(record, "plain") / predictedPlainSeconds(record)
     }
 
     // MARK: Costs and bounds
@@ -164,7 +150,8 @@ struct SpeculationSummary {
                     "draft_level_of_\(rows)_full_head", "passes",
                     median { $0.fullHeadLevelSeconds[index] / $0.passSeconds[0] }))
         }
-        results.append(single("bound_perfect_acceptance", "x", median(\.bound)))
+        let bound = median { $0.curve.bound(maximumRows: $0.passRows.last ?? 1) }
+        results.append(single("bound_perfect_acceptance", "x", bound))
         return results
     }
 
@@ -181,9 +168,10 @@ struct SpeculationSummary {
                 if rate > best?.rate ?? 0 { best = (shape, rate) }
             }
         }
-        guard let best, kindNames.contains("all") else { return [] }
-        // By the same curve: what is lost to anything but the choice of shapes is `efficiency`'s.
-        let policyRate = tokens / records.reduce(0.0) { $0 + (curveSeconds($1, "all") ?? 0) }
+        let policySeconds = records.compactMap { predictedSeconds($0, "all") }
+        guard let best, policySeconds.count == records.count else { return [] }
+        // By the same costs: what is lost to anything but the choice of shapes is `efficiency`'s.
+        let policyRate = tokens / policySeconds.reduce(0, +)
         return [
             single("best_fixed_shape_rate", "tok/s", best.rate),
             single("best_fixed_shape_levels", "levels", Double(best.shape.levelCount)),
@@ -210,24 +198,27 @@ struct SpeculationSummary {
 }
 
 extension SpeculationCaseRecord.Costs {
-    var curve: SpeculationCosts {
-        SpeculationCosts(
-            depth: 0, passes: zip(passRows, passSeconds).map { ($0, $1) },
-            levels: zip(levelRows, levelSeconds).map { ($0, $1) })
+    /// Seconds of the rounds that a profile counted, draft included.
+    fileprivate func predictedSeconds(_ profile: SpeculationCaseRecord.Profile) -> Double {
+        predictedPassSeconds(profile) + Self.total(profile.levelsByRowCount) { [curve] in curve.levelSeconds(rows: $0) }
     }
 
-    /// What a draft that is free and always right would give.
-    fileprivate var bound: Double {
-        let curve = curve
-        return (1...(passRows.last ?? 1)).map { Double($0) * curve.passSeconds(rows: 1) / curve.passSeconds(rows: $0) }
-            .max() ?? 1
+    /// Of these, the target's passes.
+    fileprivate func predictedPassSeconds(_ profile: SpeculationCaseRecord.Profile) -> Double {
+        Self.total(profile.passesByRowCount) { [curve] in curve.passSeconds(rows: $0) }
+    }
+
+    private static func total(_ countsByRowCount: [Int], _ seconds: (_ rows: Int) -> Double) -> Double {
+        countsByRowCount.enumerated().reduce(0) { sum, entry in
+            entry.element == 0 ? sum : sum + Double(entry.element) * seconds(entry.offset)
+        }
     }
 }
 
 extension SpeculationCaseRecord.Profile {
     mutating func add(_ other: Self) {
-        func sum<Value: AdditiveArithmetic>(_ a: [Value], _ b: [Value]) -> [Value] {
-            (0..<max(a.count, b.count)).map { ($0 < a.count ? a[$0] : .zero) + ($0 < b.count ? b[$0] : .zero) }
+        func sum(_ a: [Int], _ b: [Int]) -> [Int] {
+            (0..<max(a.count, b.count)).map { ($0 < a.count ? a[$0] : 0) + ($0 < b.count ? b[$0] : 0) }
         }
         func sum(_ a: [[Int]], _ b: [[Int]]) -> [[Int]] {
             (0..<max(a.count, b.count)).map { sum($0 < a.count ? a[$0] : [], $0 < b.count ? b[$0] : []) }
@@ -236,9 +227,9 @@ extension SpeculationCaseRecord.Profile {
         emitted += other.emitted
         passesByRowCount = sum(passesByRowCount, other.passesByRowCount)
         levelsByRowCount = sum(levelsByRowCount, other.levelsByRowCount)
-        passSecondsByRowCount = sum(passSecondsByRowCount, other.passSecondsByRowCount)
         drafted = sum(drafted, other.drafted)
         accepted = sum(accepted, other.accepted)
+        passSeconds += other.passSeconds
         draftSeconds += other.draftSeconds
         attentionSeconds += other.attentionSeconds
         linearSeconds += other.linearSeconds

@@ -107,7 +107,7 @@ final class KeptContext: Sendable {
         entries.withLock { $0.removeAll { $0.documentPath == documentPath } }
     }
 
-    /// All contexts.
+    /// The tokens of every context that may be borrowed; they stay in memory.
     var sequences: [[TokenID]] { entries.withLock { $0.map(\.tokens) } }
 
     // MARK: Choosing

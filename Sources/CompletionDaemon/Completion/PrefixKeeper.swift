@@ -33,6 +33,8 @@ final class PrefixKeeper: Sendable {
         /// The last used first.
         var records: [PromptRecord] = []
         var branches = PromptBranches()
+        /// Whether freeing waits for the engine.
+        var isFreeing = false
         /// What to read next, and whether it is only a guess at what the text will be.
         var ahead: (request: CompletionPipeline.Request, isGuess: Bool)?
         /// Counts whatever the user does.
@@ -114,7 +116,7 @@ final class PrefixKeeper: Sendable {
     ///
     /// - Parameter activity: as `requestArrived` gave it: behind a later request there is nothing to go on with.
     func requestUnread(_ record: PromptRecord, since activity: UInt64, isHypothetical: Bool = false) {
-        // What there was time for, and may be all that is ever read of it, is known so that it can be freed.
+        // What there was time for is known, so that it stays until the document's own prompt is there.
         note(record, isDocuments: false)
         state.withLock { state in
             guard state.activity == activity else { return }
@@ -196,12 +198,20 @@ final class PrefixKeeper: Sendable {
     }
 
     /// Frees what the engine holds beyond the prompts that may come back, and beyond context that other prompts may
-    /// borrow.
+    /// borrow. What is noted while this waits for the engine is seen, so that one at a time is enough.
     private func freeUnused() async {
-        let (prompts, documents) = state.withLock { state in
-            (state.branches.sequences + state.records.map(\.tokens), state.branches.documentPaths)
+        let isWaiting = state.withLock { state in
+            defer { state.isFreeing = true }
+            return state.isFreeing
         }
-        await engine.retain(prompts + (pipeline.keptContext?.sequences ?? []), ofDocuments: documents)
+        guard !isWaiting else { return }
+        await engine.retain { [self] in
+            let (prompts, documents) = state.withLock { state in
+                state.isFreeing = false
+                return (state.branches.sequences + state.records.map(\.tokens), state.branches.documentPaths)
+            }
+            return (prompts + (pipeline.keptContext?.sequences ?? []), documents)
+        }
     }
 
     // MARK: Idle
@@ -218,6 +228,7 @@ final class PrefixKeeper: Sendable {
         guard (try? await Task.sleep(for: delays.prefetch)) != nil, await readAhead(since: activity) else {
             return
         }
+        // Again: what was in use the last time may go now.
         await freeUnused()
         await shareMemory()
         await storeWhenIdle(since: activity)

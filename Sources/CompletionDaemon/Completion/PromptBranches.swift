@@ -42,7 +42,7 @@ struct PromptBranches {
     /// The last used first.
     private var documents: [Document] = []
 
-    /// All that is worth its memory.
+    /// All that is worth its memory; some more than once.
     var sequences: [[TokenID]] {
         documents.flatMap { $0.prompts.map(\.tokens) + [$0.kept].compactMap(\.self) }
     }

@@ -85,7 +85,6 @@ struct SpeculativeLoop {
             tree, path: outcome.path, emitted: emitted.count, levelRowCounts: speculator.lastLevelRowCounts)
         telemetry.draftTime += speculator.lastDraftTime
         telemetry.targetTime += passEnd - start
-        telemetry.targetTimeByRowCount[tree.count] += passEnd - start
         telemetry.verificationTime += end - passEnd
         if let stopReason { return .stopped(stopReason) }
         guard let next = outcome.next else { preconditionFailure("a walk ends in a token or in a reason") }

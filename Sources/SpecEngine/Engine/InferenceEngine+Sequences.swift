@@ -93,11 +93,14 @@ extension InferenceEngine {
         return min(longest, prompt.count - 1)
     }
 
-    /// Frees what of stored prompts belongs to none of these, nor to what is worked on, nor to what was used since the
-    /// last call.
-    ///
-    /// - Parameter documents: absolute paths of documents of which nothing else is wanted, whatever a snapshot holds.
-    package func retain(_ prompts: [[TokenID]], ofDocuments documents: Set<String>) {
+    /// Prompts that may come back, and absolute paths of documents of which nothing else is wanted, whatever a snapshot
+    /// holds.
+    package typealias WantedPrompts = (prompts: [[TokenID]], documents: Set<String>)
+
+    /// Frees what of stored prompts belongs to none that is wanted, nor to what is worked on, nor to what was used
+    /// since the last call. `wanted` is asked on the engine's thread, when its turn has come.
+    package func retain(_ wanted: @Sendable () -> WantedPrompts) {
+        let (prompts, documents) = wanted()
         guard let cache = keyValueCache else { return }
         cache.prefixes.retain(prompts + [cache.tokens]) { documents.contains($0.rootPath + "/" + $0.documentPath) }
     }

@@ -3,15 +3,13 @@
 
 /// Seconds of passes and of the draft layer's levels, by rows, behind one depth. A value.
 package struct SpeculationCosts: Sendable {
-    package let depth: Int
     /// Rows and seconds, ascending by rows.
     package let passes: [(rows: Int, seconds: Double)]
     /// Empty without a draft.
     package let levels: [(rows: Int, seconds: Double)]
 
     /// More rows never cost less: what was measured otherwise is noise.
-    package init(depth: Int, passes: [(rows: Int, seconds: Double)], levels: [(rows: Int, seconds: Double)]) {
-        self.depth = depth
+    package init(passes: [(rows: Int, seconds: Double)], levels: [(rows: Int, seconds: Double)]) {
         self.passes = Self.ascending(passes)
         self.levels = Self.ascending(levels)
     }
@@ -27,6 +25,11 @@ package struct SpeculationCosts: Sendable {
     /// Interpolated between what was measured.
     package func passSeconds(rows: Int) -> Double { Self.interpolate(passes, rows) }
     package func levelSeconds(rows: Int) -> Double { Self.interpolate(levels, rows) }
+
+    /// The speed-up that a draft gives which is free and always right, with at most so many rows.
+    package func bound(maximumRows: Int) -> Double {
+        (1...maximumRows).map { Double($0) * passSeconds(rows: 1) / passSeconds(rows: $0) }.max() ?? 1
+    }
 
     private static func interpolate(_ curve: [(rows: Int, seconds: Double)], _ rows: Int) -> Double {
         guard let first = curve.first else { return 0 }
@@ -48,9 +51,9 @@ extension InferenceEngine {
         if case .quantized(let model) = model { model.timesAttention = isOn }
     }
 
-    /// Seconds of one pass and of one level of each width, behind the resident sequence; row counts ascend. Nil where
-    /// there is no room for them.
-    package func measureCosts(
+    /// Seconds of one pass and of one level of each width, behind the resident sequence. Row counts ascend, so that
+    /// only the first pass follows a wider one. Nil where there is no room for them, and for what does not speculate.
+    package func measurePassesAndLevels(
         alternative: Int, rowCounts: [Int], levelRowCounts: [Int]
     ) -> (passes: [Double], levels: [Double])? {
         guard case .quantized(let model) = model, let speculator = alternatives[alternative],
@@ -88,7 +91,7 @@ extension InferenceEngine {
             }
         }
         return SpeculationCosts(
-            depth: depth, passes: zip(rowCounts, passes).map { ($0, $1.sorted()[$1.count / 2]) }, levels: [])
+            passes: zip(rowCounts, passes).map { ($0, $1.sorted()[$1.count / 2]) }, levels: [])
     }
 
     /// What an alternative has learned, to begin from it again; nil where it does not speculate.

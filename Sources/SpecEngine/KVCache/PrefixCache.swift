@@ -54,8 +54,7 @@ final class PrefixCache {
 
     private var roots: [Node] = []
     private var clock: UInt64 = 0
-    /// The last use before the last call of `retain`.
-    private var retainedUse: UInt64 = 0
+    private var clockAtLastRetain: UInt64 = 0
     private let blockByteCount: Int
 
     init(blockByteCount: Int) {
@@ -152,8 +151,8 @@ final class PrefixCache {
 
     /// Keeps a sequence. `blocks` hold its keys and values from position 0; from now on they are shared, and nobody may
     /// write to the part of them that `tokens` stand for.
-    /// Returns the blocks that are stored for them: some of `blocks`, or others with the same contents. No use of its
-    /// own: it was used when work on it began.
+    /// Returns the blocks that are stored for them: some of `blocks`, or others with the same contents. This is not
+    /// itself a use of the sequence: that was when work on it began, and `retain` and `evict` count from there.
     @discardableResult
     func commit(_ tokens: ArraySlice<TokenID>, blocks: [KVBlock]) -> [KVBlock] {
         var stored: [KVBlock] = []
@@ -238,25 +237,27 @@ final class PrefixCache {
     /// said yet what is to stay. Pages of a snapshot take no memory of ours and stay, context first of all, which
     /// snapshots of documents continue; they go where the sequences are all that is wanted of their document.
     ///
-    /// - Parameter isKnown: whether the sequences are all that is wanted of a document, by its snapshot's origin.
-    func retain(_ sequences: [[TokenID]], whereKnown isKnown: (SnapshotOrigin) -> Bool) {
+    /// - Parameter isReleasable: whether the sequences are all that is wanted of a snapshot's document.
+    func retain(_ sequences: [[TokenID]], releasing isReleasable: (SnapshotOrigin) -> Bool) {
         var wanted: Set<ObjectIdentifier> = []
         for sequence in sequences {
             let match = match(sequence[...])
             wanted.formUnion(match.path.map(ObjectIdentifier.init))
             // A few tokens in a block of another sequence are computed again in a moment.
-            guard let tail = match.tail, match.tailCount >= KVCache.leastStoredTokenCount else { continue }
-            wanted.insert(ObjectIdentifier(tail))
+            let isWorthIt = match.tailCount >= KVCache.leastStoredTokenCount || match.count == sequence.count
+            if let tail = match.tail, isWorthIt { wanted.insert(ObjectIdentifier(tail)) }
         }
         var nodes: [Node] = []
         forEachNode { nodes.append($0) }
         // Children before their parents.
         for node in nodes.reversed()
-        where node.children.isEmpty && node.lastUse <= retainedUse && !wanted.contains(ObjectIdentifier(node)) {
-            let origin = node.block.snapshot?.origin
-            if origin.map({ !$0.documentPath.isEmpty && isKnown($0) }) ?? true { remove(node) }
+        where node.children.isEmpty && node.lastUse <= clockAtLastRetain && !wanted.contains(ObjectIdentifier(node)) {
+            if let origin = node.block.snapshot?.origin, origin.documentPath.isEmpty || !isReleasable(origin) {
+                continue
+            }
+            remove(node)
         }
-        retainedUse = clock
+        clockAtLastRetain = clock
     }
 
     /// Drops every sequence through the blocks of a snapshot.

@@ -142,7 +142,8 @@ struct RowCosts: Sendable {
 
     /// From `pass(rows, depth)`, which runs one and returns its seconds. All row counts are measured in every round, so
     /// that whatever else the machine does hits no row count alone; rounds end with `budget`. Behind it there is only
-    /// one pass of each row count that has none.
+    /// one pass of each row count that has none. As in decoding a pass of one row follows one of its own kind, and one
+    /// of more rows a narrower one, which makes it dearer than after its own kind.
     static func measure(depth: Int, budget: Duration, _ pass: (_ rows: Int, _ depth: Int) -> Double)
         -> RowCosts
     {
@@ -156,12 +157,13 @@ struct RowCosts: Sendable {
         var end = start
         for round in 0..<4 {
             for (index, rows) in rowCounts.enumerated() {
-                let isLate = clock.now >= deadline
-                if isLate && round > 0 { break }
-                // A pass that follows a wider one finds the caches full of that one's data.
-                if round == 0 && !isLate { _ = pass(rows, depth) }
+                if clock.now >= deadline && round > 0 { break }
+                if rows == 1 && clock.now < deadline { _ = pass(rows, depth) }
                 end[index] = min(end[index], pass(rows, depth))
-                if !isLate { start[index] = min(start[index], pass(rows, 0)) }
+            }
+            for (index, rows) in rowCounts.enumerated() where clock.now < deadline {
+                if rows == 1 { _ = pass(rows, 0) }
+                start[index] = min(start[index], pass(rows, 0))
             }
         }
         // What there was no time for: attention is left to be learned.
@@ -177,8 +179,7 @@ struct DepthMeasurement: Sendable {
     private var seconds: [Double]
     private var passCount = 0
 
-    /// The first pass of a width finds the caches full of another's data and is not counted.
-    private static let passesPerRowCount = 3
+    private static let roundCount = 2
 
     init(depth: Int, rowCounts: [Int]) {
         self.depth = depth
@@ -186,15 +187,19 @@ struct DepthMeasurement: Sendable {
         seconds = rowCounts.map { _ in .infinity }
     }
 
+    /// A round begins with a pass of one row that is not counted, as in `RowCosts.measure`.
+    private var passesPerRound: Int { rowCounts.count + 1 }
+
     /// Seconds by row count; nil until all passes were run.
-    var result: [Double]? { passCount < rowCounts.count * Self.passesPerRowCount ? nil : seconds }
+    var result: [Double]? { passCount < passesPerRound * Self.roundCount ? nil : seconds }
 
     /// Runs the next pass.
     mutating func advance(_ pass: (_ rows: Int, _ depth: Int) -> Double) {
         guard result == nil else { return }
-        let index = passCount / Self.passesPerRowCount
+        let place = passCount % passesPerRound
+        let index = max(0, place - 1)
         let time = pass(rowCounts[index], depth)
-        if passCount % Self.passesPerRowCount > 0 { seconds[index] = min(seconds[index], time) }
+        if place > 0 { seconds[index] = min(seconds[index], time) }
         passCount += 1
     }
 }

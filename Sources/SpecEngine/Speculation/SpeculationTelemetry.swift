@@ -24,8 +24,6 @@ package struct SpeculationTelemetry: Sendable {
     /// [rows]: passes of the target, and levels of the draft layer, of so many rows.
     package var passesByRowCount = [Int](repeating: 0, count: TokenTree.capacity + 1)
     package var levelsByRowCount = [Int](repeating: 0, count: LongSpecDraft.levelLimit + 1)
-    /// [rows]: time of the target's passes.
-    package var targetTimeByRowCount = [Duration](repeating: .zero, count: TokenTree.capacity + 1)
     package var draftTime = Duration.zero
     package var targetTime = Duration.zero
     /// Of `targetTime`, what attention took; zero unless the engine was asked to profile.
@@ -60,7 +58,6 @@ package struct SpeculationTelemetry: Sendable {
         }
         for rows in passesByRowCount.indices { passesByRowCount[rows] += other.passesByRowCount[rows] }
         for rows in levelsByRowCount.indices { levelsByRowCount[rows] += other.levelsByRowCount[rows] }
-        for rows in targetTimeByRowCount.indices { targetTimeByRowCount[rows] += other.targetTimeByRowCount[rows] }
         draftTime += other.draftTime
         attentionTime += other.attentionTime
         targetTime += other.targetTime

@@ -10,7 +10,7 @@ import Testing
 @Suite("Figures of speculation")
 struct SpeculationBenchTests {
     private let costs = SpeculationCosts(
-        depth: 0, passes: [(1, 1), (4, 1.3), (8, 2)], levels: [(1, 0.2), (4, 0.3)])
+        passes: [(1, 1), (4, 1.3), (8, 2)], levels: [(1, 0.2), (4, 0.3)])
 
     @Test("Costs are interpolated, and go on behind the last row count")
     func interpolation() {
@@ -30,7 +30,7 @@ struct SpeculationBenchTests {
             found: [node(0, 0.5, false)],
             grown: [node(0, 0.1, false), node(1, 0.8, true), node(1, 0.15, false), node(2, 0.7, true)],
             levelRowCounts: [1, 4])
-        let seconds = ShapeSearch.seconds([DraftRecord](repeating: record, count: 4), costs: costs)
+        let seconds = ShapeSearch.seconds([DraftRecord](repeating: record, count: 4), endsText: false, costs: costs)
         func time(_ levels: Int, _ nodes: Int) -> Double? {
             seconds[ShapeSearch.Shape(levelCount: levels, nodeCount: nodes)]
         }
@@ -42,6 +42,10 @@ struct SpeculationBenchTests {
         // (its second level looks at two nodes at most, not at all four that were recorded).
         #expect(abs((time(2, 2) ?? 0) - 2 * (1.2 + 0.2 + 0.7 / 3)) < 1e-9)
         #expect((time(2, 5) ?? 0) > (time(2, 2) ?? 0))
+        // The text's end takes a pass more, but where the last round has drawn it behind two right nodes.
+        let ended = ShapeSearch.seconds([DraftRecord](repeating: record, count: 5), endsText: true, costs: costs)
+        #expect(ended[ShapeSearch.Shape(levelCount: 0, nodeCount: 0)] == 6)
+        #expect(abs((ended[ShapeSearch.Shape(levelCount: 2, nodeCount: 2)] ?? 0) - 2 * (1.2 + 0.2 + 0.7 / 3)) < 1e-9)
     }
 
     @Test("The bootstrap's bounds enclose the mean, narrowly where values agree")
@@ -85,7 +89,7 @@ struct SpeculationBenchTests {
         profile.emitted = 180
         profile.passesByRowCount = [0, 45, 0, 0, 0, 0, 0, 0, 45]
         profile.levelsByRowCount = [0, 45]
-        profile.passSecondsByRowCount = [0, 54, 0, 0, 0, 0, 0, 0, 108]
+        profile.passSeconds = 162
         profile.drafted = [[45], [270]]
         profile.accepted = [[30], [60]]
         (profile.draftSeconds, profile.attentionSeconds) = (1, 2)
@@ -134,13 +138,12 @@ struct SpeculationBenchTests {
     }
 
     @Test("Costs are the medians of what was measured between the repetitions")
-    func costSamples() {
-        var samples = SpeculationCostSamples()
-        let passes = SpeculationBench.passRowCounts.map { Double($0) }
-        for factor in [1.0, 5, 2] {
-            samples.add(passes: passes.map { $0 * factor }, levels: [], fullHeadLevels: [])
+    func costMedians() {
+        let samples = [1.0, 5, 2].map { factor in
+            SpeculationCaseRecord.Costs(passRows: [1, 8], passSeconds: [factor, 3 * factor])
         }
-        #expect(samples.medians.passSeconds == passes.map { $0 * 2 } && samples.medians.levelRows.isEmpty)
+        let medians = SpeculationCaseRecord.Costs(mediansOf: samples)
+        #expect(medians.passRows == [1, 8] && medians.passSeconds == [2, 6] && medians.levelSeconds.isEmpty)
     }
 
     @Test("Cases are chosen by how many or by which")

@@ -265,7 +265,6 @@ struct WarmTests {
         // The document's own prompt, which had been read before, is noted behind it.
         session.keeper.requestFinished(
             PromptRecord(request, own), text: nil, since: session.keeper.requestArrived())
-        #expect(await session.engine.knownPrefixLength(of: tokens) == 256)
         _ = try await session.ask(project.filePath, text, cursor)
         try await wait { await session.engine.knownPrefixLength(of: tokens) == 0 }
         #expect(await session.engine.knownPrefixLength(of: tokens) == 0)

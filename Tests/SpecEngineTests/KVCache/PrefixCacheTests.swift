@@ -78,7 +78,13 @@ struct PrefixCacheTests {
                 let kept = naive.prompts.filter { _ in random.below(2) == 0 }.map { prompt in
                     Array(prompt.prefix(random.below(2 * prompt.count)))
                 }
-                naive.cache.prefixes.retain(kept + [naive.cache.tokens]) { _ in false }
+                let prefixes = naive.cache.prefixes
+                let before = kept.map { prefixes.longestPrefix(of: $0) }
+                prefixes.retain(kept + [naive.cache.tokens]) { _ in false }
+                let isKept = zip(kept, before).allSatisfy {
+                    prefixes.longestPrefix(of: $0) > $1 - KVCache.leastStoredTokenCount
+                }
+                #expect(isKept, "seed \(seed)")
                 isWhole = false
             default: break
             }
@@ -129,11 +135,11 @@ struct PrefixCacheTests {
         #expect(lengths() == [500, 500, 300] && prefixes.byteCount == before - 2 * naive.cache.blockByteCount)
         retain([files[1]])
         #expect(lengths() == [300, 500, 300])
-        // As far as it is wanted, by blocks.
-        retain([Array(files[1][..<400])])
-        #expect(lengths() == [300, 500, 300])
+        // As far as it is wanted, by blocks: for a few tokens none is kept, but of one's own end.
         retain([Array(files[1][..<390])])
-        #expect(lengths() == [300, 384, 300], "six tokens of a block are computed again")
+        #expect(lengths() == [300, 500, 300])
+        retain([files[1][..<390] + [TokenID(9_000)]])
+        #expect(lengths() == [300, 384, 300])
         retain([])
         #expect(prefixes.byteCount == 0 && prefixes.nodeCount == 0)
     }
