@@ -43,6 +43,11 @@ final class KVBlock {
     /// Bytes that count against the budget: pages of a snapshot are shared and can be dropped by the kernel.
     var privateByteCount: Int { snapshot == nil ? byteCount : 0 }
 
+    /// Takes no memory until it is read again, if its pages are a snapshot's; memory of its own stays.
+    func giveBackPages() {
+        if case .mapped(let file, let index) = pages { file.giveBackPages(ofBlock: index) }
+    }
+
     /// A writable copy.
     func copy() -> KVBlock {
         let copy = KVBlock(byteCount: byteCount)

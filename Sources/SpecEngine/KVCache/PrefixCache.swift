@@ -14,6 +14,8 @@ final class PrefixCache {
         fileprivate unowned let parent: Node?
         /// When a sequence through this node was last used; never later than the parent's.
         fileprivate var lastUse: UInt64
+        /// The last use before a snapshot's pages were given back; nil before that.
+        fileprivate var lastUseBeforeGivingBack: UInt64?
 
         fileprivate var hasPrivateAncestor: Bool {
             var ancestor = parent
@@ -234,30 +236,39 @@ final class PrefixCache {
     }
 
     /// Drops what belongs to none of these sequences and was not used since the last call: whoever used it may not have
-    /// said yet what is to stay. Pages of a snapshot take no memory of ours and stay, context first of all, which
-    /// snapshots of documents continue; they go where the sequences are all that is wanted of their document.
+    /// said yet what is to stay. Blocks of a snapshot stay, context first of all, which snapshots of documents continue,
+    /// and take no memory until they are read again; they go where the sequences are all that is wanted of their
+    /// document.
     ///
     /// - Parameter isReleasable: whether the sequences are all that is wanted of a snapshot's document.
     func retain(_ sequences: [[TokenID]], releasing isReleasable: (SnapshotOrigin) -> Bool) {
-        var wanted: Set<ObjectIdentifier> = []
-        for sequence in sequences {
-            let match = match(sequence[...])
-            wanted.formUnion(match.path.map(ObjectIdentifier.init))
-            // A few tokens in a block of another sequence are computed again in a moment.
-            let isWorthIt = match.tailCount >= KVCache.leastStoredTokenCount || match.count == sequence.count
-            if let tail = match.tail, isWorthIt { wanted.insert(ObjectIdentifier(tail)) }
-        }
+        let wanted = nodes(of: sequences)
         var nodes: [Node] = []
         forEachNode { nodes.append($0) }
         // Children before their parents.
         for node in nodes.reversed()
-        where node.children.isEmpty && node.lastUse <= clockAtLastRetain && !wanted.contains(ObjectIdentifier(node)) {
-            if let origin = node.block.snapshot?.origin, origin.documentPath.isEmpty || !isReleasable(origin) {
-                continue
-            }
-            remove(node)
+        where node.lastUse <= clockAtLastRetain && !wanted.contains(ObjectIdentifier(node)) {
+            let origin = node.block.snapshot?.origin
+            let mayGo = origin.map { !$0.documentPath.isEmpty && isReleasable($0) } ?? true
+            if mayGo && node.children.isEmpty { remove(node) }
+            guard origin != nil, node.lastUseBeforeGivingBack != node.lastUse else { continue }
+            node.lastUseBeforeGivingBack = node.lastUse
+            node.block.giveBackPages()
         }
         clockAtLastRetain = clock
+    }
+
+    /// The nodes that sequences go through.
+    private func nodes(of sequences: [[TokenID]]) -> Set<ObjectIdentifier> {
+        var found: Set<ObjectIdentifier> = []
+        for sequence in sequences {
+            let match = match(sequence[...])
+            found.formUnion(match.path.map(ObjectIdentifier.init))
+            // A few tokens in a block of another sequence are computed again in a moment.
+            let isWorthIt = match.tailCount >= KVCache.leastStoredTokenCount || match.count == sequence.count
+            if let tail = match.tail, isWorthIt { found.insert(ObjectIdentifier(tail)) }
+        }
+        return found
     }
 
     /// Drops every sequence through the blocks of a snapshot.

@@ -48,6 +48,12 @@ package final class SnapshotFile: Sendable {
             == header.checksums[index]
     }
 
+    /// Lets the kernel have the block's pages; whoever reads them has them again.
+    func giveBackPages(ofBlock index: Int) {
+        // Blocks begin and end with pages.
+        _ = madvise(UnsafeMutableRawPointer(mutating: block(index)), header.blockStride, MADV_DONTNEED)
+    }
+
     /// Whether the name still stands for a file; its pages stay readable here either way.
     var exists: Bool { access(path, F_OK) == 0 }
 

@@ -212,6 +212,42 @@ struct SnapshotTests {
         cache.checkInvariants()
     }
 
+    #if os(Linux)
+        @Test("What nobody wants of a snapshot takes no memory, and is the same when it is read again")
+        func pagesAreGivenBack() throws {
+            let cache = PrefixCache(blockByteCount: key.blockByteCount)
+            var origin = Self.origin
+            origin.documentPath = ""
+            let context = try #require(try write(tokens(256), fill: 9, origin: origin))
+            #expect(cache.attach(context))
+            let read = { cache.checkout(self.tokens(257), limit: 256).blocks.allSatisfy { $0.base[9_999] == 9 } }
+            #expect(read())
+            let before = try residentKiB(of: context.path)
+            #expect(before >= 2 * key.blockByteCount >> 10)
+            cache.retain([]) { _ in true }
+            #expect(try residentKiB(of: context.path) == before, "used since the last time")
+            cache.retain([tokens(256)]) { _ in true }
+            #expect(try residentKiB(of: context.path) == before, "wanted")
+            cache.retain([]) { _ in true }
+            #expect(try residentKiB(of: context.path) <= before - 2 * key.blockByteCount >> 10)
+            #expect(read() && cache.longestPrefix(of: tokens(256)) == 256)
+            // Used again, it is given back again.
+            for _ in 0..<2 { cache.retain([]) { _ in true } }
+            #expect(try residentKiB(of: context.path) <= before - 2 * key.blockByteCount >> 10)
+        }
+
+        /// Memory that this process has of a file's pages.
+        private func residentKiB(of path: String) throws -> Int {
+            let maps = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8)
+            var isWanted = false
+            return maps.split(separator: "\n").reduce(0) { sum, line in
+                let words = line.split(separator: " ")
+                if words.count > 1, words[1].count == 4, words[0].contains("-") { isWanted = line.hasSuffix(path) }
+                return isWanted && words[0] == "Rss:" ? sum + (Int(words[1]) ?? 0) : sum
+            }
+        }
+    #endif
+
     @Test("Pages of a removed snapshot give way to those of the one that has taken its place")
     func replacing() throws {
         let cache = PrefixCache(blockByteCount: key.blockByteCount)
