@@ -200,16 +200,16 @@ class SessionTests(unittest.IsolatedAsyncioTestCase):
 
         self.client.workspace_did_change_configuration(
             types.DidChangeConfigurationParams(settings={"foretoken": {"enabled": False}}))
-        self.assertEqual(await self.items(OPEN_PLACE), [])
+        self.assertEqual(await self.items(OPEN_PLACE, types.InlineCompletionTriggerKind.Invoked), [])
         self.client.workspace_did_change_configuration(
             types.DidChangeConfigurationParams(settings={"foretoken": {"enabled": True}}))
-        self.assertNotEqual(await self.items(OPEN_PLACE), [])
+        self.assertNotEqual(await self.items(OPEN_PLACE, types.InlineCompletionTriggerKind.Invoked), [])
 
         self.client.text_document_did_save(types.DidSaveTextDocumentParams(
             text_document=types.TextDocumentIdentifier(uri=self.uri)))
         self.client.text_document_did_close(types.DidCloseTextDocumentParams(
             text_document=types.TextDocumentIdentifier(uri=self.uri)))
-        self.assertEqual(await self.items(OPEN_PLACE), [])
+        self.assertEqual(await self.items(OPEN_PLACE, types.InlineCompletionTriggerKind.Invoked), [])
 
         await self.leave()
         self.assertEqual(self.client.exit_code, 0)
