@@ -235,10 +235,10 @@ final class PrefixCache {
         return oldest
     }
 
-    /// Drops what belongs to none of these sequences and was not used since the last call: whoever used it may not have
-    /// said yet what is to stay. Blocks of a snapshot stay, context first of all, which snapshots of documents continue,
-    /// and take no memory until they are read again; they go where the sequences are all that is wanted of their
-    /// document.
+    /// Drops what belongs to none of these sequences and was not used since the last call: whoever used it may not
+    /// have said yet what is to stay. Blocks of a snapshot stay, context first of all, which snapshots of documents
+    /// continue, and take no memory until they are read again; they go where the sequences are all that is wanted of
+    /// their document.
     ///
     /// - Parameter isReleasable: whether the sequences are all that is wanted of a snapshot's document.
     func retain(_ sequences: [[TokenID]], releasing isReleasable: (SnapshotOrigin) -> Bool) {

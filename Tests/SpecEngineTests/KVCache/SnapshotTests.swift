@@ -238,13 +238,21 @@ struct SnapshotTests {
 
         /// Memory that this process has of a file's pages.
         private func residentKiB(of path: String) throws -> Int {
-            let maps = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8)
-            var isWanted = false
-            return maps.split(separator: "\n").reduce(0) { sum, line in
-                let words = line.split(separator: " ")
-                if words.count > 1, words[1].count == 4, words[0].contains("-") { isWanted = line.hasSuffix(path) }
-                return isWanted && words[0] == "Rss:" ? sum + (Int(words[1]) ?? 0) : sum
+            // The file has no size: it is read until it ends.
+            let maps = try #require(fopen("/proc/self/smaps", "r"))
+            var bytes: UnsafeMutablePointer<CChar>?
+            var capacity = 0
+            defer {
+                fclose(maps)
+                free(bytes)
             }
+            var (sum, isWanted) = (0, false)
+            while getline(&bytes, &capacity, maps) > 0, let bytes {
+                let line = String(cString: bytes).split(whereSeparator: \.isWhitespace)
+                if line.count > 1, line[0].contains("-") { isWanted = line.last.map { $0 == path } ?? false }
+                if isWanted, line[0] == "Rss:" { sum += Int(line[1]) ?? 0 }
+            }
+            return sum
         }
     #endif
 
