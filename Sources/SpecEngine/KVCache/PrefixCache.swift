@@ -249,8 +249,9 @@ final class PrefixCache {
         for node in nodes.reversed()
         where node.lastUse <= clockAtLastRetain && !wanted.contains(ObjectIdentifier(node)) {
             let origin = node.block.snapshot?.origin
-            let mayGo = origin.map { !$0.documentPath.isEmpty && isReleasable($0) } ?? true
-            if mayGo && node.children.isEmpty { remove(node) }
+            if node.children.isEmpty, origin.map({ !$0.documentPath.isEmpty && isReleasable($0) }) ?? true {
+                remove(node)
+            }
             guard origin != nil, node.lastUseBeforeGivingBack != node.lastUse else { continue }
             node.lastUseBeforeGivingBack = node.lastUse
             node.block.giveBackPages()

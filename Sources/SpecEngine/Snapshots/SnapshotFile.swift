@@ -50,7 +50,7 @@ package final class SnapshotFile: Sendable {
 
     /// Lets the kernel have the block's pages; whoever reads them has them again.
     func giveBackPages(ofBlock index: Int) {
-        // Blocks begin and end with pages.
+        // Blocks begin and end with pages of 4 KiB; a kernel with larger ones may refuse.
         _ = madvise(UnsafeMutableRawPointer(mutating: block(index)), header.blockStride, MADV_DONTNEED)
     }
 
