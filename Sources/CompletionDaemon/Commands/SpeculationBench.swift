@@ -18,7 +18,7 @@ struct SpeculationBench {
     /// Repetitions from one measurement of the costs to the next.
     private static let costInterval = 2
     /// A median over few tokens is noise: shorter texts are repeated more often, up to so many times as often.
-    private static let fullTokenCount = 16
+    private static let fullTokenCount = 32
     private static let maximumRepetitionFactor = 5
 
     let engine: InferenceEngine

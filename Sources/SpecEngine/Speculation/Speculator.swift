@@ -12,7 +12,7 @@ package struct SpeculationLearning: Sendable {
     var outlook = DraftOutlook()
     /// What all rounds have given, and what the present completion may still risk.
     var gain = GainRecord()
-    var credit = SpeculationCredit()
+    var credit = SpeculationCredit(gain: 1)
     /// Rounds since the draft layer was asked, and since a plain round was measured.
     var roundsWithoutDraft = 0
     var roundsWithoutPlain = Speculator.plainInterval
@@ -139,7 +139,7 @@ final class Speculator {
         self.endTokens = Set(endTokens)
         lastRoundWasPlain = false
         learned.acceptance.beginText()
-        learned.credit = SpeculationCredit()
+        learned.credit = SpeculationCredit(gain: learned.gain.gain)
         lookup?.begin(prompt: prompt)
         longSpec?.follow(text: prompt)
         // Where it is cancelled, the first round does it again, or ends.

@@ -187,7 +187,7 @@ struct SpeculationPolicyTests {
     @Test("A completion may lose a little at first, a few per cent of its tokens, more after guesses have saved time")
     func credit() {
         // Every guess costs a quarter of a pass and is wrong.
-        var credit = SpeculationCredit()
+        var credit = SpeculationCredit(gain: 1)
         var (spent, guesses) = (0.0, 0)
         for round in 1...60 {
             let cost = credit.passes >= 0.25 ? 1.25 : 1
@@ -198,11 +198,24 @@ struct SpeculationPolicyTests {
         }
         #expect(guesses >= 8)
         // One round that saved two passes pays for guesses at once, but no fortune is kept.
-        credit = SpeculationCredit()
+        credit = SpeculationCredit(gain: 1)
         credit.record(emittedCount: 4, plainRounds: 2)
         #expect(credit.passes > 2)
         for _ in 0..<10 { credit.record(emittedCount: 4, plainRounds: 2) }
         #expect(credit.passes <= 3)
+    }
+
+    @Test("A completion may stake a part of what guesses have saved in those before it, and is not punished for losses")
+    func creditOfEarlierCompletions() {
+        let passes = [0.5, 1, 1.2, 1.6, 9].map { SpeculationCredit(gain: $0).passes }
+        #expect(passes[0] == passes[1] && passes[1] < passes[2] && passes[2] < passes[3])
+        // A text of four tokens in which all of it is lost takes a tenth longer, whatever was saved before.
+        #expect(passes[4] <= 0.5 && passes[3] < passes[4] + 1e-9)
+        var gain = GainRecord()
+        for _ in 0..<100 { gain.record(emittedCount: 3, plainRounds: 1.5) }
+        #expect(SpeculationCredit(gain: gain.gain).passes > 0.4)
+        for _ in 0..<600 { gain.record(emittedCount: 1, plainRounds: 1) }
+        #expect(SpeculationCredit(gain: gain.gain).passes < 0.11)
     }
 
     @Test("Rows and levels of the draft that the credit does not cover are not used, but for near certainties")
