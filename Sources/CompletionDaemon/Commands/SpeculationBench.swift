@@ -58,7 +58,7 @@ struct SpeculationBench {
             tokenCount: max(0, expected.count - 1),
             plainRounds: expected.count - (expected.count == maximumTokens ? 1 : 0))
         var costs: [SpeculationCaseRecord.Costs] = []
-        let learned = await learned()
+        let learned = try await learned(behind: each.prompt)
         for repetition in 0...repetitionCount(tokenCount: record.tokenCount) {
             if repetition % Self.costInterval == 0 { costs.append(try await measureCosts()) }
             // The first one warms up and is profiled. All begin with what was known before this text.
@@ -104,7 +104,11 @@ struct SpeculationBench {
         }
     }
 
-    private func learned() async -> [(alternative: Int, SpeculationLearning)] {
+    /// What was known before a text. As in a daemon whose user has read on for a second, that includes what rows cost
+    /// behind its prompt.
+    private func learned(behind prompt: [TokenID]) async throws -> [(alternative: Int, SpeculationLearning)] {
+        for kind in kinds { _ = try await generate(prompt, kind: kind, maximumTokens: 1) }
+        await engine.finishMeasuring()
         var result: [(alternative: Int, SpeculationLearning)] = []
         for alternative in kinds.compactMap(\.alternative) {
             if let learned = await engine.learned(alternative: alternative) { result.append((alternative, learned)) }

@@ -75,6 +75,13 @@ extension InferenceEngine {
         }
     }
 
+    /// Measures at once what is planned behind further depths, instead of between requests.
+    package func finishMeasuring() {
+        while let speculator = speculatorToMeasure {
+            team.withLiveRequest(cancellation: nil) { speculator.measureFurther() }
+        }
+    }
+
     /// Seconds of passes behind `depth` positions whose keys and values are whatever is there. Empties the sequence.
     package func passCosts(rowCounts: [Int], depth: Int, repeats: Int) -> SpeculationCosts? {
         guard case .quantized(let model) = model, depth + (rowCounts.max() ?? 0) <= positionLimit else {

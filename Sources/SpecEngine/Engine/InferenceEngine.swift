@@ -166,7 +166,7 @@ package actor InferenceEngine {
         }
     }
 
-    private var speculatorToMeasure: Speculator? {
+    var speculatorToMeasure: Speculator? {
         ([speculator] + alternatives).lazy.compactMap { $0 }.first(where: \.needsMeasuring)
     }
 

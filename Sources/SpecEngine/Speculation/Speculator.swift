@@ -66,7 +66,8 @@ final class Speculator {
     /// Rounds are disturbed by whatever else the machine does: what took longer than this many times its price is not
     /// speculation's fault.
     private static let greatestExcess = 1.3
-    /// Positions that a measurement may reserve behind the sequence that is resident by then.
+    /// Positions that a measurement may reserve behind the sequence that is resident by then. It is planned half as far
+    /// behind the present one: requests come between its passes, and what they leave is a little longer or shorter.
     private static let greatestDistance = 1_024
     private static let calibrationBudgets = (
         target: Duration.milliseconds(90), draft: Duration.milliseconds(30)
@@ -77,7 +78,7 @@ final class Speculator {
         let clock = ContinuousClock()
         let start = clock.now
         let depth = max(
-            1, min(RowCosts.measuredDepth, model.positionLimit - (RowCosts.standardRowCounts.last ?? 0)))
+            1, min(RowCosts.measuredDepth, model.positionLimit - Self.measuredRowCount))
         let passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
             model.measurePass(rowCount: $0, depth: $1)
         }
@@ -155,22 +156,28 @@ final class Speculator {
     func end(completion: [TokenID], prompt: [TokenID], isCancelled: Bool) {
         guard !isCancelled, !completion.isEmpty else { return }
         if options.usesLastCompletion { lookup?.end(completion: completion, prompt: prompt) }
-        planMeasuring(depth: model.tokens.count)
+        planMeasuring()
     }
 
     // MARK: Costs behind further depths
 
     /// A line from short contexts to long ones multiplies what was measured wrong: behind each doubling of the depth
     /// costs are measured once.
-    private func planMeasuring(depth: Int) {
-        guard proposer == nil, !needsMeasuring else { return }
+    private func planMeasuring() {
+        let depth = model.tokens.count
+        let furthest = model.positionLimit - Self.measuredRowCount
+        guard proposer == nil, !needsMeasuring, depth <= furthest else { return }
+        let measuredDepth = min(depth + Self.greatestDistance / 2, furthest)
         if learned.passCosts.needsMeasuring(at: depth) {
-            passMeasurement = DepthMeasurement(depth: depth, rowCounts: learned.passCosts.rowCounts)
+            passMeasurement = DepthMeasurement(depth: measuredDepth, rowCounts: learned.passCosts.rowCounts)
         }
         if let costs = learned.levelCosts, costs.needsMeasuring(at: depth) {
-            levelMeasurement = DepthMeasurement(depth: depth, rowCounts: costs.rowCounts)
+            levelMeasurement = DepthMeasurement(depth: measuredDepth, rowCounts: costs.rowCounts)
         }
     }
+
+    /// Rows of the widest pass that is measured.
+    private static let measuredRowCount = RowCosts.standardRowCounts.last ?? 0
 
     /// Whether `measureFurther` has something to do.
     var needsMeasuring: Bool { passMeasurement != nil || levelMeasurement != nil }
@@ -178,9 +185,7 @@ final class Speculator {
     /// Runs one pass of the measurement that is under way; between generations, behind whatever is resident.
     func measureFurther() {
         let depth = passMeasurement?.depth ?? levelMeasurement?.depth ?? 0
-        let rows = RowCosts.standardRowCounts.last ?? 0
-        let distance = depth - model.tokens.count
-        guard (0...Self.greatestDistance).contains(distance), depth + rows <= model.positionLimit else {
+        guard (0...Self.greatestDistance).contains(depth - model.tokens.count) else {
             (passMeasurement, levelMeasurement) = (nil, nil)  // the next long completion plans another one
             return
         }

@@ -205,17 +205,28 @@ struct SpeculationPolicyTests {
         #expect(credit.passes <= 3)
     }
 
-    @Test("A completion may stake a part of what guesses have saved in those before it, and is not punished for losses")
+    @Test("After four tokens a completion may stake a part of what guesses have saved in those before it")
     func creditOfEarlierCompletions() {
-        let passes = [0.5, 1, 1.2, 1.6, 9].map { SpeculationCredit(gain: $0).passes }
-        #expect(passes[0] == passes[1] && passes[1] < passes[2] && passes[2] < passes[3])
-        // A text of four tokens in which all of it is lost takes a tenth longer, whatever was saved before.
-        #expect(passes[4] <= 0.5 && passes[3] < passes[4] + 1e-9)
+        func passes(gain: Double, tokens: Int) -> Double {
+            var credit = SpeculationCredit(gain: gain)
+            for _ in 0..<tokens { credit.record(emittedCount: 1, plainRounds: 1) }
+            return credit.passes
+        }
+        for gain in [0.5, 1, 1.3, 9] {
+            // The shortest have no room for a wrong guess.
+            #expect(passes(gain: gain, tokens: 3) == passes(gain: 1, tokens: 3))
+            // What earlier ones have lost is not held against it.
+            #expect(passes(gain: gain, tokens: 4) >= passes(gain: 1, tokens: 4))
+            // It is granted once.
+            #expect(passes(gain: gain, tokens: 20) - passes(gain: 1, tokens: 20) <= 0.4 + 1e-9)
+        }
+        #expect(abs(passes(gain: 1.3, tokens: 4) - passes(gain: 1, tokens: 4) - 0.15) < 1e-9)
+        #expect(abs(passes(gain: 9, tokens: 4) - passes(gain: 1, tokens: 4) - 0.4) < 1e-9)
         var gain = GainRecord()
         for _ in 0..<100 { gain.record(emittedCount: 3, plainRounds: 1.5) }
-        #expect(SpeculationCredit(gain: gain.gain).passes > 0.4)
+        #expect(passes(gain: gain.gain, tokens: 4) > 0.6)
         for _ in 0..<600 { gain.record(emittedCount: 1, plainRounds: 1) }
-        #expect(SpeculationCredit(gain: gain.gain).passes < 0.11)
+        #expect(passes(gain: gain.gain, tokens: 4) < 0.27)
     }
 
     @Test("Rows and levels of the draft that the credit does not cover are not used, but for near certainties")

@@ -147,6 +147,29 @@ struct SpeculatorTests {
         #expect(tree.tokens == tokens([2, 3, 4]))
     }
 
+    @Test("Costs behind a further depth are measured to the end although text comes and goes between the passes")
+    func measuringWhileTyping() throws {
+        let model = try ModelFixture.quantized(positionLimit: 1_024)
+        let flat = RowCosts.standardRowCounts.map { _ in 1.0 }
+        let speculator = Speculator(
+            model: model, options: SpeculationOptions(mode: .lookup), longSpec: nil,
+            passCosts: RowCosts(atStart: flat, atDepth: flat, depth: 100), levelCosts: nil)
+        var random = SeededRandom(seed: 8)
+        let text = noise(400, &random)
+        func complete(length: Int) {
+            let prompt = Array(text.prefix(length))
+            #expect(model.prefill(prompt, cancellation: CancellationFlag()).isComplete)
+            speculator.end(completion: tokens([1]), prompt: prompt, isCancelled: false)
+        }
+        complete(length: 300)
+        #expect(speculator.needsMeasuring)
+        for length in [310, 295, 340, 320, 390, 280, 281, 282, 283, 284, 285, 286] {
+            speculator.measureFurther()
+            complete(length: length)
+        }
+        #expect(!speculator.needsMeasuring && !speculator.learned.passCosts.needsMeasuring(at: 400))
+    }
+
     @Test("What was learned can be taken back")
     func restores() throws {
         var simulation = try simulation()
