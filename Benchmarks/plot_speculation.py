@@ -125,10 +125,12 @@ def draw_acceptance(axes, results, depths):
                 points.append((level, entry["median"]))
         if points:
             axes.plot(*zip(*points), marker="o", markersize=3, color=colour, label=label)
-    axes.set_ylim(0, 100)
+    axes.set_ylim(0, 125)  # room for the legend
+    axes.set_yticks(range(0, 101, 20))
     axes.set_xlabel(f"depth in the tree (behind {depth:,} tokens)")
     axes.set_ylabel("verified nodes accepted, %")
-    axes.legend(frameon=False)
+    axes.set_xticks(range(2, 13, 2))
+    axes.legend(frameon=False, ncols=2, loc="upper left", fontsize=7, columnspacing=1)
 
 
 if __name__ == "__main__":

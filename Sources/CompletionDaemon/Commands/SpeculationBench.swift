@@ -58,7 +58,8 @@ struct SpeculationBench {
             tokenCount: max(0, expected.count - 1),
             plainRounds: expected.count - (expected.count == maximumTokens ? 1 : 0))
         var costs: [SpeculationCaseRecord.Costs] = []
-        let learned = try await learned(behind: each.prompt)
+        try await measureFurther(behind: each.prompt)
+        let learned = await learned()
         for repetition in 0...repetitionCount(tokenCount: record.tokenCount) {
             if repetition % Self.costInterval == 0 { costs.append(try await measureCosts()) }
             // The first one warms up and is profiled. All begin with what was known before this text.
@@ -104,11 +105,15 @@ struct SpeculationBench {
         }
     }
 
-    /// What was known before a text. As in a daemon whose user has read on for a second, that includes what rows cost
-    /// behind its prompt.
-    private func learned(behind prompt: [TokenID]) async throws -> [(alternative: Int, SpeculationLearning)] {
-        for kind in kinds { _ = try await generate(prompt, kind: kind, maximumTokens: 1) }
+    /// As in a daemon whose user has paused for a second, it is known what rows cost behind a prompt.
+    private func measureFurther(behind prompt: [TokenID]) async throws {
+        for kind in kinds where kind.alternative != nil {
+            _ = try await generate(prompt, kind: kind, maximumTokens: 1)
+        }
         await engine.finishMeasuring()
+    }
+
+    private func learned() async -> [(alternative: Int, SpeculationLearning)] {
         var result: [(alternative: Int, SpeculationLearning)] = []
         for alternative in kinds.compactMap(\.alternative) {
             if let learned = await engine.learned(alternative: alternative) { result.append((alternative, learned)) }

@@ -77,9 +77,7 @@ extension InferenceEngine {
 
     /// Measures at once what is planned behind further depths, instead of between requests.
     package func finishMeasuring() {
-        while let speculator = speculatorToMeasure {
-            team.withLiveRequest(cancellation: nil) { speculator.measureFurther() }
-        }
+        while measureFurther() {}
     }
 
     /// Seconds of passes behind `depth` positions whose keys and values are whatever is there. Empties the sequence.

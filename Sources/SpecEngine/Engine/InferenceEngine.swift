@@ -166,12 +166,12 @@ package actor InferenceEngine {
         }
     }
 
-    var speculatorToMeasure: Speculator? {
+    private var speculatorToMeasure: Speculator? {
         ([speculator] + alternatives).lazy.compactMap { $0 }.first(where: \.needsMeasuring)
     }
 
     /// One pass; false when nothing is left to measure.
-    private func measureFurther() -> Bool {
+    func measureFurther() -> Bool {
         guard let speculator = speculatorToMeasure else {
             isMeasuring = false
             return false

@@ -12,12 +12,13 @@ struct SpeculationCredit: Sendable {
     private var emittedCount = 0
 
     /// Enough for one cheap guess at the start, and a few per cent of every token that was emitted. These and the grant
-    /// were chosen by replaying recorded proposals of texts that are in no benchmark.
+    /// were chosen on texts that are in no benchmark.
     private static let initial = 0.1
     private static let perToken = 0.04
-    /// Of what a token has saved on average lately, in passes; and how many tokens come before it.
+    /// The grant's part of what a plain round's time has saved on average lately, and its bound in passes.
     private static let grantShare = 0.5
     private static let greatestGrant = 0.4
+    /// Tokens of rounds before it: a shorter completion has no room for a wrong guess.
     private static let grantDelay = 4
     /// Savings beyond this are kept: text changes.
     private static let greatest = 3.0

@@ -66,9 +66,11 @@ final class Speculator {
     /// Rounds are disturbed by whatever else the machine does: what took longer than this many times its price is not
     /// speculation's fault.
     private static let greatestExcess = 1.3
-    /// Positions that a measurement may reserve behind the sequence that is resident by then. It is planned half as far
-    /// behind the present one: requests come between its passes, and what they leave is a little longer or shorter.
-    private static let greatestDistance = 1_024
+    /// Positions by which a measurement lies behind the resident sequence when it is planned: requests between its
+    /// passes may lengthen or shorten that by as many.
+    private static let measuringLead = 512
+    /// Rows of the widest pass that is measured.
+    private static let measuredRowCount = RowCosts.standardRowCounts.last ?? 0
     private static let calibrationBudgets = (
         target: Duration.milliseconds(90), draft: Duration.milliseconds(30)
     )
@@ -77,8 +79,7 @@ final class Speculator {
     convenience init(model: TransformerModel, options: SpeculationOptions, longSpec: LongSpecDraft?) {
         let clock = ContinuousClock()
         let start = clock.now
-        let depth = max(
-            1, min(RowCosts.measuredDepth, model.positionLimit - Self.measuredRowCount))
+        let depth = max(1, min(RowCosts.measuredDepth, model.positionLimit - Self.measuredRowCount))
         let passCosts = RowCosts.measure(depth: depth, budget: Self.calibrationBudgets.target) {
             model.measurePass(rowCount: $0, depth: $1)
         }
@@ -125,9 +126,10 @@ final class Speculator {
         }
     }
 
-    /// Goes back to what was known at another time; the draft layer's ring is empty as then.
+    /// Goes back to what was known at another time; the draft layer's ring is empty as then, and nothing is measured.
     func restore(_ earlier: SpeculationLearning) {
         learned = earlier
+        (passMeasurement, levelMeasurement) = (nil, nil)
         longSpec?.ring.invalidate()
     }
 
@@ -164,42 +166,44 @@ final class Speculator {
     /// A line from short contexts to long ones multiplies what was measured wrong: behind each doubling of the depth
     /// costs are measured once.
     private func planMeasuring() {
+        dropUnreachableMeasurements()
         let depth = model.tokens.count
         let furthest = model.positionLimit - Self.measuredRowCount
         guard proposer == nil, !needsMeasuring, depth <= furthest else { return }
-        let measuredDepth = min(depth + Self.greatestDistance / 2, furthest)
+        let measuredDepth = min(depth + Self.measuringLead, furthest)
         if learned.passCosts.needsMeasuring(at: depth) {
             passMeasurement = DepthMeasurement(depth: measuredDepth, rowCounts: learned.passCosts.rowCounts)
         }
-        if let costs = learned.levelCosts, costs.needsMeasuring(at: depth) {
+        if longSpec != nil, let costs = learned.levelCosts, costs.needsMeasuring(at: depth) {
             levelMeasurement = DepthMeasurement(depth: measuredDepth, rowCounts: costs.rowCounts)
         }
     }
-
-    /// Rows of the widest pass that is measured.
-    private static let measuredRowCount = RowCosts.standardRowCounts.last ?? 0
 
     /// Whether `measureFurther` has something to do.
     var needsMeasuring: Bool { passMeasurement != nil || levelMeasurement != nil }
 
     /// Runs one pass of the measurement that is under way; between generations, behind whatever is resident.
     func measureFurther() {
-        let depth = passMeasurement?.depth ?? levelMeasurement?.depth ?? 0
-        guard (0...Self.greatestDistance).contains(depth - model.tokens.count) else {
-            (passMeasurement, levelMeasurement) = (nil, nil)  // the next long completion plans another one
-            return
-        }
+        dropUnreachableMeasurements()
         if passMeasurement != nil {
             passMeasurement?.advance { model.measurePass(rowCount: $0, depth: $1) }
-            guard let result = passMeasurement?.result else { return }
-            learned.passCosts.add(result, at: depth)
+            guard let measurement = passMeasurement, let result = measurement.result else { return }
+            learned.passCosts.add(result, at: measurement.depth)
             passMeasurement = nil
         } else if let longSpec {
             levelMeasurement?.advance { longSpec.measureLevel(rowCount: $0, depth: $1) }
-            guard let result = levelMeasurement?.result else { return }
-            learned.levelCosts?.add(result, at: depth)
+            guard let measurement = levelMeasurement, let result = measurement.result else { return }
+            learned.levelCosts?.add(result, at: measurement.depth)
             levelMeasurement = nil
         }
+    }
+
+    /// Another prompt is resident: the next completion plans again.
+    private func dropUnreachableMeasurements() {
+        guard let depth = passMeasurement?.depth ?? levelMeasurement?.depth,
+            !(0...2 * Self.measuringLead).contains(depth - model.tokens.count)
+        else { return }
+        (passMeasurement, levelMeasurement) = (nil, nil)
     }
 
     // MARK: One round

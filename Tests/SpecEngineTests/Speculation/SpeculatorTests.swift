@@ -147,6 +147,20 @@ struct SpeculatorTests {
         #expect(tree.tokens == tokens([2, 3, 4]))
     }
 
+    @Test("What guesses have saved in one text may be staked in the next")
+    func savingsAreGranted() throws {
+        var simulation = try simulation()
+        simulation.decode(cycle(400), prompt: cycle(200))
+        let speculator = simulation.speculator
+        speculator.begin(prompt: tokens([1]))
+        let root = TokenTree(root: TokenID(2))
+        for token in tokens(3..<7) {
+            speculator.observe(root, emitted: [token], depth: 0, passSeconds: 1, commitSeconds: 0)
+        }
+        // Without a grant: a tenth of a pass and four times four per cent.
+        #expect(speculator.learned.credit.passes > 0.5)
+    }
+
     @Test("Costs behind a further depth are measured to the end although text comes and goes between the passes")
     func measuringWhileTyping() throws {
         let model = try ModelFixture.quantized(positionLimit: 1_024)
