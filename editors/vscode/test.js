@@ -137,9 +137,15 @@ async function wait(what, condition) {
   }
 }
 
+// What the server has logged of a method. Its last line may be half written, and stay so where it is killed.
 function log(method) {
-  return fs.readFileSync(process.env.FT_LOG, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
-    .filter((message) => message.method === method);
+  return fs.readFileSync(process.env.FT_LOG, 'utf8').split('\n').flatMap((line) => {
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      return [];
+    }
+  }).filter((message) => message.method === method);
 }
 
 function open(name, text) {
