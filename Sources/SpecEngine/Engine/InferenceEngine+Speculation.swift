@@ -61,8 +61,7 @@ extension InferenceEngine {
         else { return nil }
         let depth = model.tokens.count
         return team.withLiveRequest(cancellation: nil) {
-            // The first ones find the caches full of something else's data and are not counted.
-            for _ in 0..<2 { _ = model.measurePass(rowCount: 1, depth: depth) }
+            for _ in 0..<RowCosts.settlingPassCount { _ = model.measurePass(rowCount: 1, depth: depth) }
             let passes = rowCounts.map { model.measurePass(rowCount: $0, depth: depth) }
             guard let draft = speculator.longSpec else { return (passes, []) }
             let levels = levelRowCounts.map { rows in

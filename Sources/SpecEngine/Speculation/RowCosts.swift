@@ -10,6 +10,10 @@ struct RowCosts: Sendable {
     static let fewRowCounts = [1, 8]
     /// The depth of the second measurement.
     static let measuredDepth = 1_536
+    /// Passes of one row behind wider ones, or behind the draft's, that are not yet what decoding plainly costs: where
+    /// a processor's cache holds the weights, they find it full of something else's data. Were the second one taken
+    /// for plain decoding, wide passes would look cheap beside it.
+    static let settlingPassCount = 2
 
     let rowCounts: [Int]
     /// Where costs were measured, ascending, at least two; between them and beyond the last they go on in lines.
@@ -142,7 +146,7 @@ struct RowCosts: Sendable {
 
     /// From `pass(rows, depth)`, which runs one and returns its seconds. All row counts are measured in every round, so
     /// that whatever else the machine does hits no row count alone; rounds end with `budget`. Behind it there is only
-    /// one pass of each row count that has none. As in decoding a pass of one row follows one of its own kind, and one
+    /// one pass of each row count that has none. As in decoding a pass of one row follows some of its own kind, and one
     /// of more rows a narrower one, which makes it dearer than after its own kind.
     static func measure(depth: Int, budget: Duration, _ pass: (_ rows: Int, _ depth: Int) -> Double)
         -> RowCosts
@@ -155,14 +159,17 @@ struct RowCosts: Sendable {
         let rowCounts = one > longPassSeconds ? fewRowCounts : standardRowCounts
         var start = rowCounts.map { _ in Double.infinity }
         var end = start
+        func settle(_ depth: Int) {
+            for _ in 0..<settlingPassCount where clock.now < deadline { _ = pass(1, depth) }
+        }
         for round in 0..<4 {
             for (index, rows) in rowCounts.enumerated() {
                 if clock.now >= deadline && round > 0 { break }
-                if rows == 1 && clock.now < deadline { _ = pass(rows, depth) }
+                if rows == 1 { settle(depth) }
                 end[index] = min(end[index], pass(rows, depth))
             }
             for (index, rows) in rowCounts.enumerated() where clock.now < deadline {
-                if rows == 1 { _ = pass(rows, 0) }
+                if rows == 1 { settle(0) }
                 start[index] = min(start[index], pass(rows, 0))
             }
         }
@@ -187,8 +194,8 @@ struct DepthMeasurement: Sendable {
         seconds = rowCounts.map { _ in .infinity }
     }
 
-    /// A round begins with a pass of one row that is not counted, as in `RowCosts.measure`.
-    private var passesPerRound: Int { rowCounts.count + 1 }
+    /// A round begins with passes of one row that are not counted, as in `RowCosts.measure`.
+    private var passesPerRound: Int { RowCosts.settlingPassCount + rowCounts.count }
 
     /// Seconds by row count; nil until all passes were run.
     var result: [Double]? { passCount < passesPerRound * Self.roundCount ? nil : seconds }
@@ -196,10 +203,10 @@ struct DepthMeasurement: Sendable {
     /// Runs the next pass.
     mutating func advance(_ pass: (_ rows: Int, _ depth: Int) -> Double) {
         guard result == nil else { return }
-        let place = passCount % passesPerRound
-        let index = max(0, place - 1)
+        let place = passCount % passesPerRound - RowCosts.settlingPassCount
+        let index = max(0, place)
         let time = pass(rowCounts[index], depth)
-        if place > 0 { seconds[index] = min(seconds[index], time) }
+        if place >= 0 { seconds[index] = min(seconds[index], time) }
         passCount += 1
     }
 }

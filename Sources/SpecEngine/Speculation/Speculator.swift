@@ -33,7 +33,8 @@ final class Speculator {
     private var emittedCount = 0  // in this generation
     /// Tokens that would end this generation: they are drawn, never verified.
     private var endTokens: Set<TokenID> = []
-    private var lastRoundWasPlain = false
+    /// Plain rounds since the last other one.
+    private var plainRoundsInARow = 0
     /// Rounds that are still to be plain, to be measured; whether the last one was such a round.
     private var forcedPlainRounds = 0
     private var isForcedPlain = false
@@ -53,10 +54,9 @@ final class Speculator {
 
     /// With this many rounds between, the draft layer is tried even where it did not promise to pay: text changes.
     private static let explorationInterval = 64
-    /// All prices and gains are relative to a plain round, so that one must be measured now and then: two in a row,
-    /// because the first one finds the caches full of a wider pass's data.
+    /// All prices and gains are relative to a plain round, so that one must be measured now and then, behind others.
     static let plainInterval = 128
-    private static let forcedPlainCount = 2
+    private static let forcedPlainCount = RowCosts.settlingPassCount + 1
     /// What time is worth at most, relative to plain decoding: text changes faster than the average gain follows, and
     /// one that was easy must not make the next one's rows look too dear.
     private static let greatestRate = 1.2
@@ -140,7 +140,7 @@ final class Speculator {
     func begin(prompt: [TokenID], endTokens: [TokenID] = []) {
         emittedCount = 0
         self.endTokens = Set(endTokens)
-        lastRoundWasPlain = false
+        plainRoundsInARow = 0
         learned.acceptance.beginText()
         learned.credit = SpeculationCredit(gain: learned.gain.gain)
         lookup?.begin(prompt: prompt)
@@ -417,15 +417,15 @@ final class Speculator {
         commitSeconds: Double
     ) {
         let plainSeconds = learned.passCosts.seconds(rows: 1, depth: depth)
-        // A pass of one row after a wider one, or after the draft's, is not what plain decoding costs.
         let isPlain = tree.count == 1 && lastLevelRowCounts.isEmpty
+        let isSettled = isPlain && plainRoundsInARow >= RowCosts.settlingPassCount
         let isRare = isForcedPlain
         learned.roundsWithoutPlain += 1
-        if tree.count > 1 || (isPlain && lastRoundWasPlain) {
+        if tree.count > 1 || isSettled {
             learned.passCosts.observe(rows: tree.count, depth: depth, seconds: passSeconds, isRare: isRare)
-            if isPlain { learned.roundsWithoutPlain = 0 }
+            if isSettled { learned.roundsWithoutPlain = 0 }
         }
-        lastRoundWasPlain = isPlain
+        plainRoundsInARow = isPlain ? plainRoundsInARow + 1 : 0
         guard proposer == nil else { return }
         let seconds = passSeconds + commitSeconds + lastDraftTime / .seconds(1)
         learned.gain.record(emittedCount: emitted.count, plainRounds: seconds / plainSeconds)

@@ -78,10 +78,10 @@ struct SpeculationPolicyTests {
         #expect(costs.seconds(rows: 8, depth: 0) < 1.2e-3)
     }
 
-    @Test("A further depth is measured a pass at a time, a round's first one not counted")
+    @Test("A further depth is measured a pass at a time, a round's first ones not counted")
     func furtherDepth() {
         var measurement = DepthMeasurement(depth: 6_000, rowCounts: [1, 8])
-        for seconds in [1.0, 2, 5, 1, 3, 4] {
+        for seconds in [1.0, 1, 2, 5, 1, 1, 3, 4] {
             #expect(measurement.result == nil)
             measurement.advance { _, _ in seconds }
         }
@@ -115,6 +115,17 @@ struct SpeculationPolicyTests {
             return passes == 2 ? 1 : 1e-3
         }
         #expect(interrupted.rowCounts == RowCosts.standardRowCounts)
+    }
+
+    @Test("Plain decoding is measured where passes of one row have settled behind wider ones")
+    func settling() {
+        var passesInARow = 0
+        let costs = RowCosts.measure(depth: 100, budget: .seconds(1)) { rows, _ in
+            passesInARow = rows == 1 ? passesInARow + 1 : 0
+            return rows > 1 ? 2e-3 : passesInARow > 2 ? 1e-3 : 1.5e-3
+        }
+        for depth in [0, 100] { #expect(costs.seconds(rows: 1, depth: depth) == 1e-3) }
+        #expect(costs.seconds(rows: 8, depth: 0) == 2e-3)
     }
 
     @Test("Free rows are all used, dear rows only for near certainties, hopeless ones never")

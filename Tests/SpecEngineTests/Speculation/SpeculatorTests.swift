@@ -93,10 +93,31 @@ struct SpeculatorTests {
         for _ in 0..<150 { simulation.decode(cycle(400), prompt: cycle(200)) }
         let after = simulation.speculator.learned.passCosts.seconds(rows: 1, depth: 0)
         #expect(before == 1.4 && after < 1.1, "\(after)")
-        // Two of a hundred and thirty, and those whose text says nothing of what comes: the first of each.
+        // Three of a hundred and thirty, and those whose text says nothing of what comes: the first of each.
         simulation.reset()
         for _ in 0..<10 { simulation.decode(cycle(400), prompt: cycle(200)) }
         #expect(simulation.plainRounds < simulation.lookupRounds / 4)
+    }
+
+    @Test("Plain rounds right behind a wide one do not change what plain decoding is thought to cost")
+    func unsettledRounds() throws {
+        let speculator = try simulation().speculator
+        speculator.begin(prompt: tokens([1]))
+        let root = TokenTree(root: TokenID(2))
+        var pair = root
+        _ = pair.add(
+            TokenID(3), under: 0, source: .promptLookup, acceptance: 0.5,
+            evidence: Evidence(kind: .promptLookup, matchLength: 2))
+        for token in tokens(0..<100) {
+            for (tree, seconds) in [(pair, 1.0), (root, 1.5), (root, 1.4)] {
+                speculator.observe(tree, emitted: [token], depth: 0, passSeconds: seconds, commitSeconds: 0)
+            }
+        }
+        #expect(abs(speculator.learned.passCosts.seconds(rows: 1, depth: 0) - 1) < 1e-9)
+        for token in tokens(0..<100) {
+            speculator.observe(root, emitted: [token], depth: 0, passSeconds: 1.4, commitSeconds: 0)
+        }
+        #expect(speculator.learned.passCosts.seconds(rows: 1, depth: 0) > 1.35)
     }
 
     @Test("A cancelled or empty completion leaves the one before it to be typed along")
@@ -177,7 +198,7 @@ struct SpeculatorTests {
         }
         complete(length: 300)
         #expect(speculator.needsMeasuring)
-        for length in [310, 295, 340, 320, 390, 280, 281, 282, 283, 284, 285, 286] {
+        for length in [310, 295, 340, 320, 390, 280, 281, 282, 283, 284, 285, 286, 287, 288] {
             speculator.measureFurther()
             complete(length: length)
         }
