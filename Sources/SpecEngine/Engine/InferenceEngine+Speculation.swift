@@ -52,7 +52,8 @@ extension InferenceEngine {
     }
 
     /// Seconds of one pass and of one level of each width, behind the resident sequence. Row counts ascend, so that
-    /// only the first pass follows a wider one. Nil where there is no room for them, and for what does not speculate.
+    /// only the first pass would follow a wider one: passes of one row settle before it. Nil where there is no room for
+    /// them, and for what does not speculate.
     package func measurePassesAndLevels(
         alternative: Int, rowCounts: [Int], levelRowCounts: [Int]
     ) -> (passes: [Double], levels: [Double])? {
@@ -89,7 +90,7 @@ extension InferenceEngine {
             model.truncate(to: 0)
             for _ in 0..<repeats {
                 for (index, rows) in rowCounts.enumerated() {
-                    _ = model.measurePass(rowCount: rows, depth: depth)
+                    for _ in 0..<RowCosts.settlingPassCount { _ = model.measurePass(rowCount: rows, depth: depth) }
                     passes[index].append(model.measurePass(rowCount: rows, depth: depth))
                 }
             }

@@ -10,9 +10,9 @@ struct RowCosts: Sendable {
     static let fewRowCounts = [1, 8]
     /// The depth of the second measurement.
     static let measuredDepth = 1_536
-    /// Passes of one row behind wider ones, or behind the draft's, that are not yet what decoding plainly costs: where
-    /// a processor's cache holds the weights, they find it full of something else's data. Were the second one taken
-    /// for plain decoding, wide passes would look cheap beside it.
+    /// Passes of one row behind wider ones, or behind the draft's, that take longer than in plain decoding, most where
+    /// a processor's cache could hold the weights. Were the second one taken for plain decoding, wide passes would look
+    /// cheap beside it. Levels of the draft are measured alike.
     static let settlingPassCount = 2
 
     let rowCounts: [Int]
@@ -203,7 +203,7 @@ struct DepthMeasurement: Sendable {
     /// Runs the next pass.
     mutating func advance(_ pass: (_ rows: Int, _ depth: Int) -> Double) {
         guard result == nil else { return }
-        let place = passCount % passesPerRound - RowCosts.settlingPassCount
+        let place = passCount % passesPerRound - RowCosts.settlingPassCount  // below zero: passes that settle
         let index = max(0, place)
         let time = pass(rowCounts[index], depth)
         if place >= 0 { seconds[index] = min(seconds[index], time) }

@@ -33,10 +33,9 @@ final class Speculator {
     private var emittedCount = 0  // in this generation
     /// Tokens that would end this generation: they are drawn, never verified.
     private var endTokens: Set<TokenID> = []
-    /// Plain rounds since the last other one.
+    /// Plain rounds since the last other one, or since this generation began.
     private var plainRoundsInARow = 0
-    /// Rounds that are still to be plain, to be measured; whether the last one was such a round.
-    private var forcedPlainRounds = 0
+    /// Whether the last round was plain only to be measured.
     private var isForcedPlain = false
     /// A test's own proposals, verified as they are instead of all others.
     var proposer: ((inout TokenTree, _ depthLimit: Int) -> Void)?
@@ -54,9 +53,9 @@ final class Speculator {
 
     /// With this many rounds between, the draft layer is tried even where it did not promise to pay: text changes.
     private static let explorationInterval = 64
-    /// All prices and gains are relative to a plain round, so that one must be measured now and then, behind others.
+    /// All prices and gains are relative to a plain round, so that one must be measured now and then, behind as many as
+    /// it takes to settle.
     static let plainInterval = 128
-    private static let forcedPlainCount = RowCosts.settlingPassCount + 1
     /// What time is worth at most, relative to plain decoding: text changes faster than the average gain follows, and
     /// one that was easy must not make the next one's rows look too dear.
     private static let greatestRate = 1.2
@@ -242,16 +241,10 @@ final class Speculator {
             endTokens: endTokens)
     }
 
-    /// Counts down the rounds that are plain to be measured.
+    /// Rounds stay plain until one has been measured. A text may end before: the next one goes on.
     private var isPlainRoundDue: Bool {
-        if forcedPlainRounds == 0 {
-            guard learned.roundsWithoutPlain >= Self.plainInterval else { return false }
-            learned.roundsWithoutPlain = 0
-            forcedPlainRounds = Self.forcedPlainCount
-        }
-        forcedPlainRounds -= 1
-        isForcedPlain = true
-        return true
+        isForcedPlain = learned.roundsWithoutPlain >= Self.plainInterval
+        return isForcedPlain
     }
 
     private func prices(root: TokenID) -> SpeculationPolicy.Prices {

@@ -114,10 +114,21 @@ struct SpeculatorTests {
             }
         }
         #expect(abs(speculator.learned.passCosts.seconds(rows: 1, depth: 0) - 1) < 1e-9)
+        // Where they go on, they are what plain decoding costs.
         for token in tokens(0..<100) {
             speculator.observe(root, emitted: [token], depth: 0, passSeconds: 1.4, commitSeconds: 0)
         }
         #expect(speculator.learned.passCosts.seconds(rows: 1, depth: 0) > 1.35)
+    }
+
+    @Test("What plain decoding costs is measured although texts before ended too soon for it")
+    func plainRoundsAfterShortTexts() throws {
+        var simulation = try simulation(plain: 2, wide: 2)
+        simulation.widePass = 2
+        for _ in 0..<10 { simulation.decode(cycle(3), prompt: cycle(200)) }
+        #expect(simulation.speculator.learned.passCosts.seconds(rows: 1, depth: 0) == 2)
+        simulation.decode(cycle(20), prompt: cycle(200))
+        #expect(simulation.speculator.learned.passCosts.seconds(rows: 1, depth: 0) < 2)
     }
 
     @Test("A cancelled or empty completion leaves the one before it to be typed along")
