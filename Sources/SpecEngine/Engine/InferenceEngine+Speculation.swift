@@ -90,7 +90,9 @@ extension InferenceEngine {
             model.truncate(to: 0)
             for _ in 0..<repeats {
                 for (index, rows) in rowCounts.enumerated() {
-                    for _ in 0..<RowCosts.settlingPassCount { _ = model.measurePass(rowCount: rows, depth: depth) }
+                    for _ in 0..<(rows == 1 ? RowCosts.settlingPassCount : 1) {
+                        _ = model.measurePass(rowCount: rows, depth: depth)
+                    }
                     passes[index].append(model.measurePass(rowCount: rows, depth: depth))
                 }
             }

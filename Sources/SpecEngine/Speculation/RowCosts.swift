@@ -12,7 +12,7 @@ struct RowCosts: Sendable {
     static let measuredDepth = 1_536
     /// Passes of one row behind wider ones, or behind the draft's, that take longer than in plain decoding, most where
     /// a processor's cache could hold the weights. Were the second one taken for plain decoding, wide passes would look
-    /// cheap beside it. Levels of the draft are measured alike.
+    /// cheap beside it. Levels of the draft are measured alike, which makes them cheaper than in rounds.
     static let settlingPassCount = 2
 
     let rowCounts: [Int]
@@ -165,11 +165,12 @@ struct RowCosts: Sendable {
         for round in 0..<4 {
             for (index, rows) in rowCounts.enumerated() {
                 if clock.now >= deadline && round > 0 { break }
-                if rows == 1 { settle(depth) }
+                if rows == 1 && round > 0 { settle(depth) }  // before the first round only such passes have run
                 end[index] = min(end[index], pass(rows, depth))
             }
-            for (index, rows) in rowCounts.enumerated() where clock.now < deadline {
+            for (index, rows) in rowCounts.enumerated() {
                 if rows == 1 { settle(0) }
+                guard clock.now < deadline else { break }
                 start[index] = min(start[index], pass(rows, 0))
             }
         }

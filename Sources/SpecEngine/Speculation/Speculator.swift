@@ -35,6 +35,8 @@ final class Speculator {
     private var endTokens: Set<TokenID> = []
     /// Plain rounds since the last other one, or since this generation began.
     private var plainRoundsInARow = 0
+    /// Whether a round of this generation was not plain.
+    private var hasSpeculated = false
     /// Whether the last round was plain only to be measured.
     private var isForcedPlain = false
     /// A test's own proposals, verified as they are instead of all others.
@@ -140,6 +142,7 @@ final class Speculator {
         emittedCount = 0
         self.endTokens = Set(endTokens)
         plainRoundsInARow = 0
+        hasSpeculated = false
         learned.acceptance.beginText()
         learned.credit = SpeculationCredit(gain: learned.gain.gain)
         lookup?.begin(prompt: prompt)
@@ -419,9 +422,12 @@ final class Speculator {
             if isSettled { learned.roundsWithoutPlain = 0 }
         }
         plainRoundsInARow = isPlain ? plainRoundsInARow + 1 : 0
+        hasSpeculated = hasSpeculated || !isPlain
         guard proposer == nil else { return }
         let seconds = passSeconds + commitSeconds + lastDraftTime / .seconds(1)
-        learned.gain.record(emittedCount: emitted.count, plainRounds: seconds / plainSeconds)
+        // Plain rounds take longer behind wide ones; before the first of those they are plain decoding itself.
+        learned.gain.record(
+            emittedCount: emitted.count, plainRounds: hasSpeculated ? seconds / plainSeconds : 1)
         let price = price(rowCount: tree.count, depth: depth)
         learned.credit.record(
             emittedCount: emitted.count,

@@ -93,7 +93,7 @@ struct SpeculatorTests {
         for _ in 0..<150 { simulation.decode(cycle(400), prompt: cycle(200)) }
         let after = simulation.speculator.learned.passCosts.seconds(rows: 1, depth: 0)
         #expect(before == 1.4 && after < 1.1, "\(after)")
-        // Three of a hundred and thirty, and those whose text says nothing of what comes: the first of each.
+        // Three of a hundred and thirty-one, and those whose text says nothing of what comes: the first of each.
         simulation.reset()
         for _ in 0..<10 { simulation.decode(cycle(400), prompt: cycle(200)) }
         #expect(simulation.plainRounds < simulation.lookupRounds / 4)
@@ -119,6 +119,19 @@ struct SpeculatorTests {
             speculator.observe(root, emitted: [token], depth: 0, passSeconds: 1.4, commitSeconds: 0)
         }
         #expect(speculator.learned.passCosts.seconds(rows: 1, depth: 0) > 1.35)
+    }
+
+    @Test("A text's first plain rounds, slow behind its prompt, are no loss of speculation")
+    func plainRoundsBehindPrompt() throws {
+        let speculator = try simulation().speculator
+        let root = TokenTree(root: TokenID(2))
+        for _ in 0..<50 {
+            speculator.begin(prompt: tokens([1]))
+            for token in tokens(3..<5) {
+                speculator.observe(root, emitted: [token], depth: 0, passSeconds: 1.5, commitSeconds: 0)
+            }
+        }
+        #expect(abs(speculator.learned.gain.gain - 1) < 1e-6)
     }
 
     @Test("What plain decoding costs is measured although texts before ended too soon for it")
