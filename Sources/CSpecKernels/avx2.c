@@ -148,6 +148,17 @@ INLINE __m256 add_block(const spec_weight_type type, const block *w, const int32
     return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(w->scale, x_scale), accumulator);
 }
 
+// Vectors are half a line, so a tile reads each panel twice, the second time from the first-level cache while memory
+// idles. So the first reading fetches ahead (measurements, all of 4-bit codes: docs/NUMERICS.md), 256 bytes of a block
+// as avx512_linear.c does. Behind the last panel a prefetch does not fault.
+#define FETCH_AHEAD 2048  // bytes; which is best differs between processors
+
+INLINE void fetch_ahead(const uint8_t *codes, int half) {
+    if (half != 0) return;
+    UNROLL
+    for (int v = 0; v < 4; v++) _mm_prefetch((const char *)(codes + FETCH_AHEAD + v * 64), _MM_HINT_T0);
+}
+
 // Eight outputs (the lanes at `half`) of `rows` rows. `type` and `rows` are constants in every caller.
 INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, int half, const uint8_t *x,
                       size_t x_row_bytes, int32_t k, const int rows, float *y, size_t y_stride) {
@@ -159,6 +170,7 @@ INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, int hal
     for (int32_t b = 0; b < k / SPEC_BLOCK; b++) {
         block w;
         unpack(type, panel, half, b, &w);
+        fetch_ahead(spec_view_block(type, panel, b).codes, half);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const uint8_t *row = x + (size_t)r * x_row_bytes, *fields = row + (size_t)b * 4;

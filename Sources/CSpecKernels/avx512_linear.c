@@ -121,16 +121,17 @@ INLINE __m512 add_block(const spec_weight_type type, const block *w, const int32
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(w->scale, x_scale), accumulator);
 }
 
-// With one or two rows a tile reads as fast as memory gives, and the hardware's prefetcher keeps its stream. With more,
-// the multiplications between two lines are so many that on some processors it does not: an eight-row pass over weights
-// in memory took 1.25 times as long.
-#define ROWS_THAT_FETCH 3
-#define FETCH_AHEAD 4096
+// A tile multiplies so long between two lines that the hardware's prefetcher loses its stream, so it fetches ahead
+// itself (measurements, all of 4-bit codes: docs/NUMERICS.md).
+#define FETCH_AHEAD 4096  // bytes
+// Tiles of fewer rows do not: on the AMD processor that was measured they lost by it, on the Intel one they gained. Set
+// once, by spec_use_avx512_tiles, before any tile runs.
+static int fewest_fetching_rows = 3;
 
-// The lines of a block of 4-bit codes; wider ones are fetched by half, which was not measured. Behind the last panel it
-// is nobody's memory: a prefetch does not fault.
+// 256 bytes of a block's codes: all of 4-bit ones, half of Q8_0's, no planes. Behind the last panel it is nobody's
+// memory: a prefetch does not fault.
 INLINE void fetch_ahead(const uint8_t *codes, const int rows) {
-    if (rows < ROWS_THAT_FETCH) return;
+    if (rows < fewest_fetching_rows) return;
     UNROLL
     for (int v = 0; v < 4; v++) _mm_prefetch((const char *)(codes + FETCH_AHEAD + v * 64), _MM_HINT_T0);
 }
@@ -238,6 +239,7 @@ FLOAT_TILE(f16_tile, SPEC_F16)
 FLOAT_TILE(bf16_tile, SPEC_BF16)
 
 void spec_use_avx512_tiles(spec_isa *isa) {
+    if (__builtin_cpu_is("intel")) fewest_fetching_rows = 1;
     isa->q4_0_tile = q4_0_tile;
     isa->q8_0_tile = q8_0_tile;
     isa->q4_k_tile = q4_k_tile;

@@ -20,20 +20,30 @@ struct RowCosts: Sendable {
     private var depths: [Int]
     /// [depth][row count] seconds; for each row count ascending with the depth, so that no line leads below zero.
     private var table: [[Double]]
+    /// The same as it was measured.
+    private var measuredTable: [[Double]] = []
     /// Observed ÷ predicted by row count, relative to one row.
     private var correction: [Double]
 
-    /// How fast all costs follow the machine's speed as plain passes and others show it, and each row count its own
-    /// error. Wide passes push what plain ones use out of the caches and are dearer among themselves than when they
+    /// How fast all costs follow the machine's speed as passes of one row and others show it, and each row count its
+    /// own error. Wide passes push what plain ones use out of the caches and are dearer among themselves than when they
     /// were measured; were that taken for the machine's speed, plain decoding would be thought slower than it is.
-    private static let sharedLearningRates = (plain: 0.1, rarePlain: 0.25, other: 0.02)
+    private static let sharedLearningRates = (one: 0.1, rareOne: 0.25, other: 0.02)
     private static let ownLearningRate = 0.06
-    /// What a plain pass leaves less of every correction: rows that looked too dear once are tried again.
+    /// What a pass of one row leaves less of every correction: rows that looked too dear once are tried again.
     private static let forgetting = 0.005
     private static let corrections = 0.25...4.0
+    /// What a plain pass leaves less of the distance to the measured proportions: little where that makes rows cheaper,
+    /// since no wide pass has shown it.
+    private static let returning = (dearer: 0.005, cheaper: 0.001)
     /// Passes that were interrupted by something else are many and much too long: bounded alike on both sides, costs
     /// follow the median rather than the mean.
     private static let errors = -0.3...0.3
+    /// Nothing makes a plain pass much faster by chance. So what lies below this error is learned besides, sooner, down
+    /// to the bound, and from passes that have not settled, too. Where plain passes vary much, their price is that of a
+    /// fast one: the safe side.
+    private static let fastError = (threshold: -0.1, bound: -0.5)
+    private static let fastLearningRate = 0.3
 
     /// From seconds at depth 0 and at `depth`, by row count.
     init(rowCounts: [Int] = RowCosts.standardRowCounts, atStart: [Double], atDepth: [Double], depth: Int) {
@@ -45,6 +55,7 @@ struct RowCosts: Sendable {
         table = [Self.plausible(atStart, rowCounts), Self.plausible(atDepth, rowCounts)]
         correction = atStart.map { _ in 1 }
         keepOrder(around: 0)
+        measuredTable = table
     }
 
     /// More rows cost more, but no more than as many passes of one row: what else was measured is noise, which the way
@@ -65,7 +76,8 @@ struct RowCosts: Sendable {
         precondition(seconds.count == rowCounts.count)
         guard depth > depths.last ?? 0, seconds.allSatisfy(\.isFinite) else { return }
         depths.append(depth)
-        table.append(Self.plausible(seconds, rowCounts))
+        measuredTable.append(Self.plausible(seconds, rowCounts))
+        table.append(measuredTable[depths.count - 1])
         keepOrder(around: depths.count - 2)
     }
 
@@ -80,31 +92,59 @@ struct RowCosts: Sendable {
     func seconds(rows: Int, depth: Int) -> Double {
         let place = place(of: depth)
         func measured(_ index: Int) -> Double {
-            (0...index).reduce(0) { greatest, index in
-                let (near, far) = (table[place.index][index], table[place.index + 1][index])
-                return max(greatest, (near + (far - near) * place.fraction) * correction[index])
+            greatest(upTo: index) { column in
+                let (near, far) = (table[place.index][column], table[place.index + 1][column])
+                return near + (far - near) * place.fraction
             }
         }
-        var upper = 0
-        while upper < rowCounts.count - 1 && rowCounts[upper] < rows { upper += 1 }
+        guard let upper = rowCounts.firstIndex(where: { $0 >= rows }) else {
+            return measured(rowCounts.count - 1) + extrapolation(rows: rows, place)
+        }
         guard upper > 0 else { return measured(0) }
-        // Beyond the last count the line through the last two goes on.
         let fraction = Double(rows - rowCounts[upper - 1]) / Double(rowCounts[upper] - rowCounts[upper - 1])
         return measured(upper - 1) + (measured(upper) - measured(upper - 1)) * fraction
     }
 
-    /// Takes in how long a pass took. `isRare`: passes of one row are seldom seen, each counts for more.
-    mutating func observe(rows: Int, depth: Int, seconds: Double, isRare: Bool = false) {
+    /// The greatest of the corrected costs up to row count `index`: more rows never cost less.
+    private func greatest(upTo index: Int, _ seconds: (_ column: Int) -> Double) -> Double {
+        (0...index).reduce(0) { max($0, seconds($1) * correction[$1]) }
+    }
+
+    /// What rows beyond the most that were measured add, in seconds: the line through the last two row counts goes on,
+    /// nowhere less steep than behind fewer positions.
+    private func extrapolation(rows: Int, _ place: (index: Int, fraction: Double)) -> Double {
+        let last = rowCounts.count - 1
+        func step(_ depthIndex: Int) -> Double {
+            table[...depthIndex].reduce(0) { steepest, costs in
+                max(steepest, greatest(upTo: last) { costs[$0] } - greatest(upTo: last - 1) { costs[$0] })
+            }
+        }
+        let (near, far) = (step(place.index), step(place.index + 1))
+        let steps = Double(rows - rowCounts[last]) / Double(rowCounts[last] - rowCounts[last - 1])
+        return steps * (near + (far - near) * place.fraction)
+    }
+
+    // MARK: Learning
+
+    /// Observed ÷ predicted − 1; nil where that says nothing.
+    private func error(of seconds: Double, rows: Int, depth: Int) -> Double? {
         let predicted = self.seconds(rows: rows, depth: depth)
-        guard predicted > 0, seconds.isFinite else { return }
-        let error = min(Self.errors.upperBound, max(Self.errors.lowerBound, seconds / predicted - 1))
-        let rates = Self.sharedLearningRates
+        return predicted > 0 && seconds.isFinite ? seconds / predicted - 1 : nil
+    }
+
+    private static func bounded(_ error: Double) -> Double {
+        min(errors.upperBound, max(errors.lowerBound, error))
+    }
+
+    /// Takes in how long a pass took, or a level of the draft. Plain passes of the target: `observePlain`.
+    mutating func observe(rows: Int, depth: Int, seconds: Double) {
+        guard let error = error(of: seconds, rows: rows, depth: depth).map(Self.bounded) else { return }
         guard rows > 1 else {
-            follow(error * (isRare ? rates.rarePlain : rates.plain), at: depth)
-            for index in correction.indices { correction[index] += Self.forgetting * (1 - correction[index]) }
+            scale(by: error * Self.sharedLearningRates.one, at: depth)
+            forgetCorrections()
             return
         }
-        follow(error * rates.other, at: depth)
+        scale(by: error * Self.sharedLearningRates.other, at: depth)
         var nearest = 1  // one row has no correction: all others are relative to it
         for index in rowCounts.indices.dropFirst()
         where abs(rowCounts[index] - rows) < abs(rowCounts[nearest] - rows) { nearest = index }
@@ -113,9 +153,25 @@ struct RowCosts: Sendable {
             max(Self.corrections.lowerBound, correction[nearest] * (1 + Self.ownLearningRate * error)))
     }
 
+    /// Takes in how long a plain pass took. `isRare`: they are seldom seen, each counts for more. Not `isSettled`: it
+    /// ran right behind a wider one, which makes it slower than plain decoding. It counts where it was much faster.
+    mutating func observePlain(depth: Int, seconds: Double, isRare: Bool = false, isSettled: Bool = true) {
+        guard let error = error(of: seconds, rows: 1, depth: depth) else { return }
+        let beyond = min(0, max(Self.fastError.bound, error) - Self.fastError.threshold)
+        guard isSettled || beyond < 0 else { return }
+        let rate = isRare ? Self.sharedLearningRates.rareOne : Self.sharedLearningRates.one
+        let step = (isSettled ? Self.bounded(error) * rate : 0) + beyond * Self.fastLearningRate
+        shift(by: step, at: depth)
+        forgetCorrections()
+    }
+
+    private mutating func forgetCorrections() {
+        for index in correction.indices { correction[index] += Self.forgetting * (1 - correction[index]) }
+    }
+
     /// All costs behind `depth` change by the part `step`. The depths measured on both sides answer for it, the nearer
     /// one more; beyond the last one its distance from the one before does, which is attention.
-    private mutating func follow(_ step: Double, at depth: Int) {
+    private mutating func scale(by step: Double, at depth: Int) {
         let (near, fraction) = place(of: depth)
         for index in rowCounts.indices {
             if fraction <= 1 {
@@ -127,6 +183,34 @@ struct RowCosts: Sendable {
             }
         }
         keepOrder(around: fraction < 0.5 ? near : near + 1)
+    }
+
+    /// The cost of one row behind `depth` changes by the part `step`, those of others by as many seconds: what a pass
+    /// waits for memory is the same in all, and changes with what else runs. Where it was the machine's speed that
+    /// changed, all row counts return slowly to as many passes of one row as they were measured at.
+    private mutating func shift(by step: Double, at depth: Int) {
+        let (near, fraction) = place(of: depth)
+        let before = (table[near][0], table[near + 1][0])
+        if fraction <= 1 {
+            shift(by: step * (1 - fraction) * before.0, depthIndex: near, weight: 1 - fraction)
+            shift(by: step * fraction * before.1, depthIndex: near + 1, weight: fraction)
+        } else {
+            shift(by: step * (before.0 / fraction + (before.1 - before.0)), depthIndex: near + 1, weight: 1)
+        }
+        keepOrder(around: fraction < 0.5 ? near : near + 1)
+    }
+
+    private mutating func shift(by seconds: Double, depthIndex: Int, weight: Double) {
+        table[depthIndex][0] += seconds
+        let (one, measured) = (table[depthIndex][0], measuredTable[depthIndex])
+        for index in rowCounts.indices.dropFirst() {
+            // Prices are corrected ones.
+            let price = max(one, table[depthIndex][index] * correction[index] + seconds)
+            let cost = price / correction[index]
+            let distance = one * measured[index] / measured[0] - cost
+            let rate = distance > 0 ? Self.returning.dearer : Self.returning.cheaper
+            table[depthIndex][index] = cost + weight * rate * distance
+        }
     }
 
     /// A pass costs no less behind more positions; where that fails, the depth `anchor` is believed.

@@ -228,7 +228,9 @@ final class Speculator {
         var prices = prices(root: root)
         proposeFromText(
             depthLimit: min(depthLimit, options.nodeLimit), leastReach: SpeculationPolicy.leastReach)
-        if isPlainRoundDue { return TokenTree(root: root) }
+        // Rounds stay plain until one has been measured, in the next text where this one ends before.
+        isForcedPlain = learned.roundsWithoutPlain >= Self.plainInterval
+        if isForcedPlain { return TokenTree(root: root) }
         draft(&prices, depthLimit: depthLimit)
         guard proposed.count > 1 else { return proposed }
         let reach = proposed.reachProbabilities.dropFirst().sorted(by: >)
@@ -242,12 +244,6 @@ final class Speculator {
         lookup?.propose(
             into: &proposed, depthLimit: depthLimit, leastReach: leastReach, acceptance: learned.acceptance,
             endTokens: endTokens)
-    }
-
-    /// Rounds stay plain until one has been measured. A text may end before: the next one goes on.
-    private var isPlainRoundDue: Bool {
-        isForcedPlain = learned.roundsWithoutPlain >= Self.plainInterval
-        return isForcedPlain
     }
 
     private func prices(root: TokenID) -> SpeculationPolicy.Prices {
@@ -415,11 +411,12 @@ final class Speculator {
         let plainSeconds = learned.passCosts.seconds(rows: 1, depth: depth)
         let isPlain = tree.count == 1 && lastLevelRowCounts.isEmpty
         let isSettled = isPlain && plainRoundsInARow >= RowCosts.settlingPassCount
-        let isRare = isForcedPlain
-        learned.roundsWithoutPlain += 1
-        if tree.count > 1 || isSettled {
-            learned.passCosts.observe(rows: tree.count, depth: depth, seconds: passSeconds, isRare: isRare)
-            if isSettled { learned.roundsWithoutPlain = 0 }
+        learned.roundsWithoutPlain = isSettled ? 0 : learned.roundsWithoutPlain + 1
+        if isPlain {
+            learned.passCosts.observePlain(
+                depth: depth, seconds: passSeconds, isRare: isForcedPlain, isSettled: isSettled)
+        } else if tree.count > 1 {
+            learned.passCosts.observe(rows: tree.count, depth: depth, seconds: passSeconds)
         }
         plainRoundsInARow = isPlain ? plainRoundsInARow + 1 : 0
         hasSpeculated = hasSpeculated || !isPlain

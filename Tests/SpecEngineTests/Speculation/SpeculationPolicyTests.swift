@@ -29,6 +29,62 @@ struct SpeculationPolicyTests {
         #expect(slower.seconds(rows: 4, depth: 0) > 5e-3)
     }
 
+    @Test("Plain passes much faster than thought are soon believed, settled or not; slower ones only where settled")
+    func plainPasses() {
+        let before = costs(memoryBound: false)
+        var costs = before
+        for seconds in [1.5e-3, 0.95e-3] {
+            for _ in 0..<100 { costs.observePlain(depth: 0, seconds: seconds, isSettled: false) }
+        }
+        #expect(costs.seconds(rows: 1, depth: 0) == 1e-3)
+        for _ in 0..<10 { costs.observePlain(depth: 0, seconds: 0.5e-3, isSettled: false) }
+        #expect(costs.seconds(rows: 1, depth: 0) < 0.65e-3)
+        costs = before
+        for _ in 0..<50 { costs.observePlain(depth: 0, seconds: 1.5e-3) }
+        #expect(costs.seconds(rows: 1, depth: 0) > 1.4e-3)
+        // The draft's levels vary by themselves: none of them counts for more than another.
+        costs = before
+        for _ in 0..<10 { costs.observe(rows: 1, depth: 0, seconds: 0.5e-3) }
+        #expect(costs.seconds(rows: 1, depth: 0) > 0.7e-3)
+    }
+
+    @Test("What plain passes wait less or more, wide ones do; if it stays so, it was the machine's speed")
+    func waitingAndSpeed() {
+        var costs = costs(memoryBound: false)
+        for _ in 0..<3 { costs.observe(rows: 8, depth: 0, seconds: 10e-3) }
+        let wide = costs.seconds(rows: 8, depth: 0)
+        for _ in 0..<10 { costs.observePlain(depth: 0, seconds: 0.5e-3) }
+        let saved = 1e-3 - costs.seconds(rows: 1, depth: 0)
+        #expect(saved > 0.4e-3)
+        #expect(abs(wide - costs.seconds(rows: 8, depth: 0) - saved) < 0.3e-3)
+        for _ in 0..<8_000 { costs.observePlain(depth: 0, seconds: 0.5e-3) }
+        #expect(abs(costs.seconds(rows: 8, depth: 0) - 4e-3) < 0.1e-3)
+        // Twice as slow: rows are soon as dear again.
+        for _ in 0..<1_000 { costs.observePlain(depth: 0, seconds: 1e-3) }
+        #expect(abs(costs.seconds(rows: 8, depth: 0) - 8e-3) < 0.2e-3)
+    }
+
+    @Test("A further depth keeps the proportions that were measured there")
+    func furtherProportions() {
+        var costs = RowCosts(rowCounts: [1, 8], atStart: [1e-3, 2e-3], atDepth: [2e-3, 5e-3], depth: 1_000)
+        for _ in 0..<200 { costs.observePlain(depth: 1_000, seconds: 4e-3) }
+        costs.add([2.5e-3, 9e-3], at: 3_000)
+        for _ in 0..<8_000 { costs.observePlain(depth: 3_000, seconds: 4e-3) }
+        #expect(abs(costs.seconds(rows: 8, depth: 3_000) / costs.seconds(rows: 1, depth: 3_000) - 3.6) < 0.1)
+    }
+
+    @Test("Rows beyond those measured cost what the last ones do, behind many positions too")
+    func costsBeyondRows() {
+        var costs = RowCosts(rowCounts: [1, 8], atStart: [4e-3, 4.4e-3], atDepth: [5e-3, 10e-3], depth: 1_000)
+        #expect(abs(costs.seconds(rows: 15, depth: 1_000) - 15e-3) < 1e-9)
+        for _ in 0..<50 { costs.observePlain(depth: 0, seconds: 2e-3) }
+        for rows in 1...64 {
+            for depth in stride(from: 0, to: 4_000, by: 250) {
+                #expect(costs.seconds(rows: rows, depth: depth) <= costs.seconds(rows: rows, depth: depth + 250))
+            }
+        }
+    }
+
     private func prices(memoryBound: Bool, levelSeconds: Double? = nil, gain: Double = 1)
         -> SpeculationPolicy.Prices
     {
@@ -43,7 +99,7 @@ struct SpeculationPolicyTests {
     func costsByDepth() {
         var costs = costs(memoryBound: false)
         let (before, after) = (costs.seconds(rows: 1, depth: 0), 2 * costs.seconds(rows: 1, depth: 20_000))
-        for _ in 0..<300 { costs.observe(rows: 1, depth: 20_000, seconds: after) }
+        for _ in 0..<300 { costs.observePlain(depth: 20_000, seconds: after) }
         #expect(abs(costs.seconds(rows: 1, depth: 20_000) / after - 1) < 0.05)
         #expect(costs.seconds(rows: 1, depth: 0) < 1.5 * before)
     }
@@ -52,7 +108,7 @@ struct SpeculationPolicyTests {
     func costsKeepOrder() {
         for seconds in [5e-3, 0.2e-3] {
             var costs = costs(memoryBound: true)
-            for _ in 0..<300 { costs.observe(rows: 1, depth: 40, seconds: seconds) }
+            for _ in 0..<300 { costs.observePlain(depth: 40, seconds: seconds) }
             for _ in 0..<300 { costs.observe(rows: 4, depth: 1_900, seconds: 0.1e-3) }
             for rows in 1...32 {
                 for depth in stride(from: 0, to: 14_000, by: 700) {
@@ -68,13 +124,13 @@ struct SpeculationPolicyTests {
     func costsRecover() {
         let flat = RowCosts.standardRowCounts.map { _ in 1e-3 }
         var costs = RowCosts(atStart: flat, atDepth: flat, depth: 1_536)
-        for _ in 0..<300 { costs.observe(rows: 1, depth: 14_000, seconds: 4e-3) }
+        for _ in 0..<300 { costs.observePlain(depth: 14_000, seconds: 4e-3) }
         #expect(abs(costs.seconds(rows: 1, depth: 14_000) - 4e-3) < 0.1e-3)
         #expect(costs.seconds(rows: 1, depth: 0) == 1e-3)
         for _ in 0..<100 { costs.observe(rows: 8, depth: 0, seconds: 3e-3) }
         let (dear, one) = (costs.seconds(rows: 8, depth: 0), costs.seconds(rows: 1, depth: 0))
         #expect(dear > 2 * one)
-        for _ in 0..<600 { costs.observe(rows: 1, depth: 0, seconds: 1e-3) }
+        for _ in 0..<600 { costs.observePlain(depth: 0, seconds: 1e-3) }
         #expect(costs.seconds(rows: 8, depth: 0) < 1.2e-3)
     }
 
