@@ -94,31 +94,72 @@ INLINE void unpack(const spec_weight_type type, const uint8_t *panel, int32_t b,
     }
 }
 
-// Four vectors of codes by sixteen inputs.
-INLINE __m512i dot16(__m512i dot, const __m512i *codes, const int32_t *q) {
-    UNROLL
-    for (int v = 0; v < 4; v++) dot = _mm512_dpbusd_epi32(dot, codes[v], _mm512_set1_epi32(q[v]));
-    return dot;
+// Rows of quantised inputs (spec_quantize_rows) of k values each; a block's sums are −8 times its inputs'.
+typedef struct input_rows {
+    const uint8_t *first;
+    size_t row_bytes, scales, sums, half_sums;  // the last three: offsets into a row
+} input_rows;
+
+INLINE input_rows view_rows(const uint8_t *x, size_t row_bytes, int32_t k) {
+    const size_t field_bytes = (size_t)(k / SPEC_BLOCK) * 4, scales = (size_t)k;
+    return (input_rows){x, row_bytes, scales, scales + field_bytes, scales + 2 * field_bytes};
 }
 
-// One row's block: q its int8 inputs, `sum` and `half_sum` −8 times theirs.
-INLINE __m512 add_block(const spec_weight_type type, const block *w, const int32_t *q, __m512 x_scale, int32_t sum,
-                        int32_t half_sum, __m512 accumulator) {
-    if (type == SPEC_Q6_K) {  // codes have the offset 32 = 4 · 8
-        const __m512i low = dot16(_mm512_set1_epi32(4 * half_sum), w->codes, q);
-        const __m512i high = dot16(_mm512_set1_epi32(4 * (sum - half_sum)), w->codes + 4, q + 4);
-        const __m512 product = _mm512_fmadd_ps(w->high_scale, _mm512_cvtepi32_ps(high),
-                                               _mm512_mul_ps(w->scale, _mm512_cvtepi32_ps(low)));
-        return _mm512_fmadd_ps(product, x_scale, accumulator);
+INLINE const int32_t *codes_of(const input_rows *x, int r, int32_t b) {
+    return (const int32_t *)(x->first + (size_t)r * x->row_bytes + (size_t)b * SPEC_BLOCK);
+}
+
+INLINE const void *field_of(const input_rows *x, size_t offset, int r, int32_t b) {
+    return x->first + (size_t)r * x->row_bytes + offset + (size_t)b * 4;
+}
+
+// Four vectors of codes by sixteen inputs of every row, from group `first` on. A dot product waits for the one before
+// it in its row, so the rows take turns (docs/NUMERICS.md).
+INLINE void dot16(const __m512i *codes, const input_rows *x, int32_t b, int first, const int rows, __m512i *dots) {
+    UNROLL
+    for (int v = 0; v < 4; v++) {
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            dots[r] = _mm512_dpbusd_epi32(dots[r], codes[v], _mm512_set1_epi32(codes_of(x, r, b)[first + v]));
     }
+}
+
+// Rows of a tile that are too few to hide a dot product's latency: their halves of a block are summed side by side.
+#define FEW_ROWS 4
+
+INLINE void add_block(const spec_weight_type type, const block *w, const input_rows *x, int32_t b, const int rows,
+                      __m512 *accumulators) {
     const bool has_minimum = type == SPEC_Q4_K || type == SPEC_Q5_K;
-    const int32_t offset = has_minimum ? 0 : type == SPEC_Q8_0 ? 16 * sum : sum;
-    const __m512i dot = dot16(dot16(_mm512_set1_epi32(offset), w->codes, q), w->codes + 4, q + 4);
-    if (has_minimum) {
-        const __m512 minimum = _mm512_mul_ps(w->minimum, _mm512_set1_ps((float)sum));
-        return _mm512_fmadd_ps(_mm512_fmadd_ps(w->scale, _mm512_cvtepi32_ps(dot), minimum), x_scale, accumulator);
+    const bool apart = type == SPEC_Q6_K || rows <= FEW_ROWS;
+    __m512i low[SPEC_TILE_ROWS], high[SPEC_TILE_ROWS];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        const int32_t sum = *(const int32_t *)field_of(x, x->sums, r, b);
+        const int32_t half_sum = *(const int32_t *)field_of(x, x->half_sums, r, b);
+        const int32_t offset = has_minimum ? 0 : type == SPEC_Q8_0 ? 16 * sum : sum;
+        low[r] = _mm512_set1_epi32(type == SPEC_Q6_K ? 4 * half_sum : offset);  // codes have the offset 32 = 4 · 8
+        high[r] = _mm512_set1_epi32(type == SPEC_Q6_K ? 4 * (sum - half_sum) : 0);
     }
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(w->scale, x_scale), accumulator);
+    dot16(w->codes, x, b, 0, rows, low);
+    dot16(w->codes + 4, x, b, 4, rows, apart ? high : low);
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        const __m512 x_scale = _mm512_set1_ps(*(const float *)field_of(x, x->scales, r, b));
+        if (type == SPEC_Q6_K) {
+            const __m512 product = _mm512_fmadd_ps(w->high_scale, _mm512_cvtepi32_ps(high[r]),
+                                                   _mm512_mul_ps(w->scale, _mm512_cvtepi32_ps(low[r])));
+            accumulators[r] = _mm512_fmadd_ps(product, x_scale, accumulators[r]);
+            continue;
+        }
+        const __m512 dot = _mm512_cvtepi32_ps(apart ? _mm512_add_epi32(low[r], high[r]) : low[r]);
+        if (has_minimum) {
+            const float sum = (float)*(const int32_t *)field_of(x, x->sums, r, b);
+            const __m512 minimum = _mm512_mul_ps(w->minimum, _mm512_set1_ps(sum));
+            accumulators[r] = _mm512_fmadd_ps(_mm512_fmadd_ps(w->scale, dot, minimum), x_scale, accumulators[r]);
+        } else {
+            accumulators[r] = _mm512_fmadd_ps(dot, _mm512_mul_ps(w->scale, x_scale), accumulators[r]);
+        }
+    }
 }
 
 // A tile multiplies so long between two lines that the hardware's prefetcher loses its stream, so it fetches ahead
@@ -139,8 +180,7 @@ INLINE void fetch_ahead(const uint8_t *codes, const int rows) {
 // `type` and `rows` are constants in every caller.
 INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, const uint8_t *x, size_t x_row_bytes,
                       int32_t k, const int rows, float *y, size_t y_stride) {
-    const size_t scale_offset = (size_t)k, sum_offset = scale_offset + (size_t)(k / SPEC_BLOCK) * 4;
-    const size_t half_offset = sum_offset + (size_t)(k / SPEC_BLOCK) * 4;
+    const input_rows inputs = view_rows(x, x_row_bytes, k);
     __m512 accumulators[SPEC_TILE_ROWS];
     UNROLL
     for (int r = 0; r < rows; r++) accumulators[r] = _mm512_setzero_ps();
@@ -148,14 +188,7 @@ INLINE void int8_rows(const spec_weight_type type, const uint8_t *panel, const u
         block w;
         unpack(type, panel, b, &w);
         fetch_ahead(spec_view_block(type, panel, b).codes, rows);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const uint8_t *row = x + (size_t)r * x_row_bytes, *fields = row + (size_t)b * 4;
-            const __m512 x_scale = _mm512_set1_ps(*(const float *)(fields + scale_offset));
-            accumulators[r] = add_block(type, &w, (const int32_t *)(row + (size_t)b * SPEC_BLOCK), x_scale,
-                                        *(const int32_t *)(fields + sum_offset),
-                                        *(const int32_t *)(fields + half_offset), accumulators[r]);
-        }
+        add_block(type, &w, &inputs, b, rows, accumulators);
     }
     UNROLL
     for (int r = 0; r < rows; r++) _mm512_storeu_ps(y + (size_t)r * y_stride, accumulators[r]);
