@@ -21,20 +21,24 @@ enum BenchStatistics {
         values.isEmpty ? 1 : exp(values.reduce(0) { $0 + log($1) } / Double(values.count))
     }
 
-    /// The geometric mean with the 95 % bounds of a bootstrap over the values, drawn with a fixed seed.
-    static func bootstrappedGeometricMean(
-        _ values: [Double], resampleCount: Int = 4_000
-    ) -> (mean: Double, lower: Double, upper: Double) {
-        let mean = geometricMean(values)
-        guard values.count > 1 else { return (mean, mean, mean) }
-        let logarithms = values.map { log($0) }
+    /// The geometric mean with the 95 % bounds of a bootstrap over the values.
+    static func bootstrappedGeometricMean(_ values: [Double]) -> (value: Double, lower: Double, upper: Double) {
+        bootstrapped(values, geometricMean)
+    }
+
+    /// A statistic of a sample with the 95 % bounds of a bootstrap over the sample's members, drawn with a fixed seed.
+    static func bootstrapped<Member>(
+        _ sample: [Member], resampleCount: Int = 4_000, _ statistic: ([Member]) -> Double
+    ) -> (value: Double, lower: Double, upper: Double) {
+        let value = statistic(sample)
+        guard sample.count > 1 else { return (value, value, value) }
         var random = SeededGenerator(seed: 95)
-        let means = (0..<resampleCount).map { _ in
-            let sum = (0..<values.count).reduce(0.0) { sum, _ in
-                sum + logarithms[min(values.count - 1, Int(random.uniform() * Double(values.count)))]
-            }
-            return exp(sum / Double(values.count))
+        let values = (0..<resampleCount).map { _ in
+            statistic(
+                sample.indices.map { _ in
+                    sample[min(sample.count - 1, Int(random.uniform() * Double(sample.count)))]
+                })
         }
-        return (mean, percentile(means, 0.025), percentile(means, 0.975))
+        return (value, percentile(values, 0.025), percentile(values, 0.975))
     }
 }

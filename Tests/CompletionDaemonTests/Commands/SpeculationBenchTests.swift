@@ -51,10 +51,10 @@ struct SpeculationBenchTests {
     @Test("The bootstrap's bounds enclose the mean, narrowly where values agree")
     func bootstrap() {
         let equal = BenchStatistics.bootstrappedGeometricMean([1.5, 1.5, 1.5])
-        #expect(abs(equal.mean - 1.5) < 1e-12 && abs(equal.lower - equal.upper) < 1e-12)
+        #expect(abs(equal.value - 1.5) < 1e-12 && abs(equal.lower - equal.upper) < 1e-12)
         let spread = BenchStatistics.bootstrappedGeometricMean((0..<50).map { $0 % 2 == 0 ? 0.5 : 2 })
         #expect(
-            abs(spread.mean - 1) < 1e-12 && spread.lower < 0.9 && spread.upper > 1.1 && spread.lower > 0.7)
+            abs(spread.value - 1) < 1e-12 && spread.lower < 0.9 && spread.upper > 1.1 && spread.lower > 0.7)
     }
 
     @Test("An oracle's chain gives the wanted mean accepted length")
@@ -122,6 +122,19 @@ struct SpeculationBenchTests {
         #expect(try value("bound_perfect_acceptance") == 4)
         #expect(try value("best_fixed_shape_rate") == 2)
         #expect(try value("policy_to_best_fixed_shape") == 0.625)  // 60 tokens in 48 seconds against 30
+    }
+
+    @Test("The geometric mean counts each text once, their speed-up together each token")
+    func speedupTogether() throws {
+        var short = record("short", tokenCount: 6)
+        short.rates = ["plain": [1, 1, 1], "all": [1, 1, 1]]
+        let results = SpeculationSummary(
+            records: [record("long"), short], kindNames: ["all"], label: "100"
+        ).results
+        let together = try #require(results.first { $0.name == "all_speedup_together@100" })
+        #expect(together.median == 1.435)  // 66 seconds ÷ (40 + 6)
+        #expect(together.p5 == 1 && together.p95 == 1.5)  // resamples of one text alone
+        #expect(results.first { $0.name == "all_speedup_geometric_mean@100" }?.median == 1.225)
     }
 
     @Test("The pass that draws a text's end is plain decoding's, too")
