@@ -42,6 +42,8 @@ def print_tables(results, depths):
     rows = [("plain, tokens/s", "plain_rate")]
     for kind, label in KINDS:
         for name, mean in [("all texts together", "speedup_together"), ("texts' mean", "speedup_geometric_mean")]:
+            if f"{kind}_{mean}@{depths[0]}" not in results:  # a file of an earlier version
+                continue
             gains = [results[f"{kind}_{mean}@{depth}"] for depth in depths]
             cells = [f"**{g['median']:.2f}** ({g['p5']:.2f}–{g['p95']:.2f})" for g in gains]
             print(f"| {label}: speed-up, {name} (95 %) | " + " | ".join(cells) + " |")

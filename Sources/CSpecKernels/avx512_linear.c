@@ -124,9 +124,12 @@ INLINE void dot16(const __m512i *codes, const input_rows *x, int32_t b, int firs
     }
 }
 
-// Rows of a tile that are too few to hide a dot product's latency: their halves of a block are summed side by side.
+// Up to so many rows sum the halves of a block side by side: two chains each, for which there are registers. Four was
+// measured against none.
 #define FEW_ROWS 4
 
+// Block b of all rows: integer sums, which begin with what takes the codes' offset off (8 with Q4_0, 16 · 8 with Q8_0,
+// 4 · 8 with Q6_K), then scales in the order that every tile has.
 INLINE void add_block(const spec_weight_type type, const block *w, const input_rows *x, int32_t b, const int rows,
                       __m512 *accumulators) {
     const bool has_minimum = type == SPEC_Q4_K || type == SPEC_Q5_K;
@@ -137,7 +140,7 @@ INLINE void add_block(const spec_weight_type type, const block *w, const input_r
         const int32_t sum = *(const int32_t *)field_of(x, x->sums, r, b);
         const int32_t half_sum = *(const int32_t *)field_of(x, x->half_sums, r, b);
         const int32_t offset = has_minimum ? 0 : type == SPEC_Q8_0 ? 16 * sum : sum;
-        low[r] = _mm512_set1_epi32(type == SPEC_Q6_K ? 4 * half_sum : offset);  // codes have the offset 32 = 4 · 8
+        low[r] = _mm512_set1_epi32(type == SPEC_Q6_K ? 4 * half_sum : offset);
         high[r] = _mm512_set1_epi32(type == SPEC_Q6_K ? 4 * (sum - half_sum) : 0);
     }
     dot16(w->codes, x, b, 0, rows, low);

@@ -1,4 +1,4 @@
-// Summaries of measurements: percentiles, and how sure a mean of ratios is.
+// Summaries of measurements: percentiles, means, and how sure a statistic is.
 
 import SpecEngine
 
